@@ -1,0 +1,24 @@
+"""The one place where the asynchronous agents cross to the synchronous state: a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run a function that touches the database in a thread, and wait for it.
+
+    A cancelled caller still waits for the end: what was being written is either written or not,
+    and whoever asked learns which before it stops.
+    """
+    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

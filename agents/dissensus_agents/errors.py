@@ -1,0 +1,85 @@
+"""Every error of the agents; they grow from `dissensus_state.errors.DissensusError`.
+
+    DissensusError
+    ├── ModelFailed             7   a call that brought no usable answer
+    │   ├── ProviderFailed      7   the provider answered with an error, or not at all
+    │   ├── UnknownModel       12   no such model in the catalogue
+    │   ├── MissingKey         13   the provider's key is not in the environment
+    │   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
+    │   └── WrongType          15   an answer that can be read and does not fit the output type
+    ├── RoundVoid              19   too few proposals to go on
+    ├── RoundParked            20   the round waits for a person's ruling
+    └── GraphError              2   a graph that cannot be run as it was put together
+"""
+
+from __future__ import annotations
+
+from dissensus_state.errors import DissensusError
+
+
+class ModelFailed(DissensusError):
+    """A model gave no usable answer."""
+
+    code = "model.failed"
+    exit_code = 7
+
+
+class ProviderFailed(ModelFailed):
+    """The provider answered with an error, or did not answer at all."""
+
+    code = "model.provider"
+    next_step = "Check the provider's status and the base URL, then resume: nothing recorded is lost"
+
+
+class UnknownModel(ModelFailed):
+    """No such model is known."""
+
+    code = "model.unknown"
+    exit_code = 12
+    next_step = "Write it as provider:model, for instance openai:gpt-4o-mini or ollama:llama3.1"
+
+
+class MissingKey(ModelFailed):
+    """The provider's key is not in the environment."""
+
+    code = "model.missing_key"
+    exit_code = 13
+
+
+class MalformedAnswer(ModelFailed):
+    """The answer cannot be read as what was asked for."""
+
+    code = "answer.malformed"
+    exit_code = 14
+    next_step = "The answer is in the recording: `dissensus show`; sharpen the instructions or swap the model"
+
+
+class WrongType(ModelFailed):
+    """The answer can be read, but does not fit the output type."""
+
+    code = "answer.wrong_type"
+    exit_code = 15
+    next_step = "The answer is in the recording: `dissensus show`; sharpen the instructions or swap the model"
+
+
+class RoundVoid(DissensusError):
+    """Too few agents proposed something for the round to go on."""
+
+    code = "round.void"
+    exit_code = 19
+    next_step = "See why each agent abstained with `dissensus show`, mend that, and resume"
+
+
+class RoundParked(DissensusError):
+    """The round waits for a person's ruling."""
+
+    code = "round.parked"
+    exit_code = 20
+    next_step = "Read the positions with `dissensus disagreements`, settle it with `dissensus rule`, and resume"
+
+
+class GraphError(DissensusError):
+    """The graph cannot be run as it was put together."""
+
+    code = "graph.error"
+    exit_code = 2

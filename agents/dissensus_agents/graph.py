@@ -1,0 +1,290 @@
+"""A graph of steps over one session, compiled to LangGraph: each step is a round of seven nodes.
+
+LangGraph's own state holds ids and never the shared state: what a round needs is in its records, so
+a run that was stopped goes on where it was without a checkpoint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dissensus_state.journal import Journal
+from dissensus_state.records import Isolation, Round
+from dissensus_state.shapes import SharedState, shape_of
+
+from .agent import Agent
+from .asking import Asker
+from .crossing import aside
+from .errors import GraphError, RoundParked
+from .judgement.comparators import Comparator
+from .judgement.supervisor import Supervisor
+from .judgement.verifiers import Verifier
+from .replaying import Replayed, replay
+from .running import Progress, Run
+from .steps import Step, make_step
+
+if TYPE_CHECKING:
+    from dissensus_state.store import Session
+
+START = "__start__"
+END = "__end__"
+
+Choose = Callable[[Any], str]
+"""A function of the state that names the next step, or END."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a run ended: `finished`, or `parked` at a round that waits for a person."""
+
+    status: str
+    version: int
+    rounds: int
+    parked: int | None = None
+
+
+class AgentGraph:
+    """Steps and the edges between them, over a schema.
+
+    The first step added is where a run begins, unless an edge from `START` says otherwise. From a
+    step without an edge, a run ends.
+
+    Args:
+        schema: The model of the shared state.
+    """
+
+    def __init__(self, schema: type[SharedState]) -> None:
+        self.shape = shape_of(schema)
+        self.steps: dict[str, Step] = {}
+        self._edges: dict[str, str | Choose] = {}
+        self._compiled: Any = None
+
+    def add_step(
+        self,
+        name: str,
+        agents: Sequence[Agent],
+        *,
+        writes: Iterable[str],
+        supervisor: Supervisor | None = None,
+        verifiers: Iterable[Verifier] = (),
+        comparators: Mapping[str, Comparator] | None = None,
+        transition: str | None = None,
+        quorum: int | None = None,
+        hollow_below: float | None = None,
+        isolation: Isolation = "serializable",
+        again: int = 2,
+    ) -> AgentGraph:
+        """Add a step: these agents propose, side by side, what these fields should become.
+
+        Args:
+            name: Unique; where the schema has a transition of that name, the step takes it.
+            agents: At least one; their names are unique in the step.
+            writes: The fields or paths that they may write; the output type follows from them.
+            supervisor: Who rules on a disagreement. Without one the round is parked for a person.
+            verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
+            comparators: How values at a path are compared; by default it follows from their type.
+                Fields that merge by adding up are compared only if they are named here.
+            transition: The transition of the schema's machine that the step takes.
+            quorum: How many agents must propose something; by default one.
+            hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
+            isolation: `"snapshot"` keeps a paid answer though what it read has changed.
+            again: How often the step is begun again after a conflict, a refusal or a `retry`.
+
+        Raises:
+            GraphError, FieldMissing: the step does not fit the schema.
+        """
+        if name in self.steps:
+            raise GraphError(f"There is a step {name!r} already")
+        self.steps[name] = make_step(
+            self.shape,
+            name,
+            agents,
+            writes,
+            transition,
+            quorum,
+            supervisor=supervisor,
+            verifiers=tuple(verifiers),
+            comparators=dict(comparators or {}),
+            hollow_below=hollow_below,
+            isolation=isolation,
+            again=again,
+        )
+        self._compiled = None
+        return self
+
+    def add_edge(self, source: str, target: str | Choose) -> AgentGraph:
+        """Say what follows a step: another one, `END`, or a function of the state that names it."""
+        if source in self._edges:
+            raise GraphError(
+                f"The step {source!r} has a way on already",
+                next_step="Give one edge with a function of the state; agents that work side by side "
+                "belong in one step",
+            )
+        self._edges[source] = target
+        self._compiled = None
+        return self
+
+    async def stream(
+        self, session: Session[Any], *, start: str | None = None, max_rounds: int = 10_000
+    ) -> AsyncIterator[Progress]:
+        """Run over a session from where it stands, and tell what happens as it happens.
+
+        A run that was stopped, at any point and by anything, goes on: no recorded answer is asked
+        for again, nothing is committed twice.
+
+        Args:
+            start: Begin a new pass at this step instead of going on.
+            max_rounds: Where to stop a graph that does not end.
+
+        Raises:
+            DissensusError: the round that failed is in the records; the next run goes on from it.
+        """
+        run = await self._begin(session)
+        position = {"next": await aside(self._entry, run, start)}
+        stream = self.compile().astream(
+            position, _config(max_rounds), context=run, stream_mode="custom"
+        )
+        async for progress in stream:
+            self._check_length(run, max_rounds)
+            yield progress
+        yield Progress("finished", body={"status": _status(run)})
+
+    async def run(
+        self, session: Session[Any], *, start: str | None = None, max_rounds: int = 10_000
+    ) -> Result:
+        """The same, without telling: the way it ended."""
+        run = await self._begin(session)
+        run.emit = lambda _: self._check_length(run, max_rounds)
+        position = {"next": await aside(self._entry, run, start)}
+        await self.compile().ainvoke(position, _config(max_rounds), context=run)
+        parked = run.current.round.round if run.current and _status(run) == "parked" else None
+        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+
+    def node(self, step: str, session: Session[Any]) -> Callable[[Any], Awaitable[dict[str, Any]]]:
+        """One step as a node of a LangGraph graph of your own: `builder.add_node("judge", …)`.
+
+        It runs one round (again, where it must be) and changes nothing of that graph's state; read
+        the session. A round that waits for a person raises `RoundParked`.
+        """
+        if step not in self.steps:
+            raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
+        alone = AgentGraph(self.shape.schema)
+        alone.steps = {step: self.steps[step]}
+
+        async def run_step(_: Any) -> dict[str, Any]:
+            result = await alone.run(session, start=step)
+            if result.parked is not None:
+                raise RoundParked(
+                    "The round waits for a person's ruling", session=session.name, round=result.parked
+                )
+            return {}
+
+        run_step.__name__ = step
+        return run_step
+
+    async def replay(self, session: Session[Any]) -> Replayed:
+        """Rebuild every version and every round from the recordings, with this graph's code.
+
+        No model is called. `Diverged` names the first round, field, expected and actual value that
+        differ, because the history, the code, a prompt or the schema is not what it was.
+        """
+        return await aside(replay, session, self.steps)
+
+    def mermaid(self) -> str:
+        """The steps and edges as a Mermaid flowchart."""
+        lines = ["flowchart LR"]
+        for source in (START, *self.steps):
+            target = self._target(source)
+            if target is not None:
+                lines.append(f"    {_id(source)} -{'-' if isinstance(target, str) else '.-'}> {_id(target)}")
+        return "\n".join(lines)
+
+    def compile(self) -> Any:
+        """The LangGraph graph; it runs with a `Run` as its context.
+
+        Raises:
+            GraphError: there are no steps, or an edge names one that is not there.
+        """
+        if self._compiled is None:
+            from .weaving import weave
+
+            self._check_edges()
+            self._compiled = weave(self.steps, self._after)
+        return self._compiled
+
+    def _check_edges(self) -> None:
+        if not self.steps:
+            raise GraphError("The graph has no steps", next_step="Add one with add_step")
+        for source, target in self._edges.items():
+            for name in (source, target):
+                if isinstance(name, str) and name not in {*self.steps, START, END}:
+                    raise GraphError(f"The edge from {source!r} names {name!r}, which is no step")
+
+    async def _begin(self, session: Session[Any]) -> Run:
+        self.compile()
+        journal = await aside(Journal, session)
+        budget = await aside(lambda: session.budget)
+        return Run(journal, Asker(journal, budget.unpriced), _emit)
+
+    def _target(self, source: str) -> str | Choose | None:
+        if source == START:
+            return self._edges.get(START, next(iter(self.steps), None))
+        return self._edges.get(source, END)
+
+    def _after(self, source: str, run: Run) -> str:
+        """What follows a settled step, asked of the state as it is now."""
+        target = self._target(source)
+        if callable(target):
+            target = target(run.journal.session.state)
+        if target not in {*self.steps, END}:
+            raise GraphError(f"The edge from {source!r} leads to {target!r}, which is no step")
+        return str(target)
+
+    def _entry(self, run: Run, start: str | None) -> str:
+        """Where to begin: at the step asked for, at the round that was left, or after the last one."""
+        last = run.journal.last_round()
+        if last is not None and not last.settled:
+            return self._known(last)
+        if start is not None:
+            if start not in self.steps:
+                raise GraphError(f"There is no step {start!r} to start at")
+            return start
+        if last is None or last.step not in self.steps:
+            return self._after(START, run)
+        return last.step if last.status in {"retried", "void"} else self._after(last.step, run)
+
+    def _known(self, left: Round) -> str:
+        if left.step in self.steps:
+            return left.step
+        raise GraphError(
+            f"The round {left.round} was left open at the step {left.step!r}, which this graph has not",
+            next_step="Run the graph that the round belongs to, or settle it with `dissensus rule`",
+            round=left.round,
+        )
+
+    def _check_length(self, run: Run, max_rounds: int) -> None:
+        if run.rounds > max_rounds:
+            raise GraphError(
+                f"The run was stopped after {max_rounds} rounds",
+                next_step="Resume to go on, or give a larger max_rounds",
+            )
+
+
+def _config(max_rounds: int) -> dict[str, Any]:
+    return {"recursion_limit": max_rounds * 9 + 20}
+
+
+def _status(run: Run) -> str:
+    return "parked" if run.current is not None and run.current.ending == "parked" else "finished"
+
+
+def _emit(progress: Progress) -> None:
+    from langgraph.config import get_stream_writer
+
+    get_stream_writer()(progress)
+
+
+def _id(name: str) -> str:
+    return {START: "start([start])", END: "stop([end])"}.get(name, name)

@@ -1,0 +1,75 @@
+"""Quotations and the texts they are taken from: finding both, and comparing word for word."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from dissensus_state.values import JSON, Path
+
+from .fields import reach
+from .likeness import composed
+
+_FOLDED = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
+        **dict.fromkeys("\u200b\u2060\ufeff\u00ad"),
+    }
+)
+
+
+def quotations(at: Path, value: JSON, keys: frozenset[str]) -> Iterator[tuple[Path, JSON]]:
+    """Every quotation in a value: objects with one of these keys, and the bare texts of lists."""
+    if isinstance(value, str) or (isinstance(value, dict) and not keys.isdisjoint(value)):
+        yield at, value
+    elif isinstance(value, list):
+        for n, item in enumerate(value):
+            yield from quotations((*at, str(n)), item, keys)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if not isinstance(item, str):
+                yield from quotations((*at, name), item, keys)
+
+
+def sources(
+    state: Mapping[str, JSON], target: Path, name_key: str, text_key: str
+) -> Iterator[tuple[str, str]]:
+    """The name and text of every source at a path of the state."""
+    for at, value in reach(state, target):
+        for name, source in _entries(at[len(target) :], value, name_key):
+            text = source.get(text_key) if isinstance(source, dict) else source
+            if isinstance(name, str) and isinstance(text, str):
+                yield name, text
+
+
+def _entries(below: Path, value: JSON, name_key: str) -> Iterator[tuple[JSON, JSON]]:
+    if below:
+        yield below[0], value
+    elif isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list):
+        yield from ((item.get(name_key), item) for item in value if isinstance(item, dict))
+
+
+def stands(quote: str, text: str) -> bool:
+    """Whether a quotation stands in a text, word for word.
+
+    White space, Unicode form and typographic quotation marks are folded; case counts. A number at
+    an edge must be whole: "12 ms" does not stand in "112 ms", nor "took 3" in "took 3.5".
+    """
+    wanted, where = _fold(quote), _fold(text)
+    if not wanted or wanted not in where:
+        return False
+    if not (wanted[0].isdigit() or wanted[-1].isdigit()):
+        return True
+    before = r"(?<!\d)(?<!\d\.)" if wanted[0].isdigit() else ""
+    after = r"(?!\.?\d)" if wanted[-1].isdigit() else ""
+    return re.search(before + re.escape(wanted) + after, where) is not None
+
+
+@lru_cache(maxsize=32)
+def _fold(text: str) -> str:
+    """A few texts are kept, since every agent of a round quotes the same ones."""
+    return composed(text.translate(_FOLDED))

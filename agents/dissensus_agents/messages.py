@@ -1,0 +1,111 @@
+"""What is said to a model and what it says: requests and replies, with no provider in sight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
+"""How much of a model's thinking could be read.
+
+`raw`: the chain of thought as it was; `summary`: the provider's summary of it; `withheld`: the
+model thought (reasoning tokens were billed) and nothing of it was shown; `rationale`: what the
+model wrote in its answer to justify it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One piece of a prompt: literal text, or something that stands in the history already.
+
+    `source` says where it stands, so that it is not stored again: a JSON pointer into the state at
+    the round's base version, or `position:A` for a position of the round under review. None is a
+    literal.
+    """
+
+    text: str
+    source: str | None = None
+    title: str = ""
+
+    def render(self) -> str:
+        """The piece as the model reads it."""
+        return f"## {self.title}\n{self.text}" if self.title else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An answer that would not do, and what the model is told about it."""
+
+    answer: str
+    objection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Everything that a model is asked in one call.
+
+    `output_schema` is the JSON schema that the answer must fit (None: free text); `turns` are the
+    answers of this very call that were sent back.
+    """
+
+    system: str
+    parts: tuple[Part, ...]
+    output_schema: dict[str, Any] | None = None
+    max_output_tokens: int = 4096
+    temperature: float | None = None
+    turns: tuple[Turn, ...] = ()
+
+    @property
+    def prompt(self) -> str:
+        """The parts as one text."""
+        return "\n\n".join(part.render() for part in self.parts)
+
+    @property
+    def characters(self) -> int:
+        """How long everything sent is, in characters, the schema aside."""
+        return (
+            len(self.system)
+            + sum(len(part.text) + len(part.title) + 5 for part in self.parts)
+            + sum(len(turn.answer) + len(turn.objection) for turn in self.turns)
+        )
+
+    def again(self, answer: str, objection: str) -> Request:
+        """The same request, with the answer that would not do and why."""
+        return replace(self, turns=(*self.turns, Turn(answer, objection)))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call, in buckets that do not overlap.
+
+    `input` is what was sent fresh, `cached` what the provider read from its cache; `output` is the
+    visible answer, `reasoning` the thinking. `estimated` says that the provider did not count and a
+    quarter of the characters was taken.
+    """
+
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    reasoning: int = 0
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer of a model, as it came.
+
+    `model` is the model that answered, as the provider names it. `latency_ms` and `ttft_ms` (time
+    to the first token, if it was seen) are milliseconds. `raw` is the provider's body. `notes` name
+    what had to be mended, for instance characters that are not text.
+    """
+
+    text: str
+    model: str
+    usage: Usage = Usage()
+    reasoning: str | None = None
+    reasoning_kind: ReasoningKind = "rationale"
+    finish_reason: str = "stop"
+    latency_ms: int = 0
+    ttft_ms: int | None = None
+    raw: bytes | None = None
+    notes: tuple[str, ...] = ()

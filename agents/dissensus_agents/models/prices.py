@@ -1,0 +1,109 @@
+"""What a call costs: arithmetic in nano-USD (a billionth of a dollar), exact and rounded up."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, Decimal
+
+from ..messages import Request, Usage
+
+NANO_PER_TOKEN = Decimal(1000)
+"""One USD per million tokens is 1,000 nano-USD per token."""
+
+PER_MESSAGE = 16
+"""Tokens that a chat template puts around one message, at most."""
+
+PER_REQUEST = 256
+"""Tokens added once, by the provider or by us: template, date, the words around a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a model costs, in USD per million tokens.
+
+    Args:
+        input: Tokens sent.
+        output: Tokens answered, thinking included.
+        cached: Tokens that the provider read from its cache; None: like `input`.
+        source: Who says so.
+        since: The day (ISO) from which, or on which, it was so.
+
+    Raises:
+        ValueError: A price below zero, or none at all (NaN, infinity).
+    """
+
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    source: str = ""
+    since: str = ""
+
+    def __post_init__(self) -> None:
+        for usd in (self.input, self.output, self.cached):
+            if usd is not None and not (usd.is_finite() and usd >= 0):
+                raise ValueError(f"A price is zero or more USD per million tokens, not {usd}")
+
+    @property
+    def dearest_input(self) -> Decimal:
+        """What a token sent costs at worst."""
+        return max(self.input, self.cached or self.input)
+
+
+FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
+"""The price of functions, scripts, recordings and servers of one's own."""
+
+
+def cost(price: Price, usage: Usage) -> int:
+    """What a call did cost, in nano-USD, rounded up."""
+    cached = price.input if price.cached is None else price.cached
+    return _nano(
+        price.input * usage.input
+        + cached * usage.cached
+        + price.output * (usage.output + usage.reasoning)
+    )
+
+
+def worst_case(price: Price, request: Request, *, attempts: int = 1) -> int:
+    """What a call can cost at most, in nano-USD: what must be reserved before it is sent.
+
+    A token is at least one byte, so the bytes that are sent bound the tokens; the answer and the
+    thinking together are bounded by `max_output_tokens`.
+
+    Args:
+        price: The model's price.
+        request: What is to be sent.
+        attempts: How often it may be sent and billed; an attempt that timed out may have been.
+    """
+    sent = most_input_tokens(request)
+    usd = price.dearest_input * sent + price.output * request.max_output_tokens
+    return _nano(usd * attempts)
+
+
+def most_input_tokens(request: Request) -> int:
+    """How many tokens the request can be at most, whatever the tokenizer."""
+    messages = 2 + 2 * len(request.turns)
+    said = sum(_bytes(turn.answer) + _bytes(turn.objection) for turn in request.turns)
+    return (
+        _bytes(request.system)
+        + _bytes(request.prompt)
+        + said
+        + _schema_bytes(request)
+        + PER_MESSAGE * messages
+        + PER_REQUEST
+    )
+
+
+def _schema_bytes(request: Request) -> int:
+    """The schema twice: some servers get it in the prompt and as the format of the answer."""
+    if request.output_schema is None:
+        return 0
+    return 2 * _bytes(json.dumps(request.output_schema))
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+
+
+def _nano(usd_per_million: Decimal) -> int:
+    return int((usd_per_million * NANO_PER_TOKEN).to_integral_value(ROUND_CEILING))

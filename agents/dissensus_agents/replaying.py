@@ -1,0 +1,149 @@
+"""Every round again, from its recordings and with today's code: is what it brought still what it says?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dissensus_state import blobs
+from dissensus_state.errors import Diverged
+from dissensus_state.patches import Patch, patch_to_json
+from dissensus_state.records import Call, Commit, Proposal, Ruling
+from dissensus_state.values import JSON, canonical, digest
+
+from .agent import Agent, Answer
+from .asking import recorded, reply_of
+from .errors import MalformedAnswer, WrongType
+from .messages import Request
+from .models.replies import objection
+from .round import compare_proposals, requests_of, ruled_change
+from .running import Running
+from .steps import Step
+
+if TYPE_CHECKING:
+    from dissensus_state.store import Session
+
+WINDOW = 64
+"""How many of the newest states are kept while folding; a round on an older base reads its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What was rebuilt: versions, rounds and answers read again; `calls` made is always 0."""
+
+    versions: int
+    rounds: int
+    answers: int
+    digest: str
+    calls: int = 0
+
+
+def replay(session: Session[Any], steps: Mapping[str, Step]) -> Replayed:
+    """Rebuild every version, and every round that ended in a commit.
+
+    Raises:
+        Diverged: naming the round, the field, and the expected and actual value.
+    """
+    folded = session.replay()
+    states: dict[int, JSON] = {}
+    rounds = answers = 0
+    for commit, state in session.versions():
+        if commit.round is not None:
+            base = states[commit.base] if commit.base in states else session.raw(commit.base)
+            answers += _round(session, steps, commit, base)
+            rounds += 1
+        states[commit.version] = state
+        states.pop(commit.version - WINDOW, None)
+    return Replayed(folded.versions, rounds, answers, folded.digest)
+
+
+def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, base: JSON) -> int:
+    """One round again: its requests, its proposals and its patch. How many answers were read."""
+    number = commit.round or 0
+    held, proposals, calls, rulings = session.round(number)
+    step = steps.get(held.step)
+    if step is None:
+        raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
+    requests, reads = requests_of(session, step, base, held.base, held.note)
+    running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
+    for agent in step.agents:
+        _agent(running, agent, proposals)
+    compare_proposals(None, running)
+    _check_patch(running, commit, rulings[-1] if rulings else None)
+    return sum(call.status == "answered" for call in calls)
+
+
+def _agent(running: Running, agent: Agent, proposals: list[Proposal]) -> None:
+    """One agent's calls and proposal again."""
+    said = _said(running, agent)
+    stored = next((item for item in proposals if item.agent == agent.name), None)
+    if stored is None:
+        raise _diverged(running.round.round, "agents", [item.agent for item in proposals], agent.name)
+    if stored.status == "abstained" or said is None:
+        return
+    where = f"proposal of {agent.name}"
+    _same(running, f"{where}: patch", patch_to_json(stored.patch), patch_to_json(said.patch))
+    _same(running, f"{where}: reads", list(stored.reads), list(running.reads[agent.name]))
+
+
+def _said(running: Running, agent: Agent) -> Answer | None:
+    """What an agent's recorded answers come to; each request is held to the recorded one."""
+    request = running.requests[agent.name]
+    for call in running.calls:
+        if call.agent != agent.name:
+            continue
+        _check_request(running, call, request)
+        if call.status != "answered":
+            continue
+        try:
+            return agent.read(reply_of(call), running.step.task)
+        except (MalformedAnswer, WrongType) as error:
+            request = request.again(call.answer or "", objection(error))
+    return None
+
+
+def _check_request(running: Running, call: Call, request: Request) -> None:
+    now = by_digest(recorded(request))
+    for name, expected, actual in zip(("frame", "parts", "turns"), call.request, now, strict=False):
+        _same(running, f"request of {call.agent}, attempt {call.attempt}: {name}", expected, actual)
+    _same(running, f"request of {call.agent}, attempt {call.attempt}: length", len(call.request), len(now))
+
+
+def by_digest(request: JSON) -> JSON:
+    """A request as it is stored: its long texts by their digests."""
+    if isinstance(request, list):
+        return [by_digest(item) for item in request]
+    if not isinstance(request, dict) or len(request.get("text", "")) <= blobs.SHORT:
+        return request
+    rest = {name: value for name, value in request.items() if name != "text"}
+    return {"blob": blobs.reference(digest(request["text"])), **rest}
+
+
+def _check_patch(running: Running, commit: Commit, ruling: Ruling | None) -> None:
+    """The patch that the round comes to, against the one that was committed."""
+    if ruling is not None:
+        change = ruled_change(running, ruling)
+    else:
+        change = running.change(commit.author, running.sides[0])
+    _same(running, "patch", _body(commit.patch), _body(change.patch))
+
+
+def _body(patch: Patch) -> list[JSON]:
+    """A patch without the move of the phase, which is the transition's own."""
+    return [operation.to_json() for operation in patch if operation.path != ("phase",)]
+
+
+def _same(running: Running, field: str, expected: JSON, actual: JSON) -> None:
+    if canonical(expected) != canonical(actual):
+        raise _diverged(running.round.round, field, expected, actual)
+
+
+def _diverged(number: int, field: str, expected: JSON, actual: JSON) -> Diverged:
+    return Diverged(
+        f"Round {number} does not come out as it was recorded: {field}",
+        round=number,
+        field=field,
+        expected=canonical(expected)[:2000],
+        actual=canonical(actual)[:2000],
+    )

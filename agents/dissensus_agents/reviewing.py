@@ -1,0 +1,242 @@
+"""The review of a round: the supervisor sees every position, and its ruling is bound to them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from dissensus_state.patches import Operation, Patch
+from dissensus_state.records import Call, Decision, Proposal, RoundStatus, Ruling
+from dissensus_state.rounds import binding
+from dissensus_state.shapes import Shape
+from dissensus_state.values import parse_path
+
+from .crossing import aside
+from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
+from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, blind, sound
+from .messages import Part
+from .models.replies import objection
+from .positions import Side, amended, values_of
+from .round import unknown
+from .running import Ending, Run, Running
+
+SEAT = "supervisor"
+"""Under which name the calls of a supervising model stand in the round's records."""
+
+NOBODY = Supervisor(Person("nobody"))
+"""Where a step has no supervisor, a person has to rule."""
+
+
+async def review(run: Run, running: Running) -> None:
+    """Get a ruling, or take the one that is recorded; say what becomes of the round."""
+    given = await aside(run.journal.rulings, running.round) if running.round.status != "open" else []
+    if given and given[-1].decision != "escalate":
+        await _carry_out(run, running, given[-1], recorded=True)
+        return
+    if given:
+        _parked(run, running, given[-1])
+        return
+    supervisor = running.step.supervisor or NOBODY
+    run.emit(running.progress("reviewing", supervisor=supervisor.name, positions=len(running.sides)))
+    await _carry_out(run, running, await _rule(run, running, supervisor), recorded=False)
+
+
+async def _rule(run: Run, running: Running, supervisor: Supervisor) -> Ruling:
+    bound = binding(running.round.base, running.proposals)
+    seed = int.from_bytes(bound[:4], "big")
+    shown, names = blind([seen_of(running, side) for side in running.sides], seed)
+    asked = Review(
+        step=running.step.name,
+        positions=shown,
+        disagreements=running.comparison.disagreements,
+        material=_material(running),
+        writes=tuple("/" + "/".join(path) for path in running.step.task.writes),
+        hollow=bool((running.review or {}).get("hollow")),
+        votes=running.votes,
+    )
+    verdict, attempt, notes = await _verdict(run, running, supervisor, asked)
+    return _ruling(running, supervisor, verdict, names, bound, seed, attempt, notes, run.shape)
+
+
+def seen_of(running: Running, side: Side) -> Seen:
+    """A side as a supervisor sees it: what it says, why, and which checks it failed."""
+    calls = [(agent, running.call(agent)) for agent in side.agents]
+    stated = [running.proposal(agent).confidence for agent in side.agents]
+    sure = [confidence for confidence in stated if confidence is not None]
+    return Seen(
+        label=side.label,
+        values=values_of(side.patch, [()]),
+        reasoning=tuple((call.reasoning_kind, reasoning_of(call)) for _, call in calls if call),
+        confidence=sum(sure) / len(sure) if sure else None,
+        failed=tuple(
+            f"{item.verifier}: {item.detail}"
+            for item in running.evidence.get(side.agents[0], ())
+            if not item.passed
+        ),
+    )
+
+
+def reasoning_of(call: Call) -> str | None:
+    """What can be read of the thinking behind an answer; None where it was withheld."""
+    if call.reasoning_kind == "withheld":
+        return None
+    return call.reasoning or call.answer
+
+
+def _material(running: Running) -> tuple[Part, ...]:
+    """Everything that the panel was shown, each piece once."""
+    pieces = {part: None for request in running.requests.values() for part in request.parts}
+    return tuple(pieces)
+
+
+async def _verdict(
+    run: Run, running: Running, supervisor: Supervisor, asked: Review
+) -> tuple[Verdict, int | None, tuple[str, ...]]:
+    """The supervisor's verdict, the attempt of the call it rests on, and what is to be noted."""
+    if supervisor.person is not None:
+        return Verdict(decision="escalate", reason=f"{supervisor.name} has to rule"), None, ()
+    if supervisor.model is not None:
+        return await _asked(run, running, supervisor, asked)
+    if supervisor.function is None:
+        raise GraphError(f"The supervisor {supervisor.name} can neither be asked nor called")
+    given = supervisor.function(asked)
+    verdict = await given if inspect.isawaitable(given) else given
+    return sound(verdict, asked), None, ()
+
+
+async def _asked(
+    run: Run, running: Running, supervisor: Supervisor, asked: Review
+) -> tuple[Verdict, int | None, tuple[str, ...]]:
+    """Ask a supervising model until its verdict can be read; what never can is a rejection."""
+    request = supervisor.request(asked)
+    earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
+    if supervisor.model is None:
+        raise GraphError(f"The supervisor {supervisor.name} has no model to ask")
+    answers, attempt, failure = 0, 0, ""
+    while answers < supervisor.attempts:
+        attempt += 1
+        call, reply = await run.asker.attempt(
+            running.round, SEAT, supervisor.model, request, earlier, attempt
+        )
+        if call.status == "unknown":
+            running.outcomes.append(unknown(call))
+            continue
+        answers += 1
+        try:
+            return supervisor.read(reply, asked), attempt, ()
+        except (MalformedAnswer, WrongType) as error:
+            request, failure = request.again(reply.text, objection(error)), error.message
+    verdict = Verdict(decision="reject", reason=f"The supervisor's verdict cannot be read: {failure}")
+    return verdict, attempt, ("unreadable verdict",)
+
+
+def _ruling(
+    running: Running,
+    supervisor: Supervisor,
+    verdict: Verdict,
+    names: dict[str, str],
+    bound: bytes,
+    seed: int,
+    attempt: int | None,
+    notes: tuple[str, ...],
+    shape: Shape,
+) -> Ruling:
+    """A verdict as the ruling that the history keeps, back under the positions' own labels."""
+    side = _chosen(running, verdict, names)
+    return Ruling(
+        author=supervisor.name,
+        decision=verdict.decision,
+        binding=bound,
+        reason=verdict.reason,
+        upheld=side.agents if side and verdict.decision in {"uphold", "amend"} else (),
+        dissent=dissent_of(running.made, side, verdict.decision),
+        amendment=amendment_of(shape, side, verdict.amendment) if verdict.decision == "amend" else (),
+        clarification=verdict.clarification,
+        cause=verdict.cause,
+        steps={names.get(step.position.strip()[-1:], step.position): step.step for step in verdict.wrong_steps},
+        seed=seed,
+        kinds={agent: call.reasoning_kind for agent, call in _calls(running) if call.reasoning_kind != "rationale"},
+        notes=(*notes, *_kinship(running, supervisor)),
+        attempt=attempt,
+    )
+
+
+def _chosen(running: Running, verdict: Verdict, names: dict[str, str]) -> Side | None:
+    if not verdict.position:
+        return None
+    shown = verdict.position.strip().removeprefix("Position").strip().upper()
+    return next((side for side in running.sides if side.label == names.get(shown)), None)
+
+
+def _calls(running: Running) -> list[tuple[str, Call]]:
+    found = ((item.agent, running.call(item.agent)) for item in running.made)
+    return [(agent, call) for agent, call in found if call is not None]
+
+
+def dissent_of(made: Sequence[Proposal], side: Side | None, decision: Decision) -> tuple[str, ...]:
+    """Whose proposals lose by a ruling: those of every other side."""
+    if decision not in {"uphold", "amend"}:
+        return ()
+    upheld = side.agents if side else ()
+    return tuple(item.agent for item in made if item.agent not in upheld)
+
+
+def amendment_of(shape: Shape, side: Side | None, values: dict[str, Any] | None) -> Patch:
+    """The whole patch of an amendment: the position it starts from, with the values put in place."""
+    operations = tuple(_operation(shape, path, value) for path, value in (values or {}).items())
+    return amended(side.patch if side else (), operations)
+
+
+def _operation(shape: Shape, path: str, value: Any) -> Operation:
+    """A value at a path: in the way its field merges, or, below a field that merges by key, at its key."""
+    parsed = parse_path(path)
+    field = shape.field(parsed[0]) if parsed else None
+    if len(parsed) == 2 and field is not None and field.verb == "merge" and parsed[0] not in shape.keys:
+        return shape.operation(parsed[:1], {parsed[1]: value})
+    return shape.operation(parsed, value)
+
+
+def _kinship(running: Running, supervisor: Supervisor) -> tuple[str, ...]:
+    """A supervisor of the lineage it judges is allowed, and said."""
+    if supervisor.model is None:
+        return ()
+    own = supervisor.model.lineage
+    kin = [item.agent for item in running.made if running.lineage(item.agent)[0] == own]
+    return (f"shares the lineage {own} with {', '.join(kin)}",) if kin else ()
+
+
+async def _carry_out(run: Run, running: Running, ruling: Ruling, *, recorded: bool) -> None:
+    """What a ruling makes of the round; one that is not recorded yet is, with its effect."""
+    run.emit(running.progress("ruled", supervisor=ruling.author, decision=ruling.decision, **ruling.body()))
+    if ruling.decision in {"uphold", "amend"}:
+        running.ruling, running.recorded, running.ending = ruling, recorded, "commit"
+        return
+    new = None if recorded else ruling
+    status, ending = _ENDINGS[ruling.decision]
+    running.round = await aside(
+        run.journal.close, running.round, status, new, outcomes=tuple(running.outcomes)
+    )
+    running.ending = ending
+    if ending == "parked":
+        _parked(run, running, ruling)
+    elif ending == "rejected":
+        run.emit(running.progress("rejected", reason=ruling.reason))
+    elif running.tries > running.step.again:
+        raise RoundVoid(
+            f"The supervisor has sent the step {running.step.name!r} back {running.tries} times",
+            next_step="Put the question more clearly, or let a person rule; then resume",
+            round=running.round.round,
+        )
+
+
+_ENDINGS: dict[str, tuple[RoundStatus, Ending]] = {
+    "retry": ("retried", "again"),
+    "reject": ("rejected", "rejected"),
+    "escalate": ("parked", "parked"),
+}
+
+
+def _parked(run: Run, running: Running, ruling: Ruling) -> None:
+    running.ending = "parked"
+    run.emit(running.progress("parked", reason=ruling.reason, session=run.journal.session.name))

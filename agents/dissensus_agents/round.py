@@ -1,0 +1,353 @@
+"""The steps of a round up to the commit: read, propose, compare, weigh, verify, commit.
+
+Each is a node of the LangGraph graph. What they need stands in memory (`Running`) and in the
+records; a run that was killed rebuilds the first from the second.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dissensus_state.errors import Conflict, Denied, LeaseLost, NotFound, Refused
+from dissensus_state.journal import Outcome
+from dissensus_state.records import Call, Change, Proposal, Round, Ruling
+
+from .agent import Agent, Answer
+from .asking import intent, reply_of
+from .crossing import aside
+from .errors import MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
+from .judgement.disagreement import Disagreement, Stance, compare
+from .judgement.lineage import effective_votes
+from .judgement.verifiers import run_verifiers
+from .messages import Reply, Request
+from .models.replies import objection
+from .positions import Side, all_values, joined, sides_of, values_of
+from .running import Run, Running
+from .steps import Step
+from .views import View
+
+if TYPE_CHECKING:
+    from dissensus_state.store import Session
+    from dissensus_state.values import JSON
+
+# Read
+
+
+async def read(run: Run, step: Step) -> Running:
+    """Open the next round of a step on the newest version, or take up the one that was left."""
+    running = await aside(_open, run, step)
+    run.current = running
+    run.rounds += 1
+    names = [agent.name for agent in step.agents]
+    run.emit(running.progress("round", base=running.round.base, agents=names, note=running.round.note))
+    return running
+
+
+def _open(run: Run, step: Step) -> Running:
+    before = run.current
+    last = run.journal.last_round() if before is None else before.round
+    if last is not None and last.step == step.name and not last.settled:
+        return _taken_up(run, step, last)
+    repeated = last if last is not None and last.step == step.name and _repeats(last) else None
+    note = _note(run, repeated)
+    head = run.journal.session.current()
+    requests, reads = requests_of(run.journal.session, step, head.state, head.version, note)
+    intents = [
+        intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced)
+        for agent in step.agents
+        if agent.name in requests
+    ]
+    opened, sent = run.journal.begin(step.name, head.version, intents, repeated, note)
+    running = Running(step, opened, head.state, requests, reads, sent)
+    if repeated is not None and before is not None:
+        running.tries = before.tries + 1
+    return running
+
+
+def _repeats(last: Round) -> bool:
+    return last.status in {"retried", "void"}
+
+
+def _note(run: Run, repeated: Round | None) -> str | None:
+    """What the panel is told when a round is repeated: a clarification, or why a patch was refused."""
+    if repeated is None:
+        return None
+    if repeated.status == "retried":
+        return run.journal.rulings(repeated)[-1].clarification
+    return (repeated.review or {}).get("tell")
+
+
+def _taken_up(run: Run, step: Step, left: Round) -> Running:
+    """An unsettled round, as its records tell it."""
+    state = run.journal.session.raw(left.base)
+    requests, reads = requests_of(run.journal.session, step, state, left.base, left.note)
+    calls = run.journal.calls(left)
+    running = Running(step, left, state, requests, reads, calls)
+    running.proposals = tuple(run.journal.proposals(left))
+    running.stored = bool(running.proposals)
+    return running
+
+
+def requests_of(
+    session: Session[Any], step: Step, state: JSON, version: int, note: str | None
+) -> tuple[dict[str, Request], dict[str, tuple[str, ...]]]:
+    """What each agent is asked on this snapshot, and what it read of it."""
+    requests, reads = {}, {}
+    for agent in step.agents:
+        view = View(state, version, agent.reads, session.shape.keys, agent.name)
+        try:
+            requests[agent.name] = agent.request(view, step.task, note)
+        except Denied as error:
+            session.record("denied", {"agent": agent.name, "step": step.name, **error.as_dict()})
+            raise
+        reads[agent.name] = view.reads
+    return requests, reads
+
+
+# Propose
+
+
+async def propose(run: Run, running: Running) -> None:
+    """Ask every agent at once; each answer is recorded, read, and becomes a proposal."""
+    if running.stored:
+        return
+    asked = [_proposal(run, running, agent) for agent in running.step.agents]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    running.proposals = tuple(proposal for proposal, _ in results)  # type: ignore[misc]
+    running.calls = tuple(call for _, calls in results for call in calls)  # type: ignore[misc]
+    if len(running.made) < running.step.quorum:
+        await _void(run, running)
+
+
+async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal, list[Call]]:
+    """One agent's proposal: from its recorded answers as far as they go, then by asking."""
+    earlier = [call for call in running.calls if call.agent == agent.name]
+    request = running.requests[agent.name]
+    done: list[Call] = []
+    while True:
+        run.emit(running.progress("asked", agent=agent.name, model=agent.model.name))
+        try:
+            call, reply = await run.asker.attempt(
+                running.round, agent.name, agent.model, request, earlier, len(done) + 1
+            )
+        except MissingKey:
+            raise
+        except ModelFailed as failed:
+            return _abstained(run, running, agent, failed, len(done) + 1), done
+        done.append(call)
+        if call.status == "unknown":
+            running.outcomes.append(unknown(call))
+            continue
+        run.emit(running.progress("answered", agent=agent.name, model=call.model, cost=call.cost))
+        read_as = _read(running, agent, reply)
+        if isinstance(read_as, Answer):
+            return _proposed(run, running, agent, read_as, call), done
+        if sum(item.status == "answered" for item in done) >= agent.attempts:
+            return _abstained(run, running, agent, read_as, call.attempt), done
+        request = request.again(reply.text, objection(read_as))
+
+
+def _read(running: Running, agent: Agent, reply: Reply) -> Answer | MalformedAnswer | WrongType:
+    """What the agent says, or why its answer would not do."""
+    try:
+        return agent.read(reply, running.step.task)
+    except (MalformedAnswer, WrongType) as error:
+        return error
+    except Refused as error:
+        return WrongType(error.message, **error.context)
+
+
+def unknown(call: Call) -> Outcome:
+    """What the history says of a call that was in flight when its worker went away."""
+    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
+
+
+def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Call) -> Proposal:
+    if answer.repairs:
+        running.outcomes.append(Outcome("repaired", {"agent": agent.name, "repairs": list(answer.repairs)}))
+    run.emit(running.progress("proposed", agent=agent.name, confidence=answer.confidence))
+    return Proposal(
+        agent.name, answer.patch, running.reads[agent.name], answer.confidence, call.attempt
+    )
+
+
+def _abstained(run: Run, running: Running, agent: Agent, error: ModelFailed, attempt: int) -> Proposal:
+    detail = error.as_dict()
+    running.outcomes.append(Outcome("abstained", {"agent": agent.name, **detail}))
+    run.emit(running.progress("abstained", agent=agent.name, **detail))
+    return Proposal(agent.name, (), (), None, attempt, "abstained", detail)
+
+
+async def _void(run: Run, running: Running) -> None:
+    """Settle a round without a quorum, and stop with the reason that all abstentions share."""
+    reasons = [item.detail or {} for item in running.proposals if item.status == "abstained"]
+    made, quorum = len(running.made), running.step.quorum
+    await _settle_void(run, running, {"void": reasons})
+    said = "; ".join(f"{item.agent}: {(item.detail or {}).get('message')}" for item in running.proposals if item.detail)
+    kinds = {detail.get("code") for detail in reasons}
+    kind = _BY_CODE.get(kinds.pop() or "", RoundVoid) if len(kinds) == 1 else RoundVoid
+    raise kind(
+        f"The round is void: {made} of {len(running.proposals)} agents proposed something, "
+        f"and {quorum} must. {said}",
+        round=running.round.round,
+        step=running.step.name,
+    )
+
+
+async def _settle_void(run: Run, running: Running, why: dict[str, Any]) -> None:
+    made = () if running.stored else running.proposals
+    ruling = None if running.recorded else running.ruling
+    running.round = await aside(
+        run.journal.close, running.round, "void", ruling, made=made, why=why, outcomes=tuple(running.outcomes)
+    )
+
+
+_BY_CODE: dict[str, type[ModelFailed]] = {
+    kind.code: kind for kind in (MalformedAnswer, WrongType)
+}
+
+
+# Compare, weigh, verify
+
+
+def compare_proposals(_: Run | None, running: Running) -> None:
+    """Say where the proposals disagree, and who stands together."""
+    compared = running.step.review
+    stances = [
+        Stance(item.agent, running.lineage(item.agent)[0], values_of(item.patch, compared), running.round.base)
+        for item in running.made
+    ]
+    running.comparison = compare(stances, running.step.comparators)
+    running.sides = sides_of(running.made, running.comparison.disagreements)
+
+
+def weigh(run: Run, running: Running) -> None:
+    """How many independent votes the panel is worth; a hollow consensus is not accepted silently."""
+    models = [running.lineage(item.agent) for item in running.made]
+    running.votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])
+
+
+async def verify(run: Run, running: Running) -> None:
+    """Run the step's verifiers on what each side proposes, and say whether a ruling is needed."""
+    if running.step.verifiers:
+        for side in running.sides:
+            found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
+            running.evidence = {**running.evidence, **dict.fromkeys(side.agents, found)}
+    running.review = running.round.review if running.stored else _reasons(run, running)
+    kind = "disagreed" if running.comparison.disagreements else "agreed"
+    run.emit(running.progress(kind, votes=running.votes, review=running.review))
+    running.ending = "commit" if running.review is None else "review"
+    await _keep(run, running)
+
+
+def _reasons(run: Run, running: Running) -> dict[str, Any] | None:
+    """Why a ruling is needed, as it is stored with the round; None where the proposals may stand."""
+    step, disputed = running.step, running.comparison.disagreements
+    asked = bool(step.transition and run.shape.machine.transitions[step.transition].review)
+    hollow = not disputed and step.hollow_below is not None and running.votes < step.hollow_below
+    checked = [
+        {"agents": list(side.agents), **item.as_dict()}
+        for side in running.sides
+        for item in running.evidence.get(side.agents[0], ())
+    ]
+    failed = [item for item in checked if not item["passed"]]
+    if not (disputed or hollow or failed or asked):
+        return None
+    reasons: dict[str, Any] = {
+        "disagreements": [item.as_dict() for item in disputed],
+        "failed": failed,
+        "passed": [item for item in checked if item["passed"]],
+        "hollow": hollow,
+        "asked": asked,
+        "votes": round(running.votes, 3) if hollow else None,
+        "immaterial": [item.as_dict() for item in running.comparison.immaterial],
+        "transition": step.transition if step.transition != step.name else None,
+    }
+    return {name: value for name, value in reasons.items() if value}
+
+
+async def _keep(run: Run, running: Running) -> None:
+    """Make proposals that a supervisor is about to see durable, with the reasons for it."""
+    if not running.stored and running.review is not None:
+        running.round = await aside(
+            run.journal.propose, running.round, running.proposals, running.review, tuple(running.outcomes)
+        )
+        running.stored, running.outcomes = True, []
+
+
+# Commit
+
+
+async def commit(run: Run, running: Running) -> None:
+    """Settle the round as a commit; on a conflict or a refusal, ask again on a new snapshot."""
+    ruling = running.ruling
+    if ruling is None:
+        side = running.sides[0]
+        change = running.change(author_of(side), side)
+    else:
+        change = ruled_change(running, ruling)
+    made = () if running.stored else running.proposals
+    immaterial = running.comparison.immaterial if running.review is None else ()
+    outcomes = [*running.outcomes, *(_worded(item) for item in immaterial)]
+    try:
+        running.commit = await aside(
+            run.journal.commit, running.round, change, ruling, made, outcomes, recorded=running.recorded
+        )
+    except LeaseLost:
+        raise
+    except (Conflict, Denied, NotFound, Refused) as error:
+        await _again(run, running, error)
+        return
+    running.round = replace(running.round, status="committed")
+    running.ending = "committed"
+    run.emit(_committed(running))
+
+
+def _worded(item: Disagreement) -> Outcome:
+    return Outcome("immaterial", item.as_dict())
+
+
+def author_of(side: Side) -> str:
+    """How the history names a side."""
+    return "+".join(side.agents)
+
+
+def ruled_change(running: Running, ruling: Ruling) -> Change:
+    """What a ruling commits: a position as it stands, or what the supervisor made of it."""
+    if ruling.decision == "uphold":
+        patches = (item.patch for item in running.made if item.agent in ruling.upheld)
+        side = Side("", ruling.upheld, joined(patches))
+        return running.change(author_of(side), side)
+    side = Side("", tuple(item.agent for item in running.made), ruling.amendment)
+    found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
+    change = running.change(ruling.author, side)
+    return replace(change, evidence=tuple(item.as_dict() for item in found))
+
+
+def _committed(running: Running) -> Any:
+    made = running.commit
+    assert made is not None
+    return running.progress(
+        "committed", version=made.version, author=made.author, writes=[list(path) for path in made.writes]
+    )
+
+
+async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound | Refused) -> None:
+    """Settle the round as void and let the step begin again, told why; bounded by the step."""
+    conflict = isinstance(error, Conflict)
+    kind = "conflict" if conflict else "refused"
+    why: dict[str, Any] = {"void": [error.as_dict()]}
+    if not conflict:
+        why["tell"] = f"Your last proposal was refused. {error.message} ({error.context.get('path', '')})"
+    running.outcomes.append(Outcome(kind, {"step": running.step.name, **error.as_dict()}))
+    await _settle_void(run, running, why)
+    run.emit(running.progress(kind, **error.as_dict()))
+    if running.tries > running.step.again:
+        raise error
+    running.ending = "again"

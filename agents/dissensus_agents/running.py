@@ -1,0 +1,117 @@
+"""A round as it runs: what is in memory between its steps, all of which can be rebuilt from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dissensus_state.journal import Journal, Outcome
+from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
+from dissensus_state.shapes import Shape
+from dissensus_state.values import JSON, parse_path
+
+from .asking import Asker
+from .judgement.disagreement import Comparison
+from .judgement.verifiers import Evidence
+from .messages import Request
+from .positions import Side
+from .steps import Step
+
+Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something that just happened in a run, for whoever watches it.
+
+    `kind` is one of `round`, `asked`, `answered`, `abstained`, `proposed`, `disagreed`, `agreed`,
+    `checked`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`, `rejected`,
+    `finished`. `body` holds plain data that depends on it.
+    """
+
+    kind: str
+    step: str = ""
+    round: int | None = None
+    body: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Run:
+    """One run of a graph over a session: its lease, its way of asking, who watches."""
+
+    journal: Journal
+    asker: Asker
+    emit: Callable[[Progress], None]
+    current: Running | None = None
+    rounds: int = 0
+
+    @property
+    def shape(self) -> Shape:
+        """The session's schema."""
+        return self.journal.session.shape
+
+
+@dataclass(slots=True)
+class Running:
+    """One round between its steps."""
+
+    step: Step
+    round: Round
+    state: JSON
+    requests: Mapping[str, Request]
+    reads: Mapping[str, tuple[str, ...]]
+    calls: Sequence[Call]
+    proposals: tuple[Proposal, ...] = ()
+    stored: bool = False
+    comparison: Comparison = field(default_factory=Comparison)
+    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    votes: float = 0.0
+    review: dict[str, Any] | None = None
+    sides: tuple[Side, ...] = ()
+    ruling: Ruling | None = None
+    recorded: bool = False
+    commit: Commit | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    ending: Ending = ""
+    tries: int = 1
+
+    @property
+    def made(self) -> tuple[Proposal, ...]:
+        """The proposals proper: without the agents that abstained."""
+        return tuple(item for item in self.proposals if item.status != "abstained")
+
+    def proposal(self, agent: str) -> Proposal:
+        """What an agent proposed."""
+        return next(item for item in self.proposals if item.agent == agent)
+
+    def call(self, agent: str) -> Call | None:
+        """The call that an agent's proposal rests on."""
+        attempt = self.proposal(agent).attempt
+        return next((c for c in self.calls if (c.agent, c.attempt) == (agent, attempt)), None)
+
+    def lineage(self, agent: str) -> tuple[str, str]:
+        """Lineage and name of the model behind an agent."""
+        call = self.call(agent)
+        model = next(item.model for item in self.step.agents if item.name == agent)
+        return (call.lineage, call.model) if call else (model.lineage, model.name)
+
+    def change(self, author: str, side: Side) -> Change:
+        """A side's patch as the one door of writing takes it."""
+        reads = {path for agent in side.agents for path in self.proposal(agent).reads}
+        found = {item.verifier + item.path: item for agent in side.agents for item in self.evidence.get(agent, ())}
+        return Change(
+            author=author,
+            patch=side.patch,
+            base=self.round.base,
+            reads=tuple(parse_path(path) for path in sorted(reads)),
+            transition=self.step.transition,
+            isolation=self.step.isolation,
+            writes=self.step.task.writes,
+            round=self.round.round,
+            evidence=tuple(item.as_dict() for item in found.values()),
+        )
+
+    def progress(self, kind: str, **body: Any) -> Progress:
+        """Something that happened in this round."""
+        return Progress(kind, self.step.name, self.round.round, body)

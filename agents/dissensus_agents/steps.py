@@ -1,0 +1,114 @@
+"""A step of a graph: its agents, what they may write, and how their proposals are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dissensus_state.records import Isolation
+from dissensus_state.shapes import Shape
+from dissensus_state.values import Path, parse_path, pointer
+
+from .agent import Agent, Task
+from .errors import GraphError
+from .judgement.comparators import Comparator
+from .judgement.supervisor import Supervisor
+from .judgement.verifiers import Verifier
+
+RESERVED = set("/:. ")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What `AgentGraph.add_step` was given, checked against the schema.
+
+    See there for what each setting means.
+    """
+
+    name: str
+    agents: tuple[Agent, ...]
+    task: Task
+    transition: str | None
+    supervisor: Supervisor | None = None
+    verifiers: tuple[Verifier, ...] = ()
+    comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    quorum: int = 1
+    hollow_below: float | None = None
+    isolation: Isolation = "serializable"
+    again: int = 2
+
+    @property
+    def review(self) -> tuple[Path, ...]:
+        """The paths that are compared although their writes commute."""
+        return tuple(parse_path(path) for path in self.comparators)
+
+
+def make_step(
+    shape: Shape,
+    name: str,
+    agents: Sequence[Agent],
+    writes: Iterable[str],
+    transition: str | None,
+    quorum: int | None,
+    **settings: Any,
+) -> Step:
+    """A step, or the error that names what does not fit the schema.
+
+    Raises:
+        GraphError: no agents, two of one name, an unknown transition, a quorum that cannot be met.
+        FieldMissing: the schema has no field that an agent reads or the step writes.
+    """
+    if not name or RESERVED & set(name):
+        raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
+    _check_agents(shape, name, agents)
+    _check_number(name, quorum, len(agents))
+    chosen = _transition(shape, name, transition)
+    task = Task(shape, sorted(writes))
+    _check_writes(shape, name, task, chosen)
+    return Step(name, tuple(agents), task, chosen, quorum=quorum or 1, **settings)
+
+
+def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
+    names = [agent.name for agent in agents]
+    if not names or len(set(names)) < len(names):
+        raise GraphError(
+            f"The step {name!r} needs agents with names of their own, not {names}",
+            next_step="Give each agent a name of its own",
+        )
+    for agent in agents:
+        for path in agent.reads or ():
+            if path:
+                shape.field(path[0])
+
+
+def _check_number(name: str, quorum: int | None, agents: int) -> None:
+    if quorum is not None and not 1 <= quorum <= agents:
+        raise GraphError(f"The step {name!r} has {agents} agents, so its quorum cannot be {quorum}")
+
+
+def _transition(shape: Shape, name: str, transition: str | None) -> str | None:
+    known = shape.machine.transitions
+    if transition is None and name in known:
+        return name
+    if known and transition not in known:
+        raise GraphError(
+            f"The step {name!r} takes the transition {transition!r}; the schema has {sorted(known)}",
+            next_step="Name the step after its transition, or give transition=…",
+        )
+    if transition is not None and not known:
+        raise GraphError(f"The schema of the step {name!r} declares no transitions")
+    return transition
+
+
+def _check_writes(shape: Shape, name: str, task: Task, transition: str | None) -> None:
+    allowed = shape.machine.transitions[transition].writable if transition else None
+    if allowed is None:
+        return
+    outside = [path for path in task.writes if not any(path[: len(a)] == a for a in allowed)]
+    if outside:
+        raise GraphError(
+            f"The step {name!r} would write {', '.join(map(pointer, outside))}, which its transition "
+            f"{transition!r} may not",
+            next_step="Add it to the transition's writes, or take it from the step's",
+        )

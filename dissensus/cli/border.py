@@ -1,0 +1,123 @@
+"""The border of the command line: every way a command can end, as text and as an exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import click
+
+from dissensus_state.errors import DissensusError
+
+from .errors import INTERRUPTED, Misuse
+from .texts import clipped, compact, visible
+
+_LONGEST = 4000
+
+
+@dataclass(slots=True)
+class Situation:
+    """What the border must know of a command that does not end as it should.
+
+    `kept` is the database it worked on, `again` the command that goes on where it stopped.
+    """
+
+    debug: bool = False
+    kept: str = ""
+    again: str = "the same command"
+
+
+def situation() -> Situation:
+    """The situation of the command that is running."""
+    return click.get_current_context().ensure_object(Situation)
+
+
+def run(group: click.Group, arguments: Sequence[str]) -> int:
+    """Run a command; what it exits with."""
+    here = Situation()
+    as_json = "--json" in arguments
+    try:
+        code = group.main(list(arguments), "dissensus", standalone_mode=False, obj=here)
+    except DissensusError as error:
+        if here.debug:
+            traceback.print_exc()
+        return _report(error, as_json=as_json)
+    except click.ClickException as error:
+        return _report(_misuse(error), as_json=as_json)
+    except (click.Abort, KeyboardInterrupt):
+        _say(_interrupted(here))
+        return INTERRUPTED
+    return code or 0
+
+
+def prepare_streams() -> None:
+    """Let a terminal or file that knows fewer characters get escapes instead of an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def report_unexpected(*, as_json: bool) -> None:
+    """Reduce what is no error of ours to one line; `--debug` brings its traceback back."""
+    sys.excepthook = partial(_unexpected, as_json)
+
+
+def show_tracebacks(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    """What `--debug` does."""
+    if wanted:
+        context.ensure_object(Situation).debug = True
+        sys.excepthook = sys.__excepthook__
+
+
+def _unexpected(
+    as_json: bool,  # noqa: FBT001 - bound by `partial`
+    kind: type[BaseException],
+    error: BaseException,
+    _: TracebackType | None,
+) -> None:
+    what = clipped(f"{kind.__name__}: {error}", _LONGEST)
+    if as_json:
+        _say(
+            json.dumps(
+                {"code": "unexpected", "message": what, "next": "Add --debug after dissensus"}
+            )
+        )
+    else:
+        _say(f"error[unexpected]: {visible(what)} (`dissensus --debug …` shows where)")
+
+
+def _report(error: DissensusError, *, as_json: bool) -> int:
+    _say(json.dumps(error.as_dict(), default=str) if as_json else told(error))
+    return error.exit_code
+
+
+def told(error: DissensusError) -> str:
+    """An error as text: what happened, where, and what to do next."""
+    where = [f"  {name}: {_shown(value)}" for name, value in error.context.items()]
+    after = [f"next: {_shown(error.next_step)}"] if error.next_step else []
+    return "\n".join([f"error[{error.code}]: {_shown(error.message)}", *where, *after])
+
+
+def _shown(value: Any) -> str:
+    return visible(clipped(value if isinstance(value, str) else compact(value), _LONGEST))
+
+
+def _misuse(error: click.ClickException) -> Misuse:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "dissensus"
+    return Misuse(error.format_message(), next_step=f"See `{path} --help`")
+
+
+def _interrupted(here: Situation) -> str:
+    kept = f"everything acknowledged is kept in {here.kept}" if here.kept else "nothing was changed"
+    return visible(f"interrupted: {kept}; {here.again} goes on from there")
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,67 @@
+"""`cost, replay, verify`: what the history adds up to, and whether it holds."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from . import pages
+from .opening import opened_session
+from .options import examples, on_session, schema
+from .output import show
+
+
+@click.command(epilog=examples("dissensus cost", "dissensus cost --json"))
+@on_session
+def cost(database: str | None, session: str | None, as_json: bool) -> None:
+    """Add up calls, tokens and dollars; show the budget.
+
+    There is a line for each agent and model.
+
+    "unknown" counts the calls whose cost is not known; the budget bears their worst case.
+    """
+    from dissensus_state.costs import costs
+
+    from .data import budget_data, cost_data, place
+
+    with opened_session(database, session) as found:
+        with found.reading() as work:
+            totals = costs(work, found.session_id)
+        data = {
+            **place(found),
+            "costs": [cost_data(item) for item in totals],
+            "budget": budget_data(found.budget),
+        }
+    show(data, pages.cost(data), as_json=as_json)
+
+
+@click.command(epilog=examples("dissensus replay", "dissensus replay -d inquiry.db --json"))
+@on_session
+def replay(database: str | None, session: str | None, as_json: bool) -> None:
+    """Rebuild every version, bit for bit, without a call.
+
+    Where something differs it fails and names the first difference.
+    """
+    from .data import place
+
+    with opened_session(database, session) as found:
+        data = {**place(found), **asdict(found.replay())}
+    show(data, pages.replayed(data), as_json=as_json)
+
+
+@click.command(epilog=examples("dissensus verify", "dissensus verify --schema inquiry:Inquiry"))
+@on_session
+@schema
+def verify(database: str | None, session: str | None, as_json: bool, schema: str | None) -> None:
+    """Check that the history could have come about.
+
+    It recomputes the hash chain and admits every commit again. Where one could not have
+    been admitted, it fails and names it. With the session's schema it also checks which
+    transitions needed a review.
+    """
+    from .data import place
+
+    with opened_session(database, session, schema) as found:
+        data = {**place(found), **asdict(found.verify())}
+    show(data, pages.verified(data), as_json=as_json)

@@ -1,0 +1,205 @@
+"""The records of the history as the plain data that `--json` prints; docs/cli.md names the keys.
+
+The pages for people are made from the same data, so that the two cannot say different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .texts import letter, usd
+
+if TYPE_CHECKING:
+    from dissensus_state.blame import Blame
+    from dissensus_state.costs import Cost
+    from dissensus_state.records import Account, Call, Event, Proposal, Round, Ruling
+    from dissensus_state.store import Session, SessionInfo
+
+Data = dict[str, Any]
+
+
+def place(session: Session[Any]) -> Data:
+    """Where an answer was read: what every answer about a session begins with."""
+    return {"session": session.name, "branch": session.branch}
+
+
+def session_data(info: SessionInfo) -> Data:
+    """A session of the list."""
+    return {
+        "name": info.name,
+        "schema": info.schema,
+        "schema_version": info.schema_version,
+        "created_at": info.created_at,
+    }
+
+
+def round_data(
+    found: Round, proposals: Sequence[Proposal], calls: Sequence[Call], rulings: Sequence[Ruling]
+) -> Data:
+    """A round with everything that was said in it."""
+    return {
+        **_heading(found),
+        "branch": found.branch,
+        "started_at": found.started_at,
+        "review": review_data(found.review),
+        "proposals": [proposal_data(item) for item in proposals],
+        "calls": [call_data(item) for item in calls],
+        "rulings": [ruling_data(item) for item in rulings],
+    }
+
+
+def _heading(found: Round) -> Data:
+    return {
+        "round": found.round,
+        "step": found.step,
+        "status": found.status,
+        "base": found.base,
+        "again_of": found.again_of,
+        "note": found.note,
+    }
+
+
+def proposal_data(item: Proposal) -> Data:
+    """What an agent proposed."""
+    return {
+        "agent": item.agent,
+        "status": item.status,
+        "patch": [operation.to_json() for operation in item.patch],
+        "reads": list(item.reads),
+        "confidence": item.confidence,
+        "attempt": item.attempt,
+        "detail": item.detail,
+    }
+
+
+def call_data(item: Call) -> Data:
+    """A model call: what it was, what came of it, what it cost."""
+    return {
+        "agent": item.agent,
+        "attempt": item.attempt,
+        "model": item.model,
+        "lineage": item.lineage,
+        "status": item.status,
+        "answer": item.answer,
+        "reasoning": item.reasoning,
+        "reasoning_kind": item.reasoning_kind,
+        "request": item.request,
+        "input_tokens": item.input_tokens,
+        "output_tokens": item.output_tokens,
+        "cached_tokens": item.cached_tokens,
+        "reasoning_tokens": item.reasoning_tokens,
+        "estimated": item.estimated,
+        "usd": usd(item.cost),
+        "reserved_usd": usd(item.reserved),
+        "price": item.price,
+        "sent_at": item.sent_at,
+        "latency_ms": item.latency_ms,
+        "ttft_ms": item.ttft_ms,
+        "finish_reason": item.finish_reason,
+        "detail": item.detail,
+    }
+
+
+def ruling_data(item: Ruling) -> Data:
+    """A ruling, with every key whether it says something or not."""
+    return {
+        "n": item.n,
+        "author": item.author,
+        "decision": item.decision,
+        "reason": item.reason,
+        "upheld": list(item.upheld),
+        "dissent": list(item.dissent),
+        "amendment": [operation.to_json() for operation in item.amendment],
+        "clarification": item.clarification,
+        "cause": item.cause,
+        "steps": item.steps,
+        "seed": item.seed,
+        "kinds": item.kinds,
+        "notes": list(item.notes),
+        "attempt": item.attempt,
+        "binding": item.binding.hex(),
+        "at": item.at,
+    }
+
+
+def blame_data(found: Blame) -> Data:
+    """Who wrote a value, with whole rulings and the money of its calls."""
+    return {**found.as_dict(), "rulings": [ruling_data(item) for item in found.rulings]}
+
+
+def event_data(item: Event) -> Data:
+    """Something that happened beside the commits."""
+    return {
+        "event": item.event,
+        "kind": item.kind,
+        "at": item.at,
+        "round": item.round,
+        "body": item.body,
+    }
+
+
+def cost_data(item: Cost) -> Data:
+    """What an agent's calls to one model came to."""
+    return {
+        "agent": item.agent,
+        "model": item.model,
+        "lineage": item.lineage,
+        "calls": item.calls,
+        "input_tokens": item.input_tokens,
+        "output_tokens": item.output_tokens,
+        "cached_tokens": item.cached_tokens,
+        "reasoning_tokens": item.reasoning_tokens,
+        "usd": usd(item.cost),
+        "unknown": item.unknown,
+        "unknown_charged_usd": usd(item.unknown_charged),
+    }
+
+
+def budget_data(account: Account) -> Data:
+    """The budget as it stands."""
+    return {
+        "limit_usd": usd(account.limit),
+        "spent_usd": usd(account.spent),
+        "held_usd": usd(account.held),
+        "left_usd": usd(account.left),
+        "unpriced": account.unpriced,
+    }
+
+
+def dispute_data(found: Round, rulings: Sequence[Ruling]) -> Data:
+    """A round that is or was under review, with what was decided."""
+    return {
+        **_heading(found),
+        "settled": found.settled,
+        "review": review_data(found.review),
+        "rulings": [ruling_data(item) for item in rulings],
+    }
+
+
+def review_data(review: Data | None) -> Data | None:
+    """Why a round needs a ruling: what stands against what, in lettered positions.
+
+    Raises:
+        ValueRefused: a stored disagreement is none.
+    """
+    from dissensus_agents.judgement.disagreement import Disagreement
+
+    if review is None:
+        return None
+    stored = [Disagreement.from_dict(item).as_dict() for item in review.get("disagreements", ())]
+    return {
+        "disagreements": [_lettered(item) for item in stored],
+        "hollow": review.get("hollow", False),
+        "votes": review.get("votes"),
+        "failed": review.get("failed", []),
+        "asked": review.get("asked", False),
+    }
+
+
+def _lettered(disagreement: Data) -> Data:
+    positions = [
+        {"letter": letter(number), **position}
+        for number, position in enumerate(disagreement["positions"])
+    ]
+    return {**disagreement, "positions": positions}

@@ -1,0 +1,43 @@
+"""The options that several commands share, and the examples at the end of their help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+
+database = click.option(
+    "--database",
+    "-d",
+    envvar="DISSENSUS_DATABASE",
+    metavar="FILE|URL",
+    help="A SQLite file or postgresql://… [env: DISSENSUS_DATABASE; else ./dissensus.db]",
+)
+session = click.option(
+    "--session", "-s", metavar="NAME", help="Which session; not needed where there is only one."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+schema = click.option(
+    "--schema",
+    metavar="MODULE:CLASS",
+    help="The session's schema; modules in the current folder are found.",
+)
+
+
+def on_database(command: CommandT) -> CommandT:
+    """Options of a command that reads a database."""
+    return database(as_json(command))
+
+
+def on_session(command: CommandT) -> CommandT:
+    """Options of a command that reads a session."""
+    return database(session(as_json(command)))
+
+
+def examples(*commands: str) -> str:
+    """The end of a command's help."""
+    title = "Example:" if len(commands) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {command}" for command in commands)])

@@ -1,0 +1,176 @@
+"""`sessions, log, show, state, diff, blame, events`: the history, read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import pages
+from .blocks import Passage
+from .opening import opened_session, opened_store
+from .options import examples, on_database, on_session
+from .output import note, show
+from .revisions import range_of, round_number, version_of
+from .texts import compact
+
+if TYPE_CHECKING:
+    from dissensus_state.records import Commit
+    from dissensus_state.store import Session
+
+    from .data import Data
+
+
+@click.command(
+    epilog=examples("dissensus sessions", "dissensus sessions -d postgresql://host/name --json")
+)
+@on_database
+def sessions(database: str | None, as_json: bool) -> None:
+    """List the sessions of a database, oldest first."""
+    from .data import session_data
+
+    with opened_store(database) as store:
+        data = {"sessions": [session_data(info) for info in store.sessions()]}
+    show(data, pages.sessions(data), as_json=as_json)
+
+
+@click.command(epilog=examples("dissensus log", "dissensus log --limit 10 --before v120"))
+@on_session
+@click.option(
+    "--limit",
+    "-n",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="How many.",
+)
+@click.option("--before", metavar="REVISION", help="Only commits before this version.")
+def log(
+    database: str | None, session: str | None, as_json: bool, limit: int, before: str | None
+) -> None:
+    """List the commits, newest first."""
+    from .data import place
+
+    with opened_session(database, session) as found:
+        turned = None if before is None else version_of(found, before)
+        commits = [] if turned == 0 else found.log(limit, turned)
+        data = {**place(found), "head": found.head, "commits": [item.as_dict() for item in commits]}
+    show(data, pages.log(data), as_json=as_json)
+
+
+@click.command(
+    "show",
+    epilog=examples("dissensus show v12", "dissensus show HEAD~1", "dissensus show r3 --json"),
+)
+@on_session
+@click.argument("what", metavar="REVISION|ROUND", default="HEAD")
+def show_command(database: str | None, session: str | None, as_json: bool, what: str) -> None:
+    """Show a commit with its round, or a round.
+
+    A round is written r3; its calls are shown with their reasoning.
+    """
+    from .data import place
+
+    with opened_session(database, session) as found:
+        number = round_number(what)
+        commit = (
+            found.commit_at(version_of(found, what)) if number is None else _ended_in(found, number)
+        )
+        number = commit.round if number is None and commit else number
+        data = {
+            **place(found),
+            "commit": commit.as_dict() if commit else None,
+            "round": _round(found, number),
+        }
+    show(data, pages.show(data), as_json=as_json)
+
+
+def _round(found: Session[Any], number: int | None) -> Data | None:
+    from .data import round_data
+
+    return None if number is None else round_data(*found.round(number))
+
+
+def _ended_in(found: Session[Any], number: int) -> Commit | None:
+    from dissensus_state import commits
+
+    with found.reading() as work:
+        return commits.by_round(work, found.session_id, found.branch, number)
+
+
+@click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))
+@on_session
+@click.argument("revision", default="HEAD")
+def state(database: str | None, session: str | None, as_json: bool, revision: str) -> None:
+    """Print the state at a version as JSON.
+
+    Without a revision it is the state at the head."""
+    from .data import place
+
+    with opened_session(database, session) as found:
+        version = version_of(found, revision)
+        data = {**place(found), "version": version, "state": found.raw(version)}
+    show(data, [Passage(compact(data["state"], indent=2))], as_json=as_json)
+
+
+@click.command(
+    epilog=examples("dissensus diff v3..v5", "dissensus diff ~2", "dissensus diff --exit-code v3..")
+)
+@on_session
+@click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 1 where something differs.")
+@click.argument("range_", metavar="A..B", default="~1..HEAD")
+@click.pass_context
+def diff(
+    context: click.Context,
+    database: str | None,
+    session: str | None,
+    as_json: bool,
+    range_: str,
+    exit_code: bool,
+) -> None:
+    """Show what differs between two versions, path by path.
+
+    Without a range it is what the newest commit changed; an end that is left out is the head.
+    """
+    from .data import place
+
+    with opened_session(database, session) as found:
+        before, after = range_of(found, range_)
+        differences = [item.as_dict() for item in found.diff(before, after)]
+        data = {**place(found), "before": before, "after": after, "differences": differences}
+    show(data, pages.diff(data), as_json=as_json)
+    context.exit(1 if exit_code and differences else 0)
+
+
+@click.command(epilog=examples("dissensus blame /verdict", "dissensus blame /findings/0 --at v12"))
+@on_session
+@click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
+@click.argument("path")
+def blame(
+    database: str | None, session: str | None, as_json: bool, path: str, revision: str
+) -> None:
+    """Say who wrote a value, and on what grounds.
+
+    PATH is a JSON pointer or the name of a field. The answer holds the reads, the reasoning, the
+    ruling and the dissent."""
+    from .data import blame_data, place
+
+    with opened_session(database, session) as found:
+        answer = found.blame(path, version_of(found, revision))
+        data = {**place(found), **blame_data(answer)}
+    show(data, pages.blame(data), as_json=as_json)
+
+
+@click.command(epilog=examples("dissensus events", "dissensus events --json"))
+@on_session
+def events(database: str | None, session: str | None, as_json: bool) -> None:
+    """List what happened beside the commits.
+
+    That is what changed nothing: denied attempts, refused commits, abstentions."""
+    from .data import event_data, place
+
+    with opened_session(database, session) as found:
+        data = {**place(found), "events": [event_data(item) for item in found.events()]}
+    show(data, pages.events(data), as_json=as_json)
+    if not data["events"]:
+        note("Nothing happened beside the commits.")

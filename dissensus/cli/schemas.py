@@ -1,0 +1,88 @@
+"""From `module:Class` to a schema, without ever importing what a database merely names.
+
+A schema is code. A user may name one, and our own are safe; the name that stands in a database may
+have been put there by anybody.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import Misuse
+
+if TYPE_CHECKING:
+    from dissensus_state.shapes import SharedState
+    from dissensus_state.store import SessionInfo
+
+_OURS = re.compile(r"dissensus(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*")
+
+
+def schema_of(info: SessionInfo, named: str | None, *, needed: bool) -> type[SharedState] | None:
+    """The schema of a session: the one that the user names, else our own, else none.
+
+    Raises:
+        Misuse: it is needed and nobody named it, or it cannot be imported.
+    """
+    if named:
+        return load_schema(named)
+    if _OURS.fullmatch(info.schema):
+        return load_schema(info.schema)
+    if needed:
+        raise Misuse(
+            "To change a session its schema is needed, and it is not imported unless you name it",
+            next_step=f"Add --schema MODULE:CLASS; the session says {info.schema}",
+            session=info.name,
+        )
+    return None
+
+
+def load_schema(name: str) -> type[SharedState]:
+    """Import a schema; modules in the current folder are found first.
+
+    Raises:
+        Misuse: there is no such module or class, or it is no schema.
+    """
+    from dissensus_state.shapes import SharedState
+
+    found = _imported(name)
+    if not (isinstance(found, type) and issubclass(found, SharedState)):
+        raise Misuse(f"{name} is no schema", next_step="Name a class that derives from SharedState")
+    return found
+
+
+def _imported(name: str) -> Any:
+    module, colon, path = name.partition(":")
+    if not colon or not all(part.isidentifier() for part in (*module.split("."), *path.split("."))):
+        raise Misuse(
+            f"{name!r} does not name a schema",
+            next_step="Write it as MODULE:CLASS, like inquiry:Inquiry",
+        )
+    found: Any = _module(module)
+    for attribute in path.split("."):
+        if not hasattr(found, attribute):
+            raise Misuse(
+                f"There is no {path} in {module}", next_step="Correct the name of the class"
+            )
+        found = getattr(found, attribute)
+    return found
+
+
+def _module(name: str) -> Any:
+    folder = os.getcwd()
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and f"{name}.".startswith(f"{error.name}."):
+            raise Misuse(
+                f"There is no module {name}",
+                next_step=f"Run the command in the module's folder (now: {folder}), or set PYTHONPATH",
+            ) from error
+        raise Misuse(f"The module {name} needs {error.name}, which is not there") from error
+    except (ImportError, SyntaxError) as error:
+        raise Misuse(f"The module {name} cannot be imported: {error}") from error

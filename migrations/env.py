@@ -1,0 +1,57 @@
+"""How Alembic reaches the database: each migration in a transaction of its own.
+
+`dissensus db upgrade URL` hands its open engine over (`config.attributes["engine"]`). On Alembic's
+own command line the address comes from `-x url=…`, else from `sqlalchemy.url` in `alembic.ini`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import context
+
+from dissensus_state.engines import Database
+from dissensus_state.tables import VERSION_TABLE, metadata
+
+
+def run() -> None:
+    """Run the migrations that are asked for, or print their SQL (`--sql`)."""
+    engine = _engine()
+    if context.is_offline_mode():
+        _migrate(dialect_name=engine.dialect.name, literal_binds=True)
+        return
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            sa.event.listen(connection, "begin", _begin)
+        _migrate(connection=connection)
+
+
+def _engine() -> sa.Engine:
+    given: sa.Engine | None = context.config.attributes.get("engine")
+    if given is not None:
+        return given
+    url = context.get_x_argument(as_dictionary=True).get("url")
+    return Database(url or context.config.get_main_option("sqlalchemy.url", "")).engine
+
+
+def _begin(connection: sa.Connection) -> None:
+    """The driver leaves transactions to us, and without one a half-done migration would stay."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _migrate(**options: Any) -> None:
+    context.configure(
+        target_metadata=metadata,
+        version_table=VERSION_TABLE,
+        transaction_per_migration=True,
+        transactional_ddl=True,
+        render_as_batch=True,
+        compare_type=True,
+        **options,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+run()

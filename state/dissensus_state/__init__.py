@@ -1,0 +1,1 @@
+"""The versioned, transactional state that several models share, and its history."""

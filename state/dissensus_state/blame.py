@@ -1,0 +1,131 @@
+"""Who wrote a value: the commit, its reads, the calls and reasoning, the ruling, the dissent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import calls, commits, rounds
+from .engines import Work
+from .errors import NotFound
+from .patches import apply, get
+from .records import Call, Commit, Proposal, Ruling
+from .values import JSON, Path, canonical, overlap, pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Everything the history knows about the value at a path (G9).
+
+    Attributes:
+        value: The value at `version`.
+        commit: The commit that gave it this value.
+        proposals: What the agents of that round proposed, with their status.
+        calls: Their calls, with reasoning and cost.
+        rulings: What was decided over them.
+    """
+
+    path: str
+    value: JSON
+    version: int
+    commit: Commit
+    proposals: tuple[Proposal, ...] = ()
+    calls: tuple[Call, ...] = ()
+    rulings: tuple[Ruling, ...] = ()
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """The agents whose proposals were accepted, or whoever committed it."""
+        accepted = tuple(item.agent for item in self.proposals if item.status == "accepted")
+        return accepted or (self.commit.author,)
+
+    @property
+    def dissent(self) -> tuple[Proposal, ...]:
+        """The proposals that lost."""
+        return tuple(item for item in self.proposals if item.status == "dissent")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer as plain data."""
+        reasoning = {call.agent: call.reasoning or call.answer for call in self.calls}
+        return {
+            "path": self.path,
+            "value": self.value,
+            "version": self.version,
+            "authors": list(self.authors),
+            "commit": self.commit.as_dict(),
+            "reads": list(self.commit.reads),
+            "reasoning": {name: text for name, text in reasoning.items() if text},
+            "rulings": [
+                {"author": item.author, "decision": item.decision, **item.body()}
+                for item in self.rulings
+            ],
+            "dissent": [
+                {"agent": item.agent, "patch": [operation.to_json() for operation in item.patch]}
+                for item in self.dissent
+            ],
+            "calls": [
+                {
+                    "agent": call.agent,
+                    "model": call.model,
+                    "cost_usd": None if call.cost is None else call.cost / 1e9,
+                }
+                for call in self.calls
+            ],
+        }
+
+
+def blame(
+    work: Work, session_id: int, branch: str, path: Path, version: int, keys: Mapping[str, str]
+) -> Blame:
+    """Find the newest commit that changed the value at a path, at or before a version.
+
+    Raises:
+        NotFound: nothing stands at the path in that version.
+    """
+    state, _, _ = commits.state_at(work, session_id, branch, version)
+    value = get(state, path, dict(keys))
+    commit = _writer(work, session_id, branch, path, version, canonical(value), dict(keys))
+    if commit.round is None:
+        return Blame(pointer(path), value, version, commit)
+    return Blame(
+        pointer(path),
+        value,
+        version,
+        commit,
+        tuple(rounds.proposals_of(work, session_id, commit.round)),
+        tuple(calls.of_round(work, session_id, commit.round)),
+        tuple(rounds.rulings_of(work, session_id, commit.round)),
+    )
+
+
+def _writer(
+    work: Work,
+    session_id: int,
+    branch: str,
+    path: Path,
+    version: int,
+    value: str,
+    keys: dict[str, str],
+) -> Commit:
+    """The commit after which the path held this value for good, among those that touch the path."""
+    writer: Commit | None = None
+    before: str | None = None
+    state: JSON = {}
+    for commit in commits.between(work, session_id, branch, -1, version):
+        state = apply(state, commit.patch)
+        if not any(overlap(path, written) for written in commit.writes):
+            continue
+        now = _value(state, path, keys)
+        if now != before:
+            writer, before = commit, now
+    if writer is None or before != value:
+        raise NotFound(f"No commit up to version {version} wrote {pointer(path)}")
+    return writer
+
+
+def _value(state: JSON, path: Path, keys: dict[str, str]) -> str | None:
+    try:
+        return canonical(get(state, path, keys))
+    except NotFound:
+        return None

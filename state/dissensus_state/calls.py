@@ -1,0 +1,284 @@
+"""Model calls and the money for them: the intent before, the answer as soon as it is whole.
+
+A call is written as `sent`, with its worst case reserved, before anything leaves the process. Its
+answer is written in a transaction of its own, which also settles what it cost. What is found
+`sent` and without an answer after a crash is marked `unknown` and charged in full: it may have
+been answered and billed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from .blobs import pack, stow_texts, unpack
+from .engines import Row, Statement, Work, insert
+from .errors import BudgetExceeded, Conflict
+from .records import Account, Call
+from .tables import calls, ledger, models
+from .values import canonical, parse, store
+
+ACCOUNT = "total"
+
+_insert = insert(calls)
+_key = (
+    calls.c.session_id == sa.bindparam("session_id_"),
+    calls.c.round == sa.bindparam("round_"),
+    calls.c.agent == sa.bindparam("agent_"),
+    calls.c.attempt == sa.bindparam("attempt_"),
+)
+_settled = (
+    "status",
+    "answer",
+    "reasoning",
+    "reasoning_kind",
+    "raw",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "reasoning_tokens",
+    "estimated",
+    "cost",
+    "latency_ms",
+    "ttft_ms",
+    "finish_reason",
+    "detail",
+)
+_answer = Statement(
+    sa.update(calls)
+    .where(*_key, calls.c.status == "sent")
+    .values({name: sa.bindparam(name) for name in _settled})
+)
+_of_round = Statement(
+    sa.select(calls, models.c.name, models.c.lineage, models.c.price)
+    .join(
+        models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model)
+    )
+    .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
+    .order_by(calls.c.agent, calls.c.attempt)
+)
+_models = Statement(
+    sa.select(models.c.model, models.c.name, models.c.lineage, models.c.price)
+    .where(models.c.session_id == sa.bindparam("session_id"))
+    .order_by(models.c.model)
+)
+_insert_model = insert(models)
+_open_account = insert(ledger)
+_account = Statement(
+    sa.select(
+        ledger.c.limit_nano, ledger.c.held_nano, ledger.c.spent_nano, ledger.c.unpriced
+    ).where(ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT)
+)
+_hold = Statement(
+    sa.update(ledger)
+    .where(
+        ledger.c.session_id == sa.bindparam("session_id_"),
+        ledger.c.account == ACCOUNT,
+        sa.or_(
+            ledger.c.limit_nano.is_(None),
+            ledger.c.spent_nano + ledger.c.held_nano + sa.bindparam("amount")
+            <= ledger.c.limit_nano,
+        ),
+    )
+    .values(held_nano=ledger.c.held_nano + sa.bindparam("amount"))
+)
+_settle = Statement(
+    sa.update(ledger)
+    .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
+    .values(
+        held_nano=ledger.c.held_nano - sa.bindparam("held"),
+        spent_nano=ledger.c.spent_nano + sa.bindparam("spent"),
+    )
+)
+
+
+def open_account(work: Work, session_id: int, limit: int | None, unpriced: str) -> None:
+    """Give a session its budget."""
+    work.run(
+        _open_account,
+        session_id=session_id,
+        account=ACCOUNT,
+        limit_nano=limit,
+        held_nano=0,
+        spent_nano=0,
+        unpriced=unpriced,
+    )
+
+
+def account(work: Work, session_id: int) -> Account:
+    """The budget of a session as it stands."""
+    row = work.one(_account, session_id=session_id)
+    return Account(None, 0, 0) if row is None else Account(*row)
+
+
+def send(work: Work, session_id: int, intents: Sequence[Call], kept: set[bytes]) -> None:
+    """Write down calls that are about to be made, and hold their worst case.
+
+    Args:
+        kept: Digests of texts that this caller knows to be stored already; it grows.
+
+    Raises:
+        BudgetExceeded: together they do not fit; nothing is written then.
+    """
+    amount = sum(call.reserved for call in intents)
+    if amount and not work.run(_hold, session_id_=session_id, amount=amount):
+        raise _exceeded(account(work, session_id), amount, intents)
+    known = _known_models(work, session_id)
+    work.run_all(
+        _insert,
+        [
+            {
+                **_intent(call, _model_number(work, session_id, call, known)),
+                "session_id": session_id,
+                "request": canonical(stow_texts(work, session_id, call.request, kept)),
+            }
+            for call in intents
+        ],
+    )
+
+
+def _exceeded(budget: Account, amount: int, intents: Sequence[Call]) -> BudgetExceeded:
+    usd = 1e-9
+    return BudgetExceeded(
+        f"The worst case of {len(intents)} call(s) is {amount * usd:.6f} USD, and "
+        f"{(budget.left or 0) * usd:.6f} USD is left of {(budget.limit or 0) * usd:.6f} USD "
+        f"({budget.spent * usd:.6f} spent, {budget.held * usd:.6f} held)",
+        agents=[call.agent for call in intents],
+        left_usd=round((budget.left or 0) * usd, 9),
+    )
+
+
+def _known_models(work: Work, session_id: int) -> dict[tuple[str, str, str], int]:
+    rows = work.all(_models, session_id=session_id)
+    return {(name, lineage, price): number for number, name, lineage, price in rows}
+
+
+def _model_number(
+    work: Work, session_id: int, call: Call, known: dict[tuple[str, str, str], int]
+) -> int:
+    """The number of a model with this lineage and this price, given on its first call."""
+    terms = (call.model, call.lineage, canonical(call.price))
+    if terms not in known:
+        known[terms] = len(known) + 1
+        name, lineage, price = terms
+        work.run(
+            _insert_model,
+            session_id=session_id,
+            model=known[terms],
+            name=name,
+            lineage=lineage,
+            price=price,
+        )
+    return known[terms]
+
+
+def _intent(call: Call, model: int) -> dict[str, Any]:
+    return {
+        "round": call.round,
+        "agent": call.agent,
+        "attempt": call.attempt,
+        "model": model,
+        "reserved": call.reserved,
+        "sent_at": call.sent_at,
+        **_outcome(call),
+    }
+
+
+def _outcome(call: Call) -> dict[str, Any]:
+    return {
+        "status": call.status,
+        "answer": _packed(call.answer),
+        "reasoning": _packed(call.reasoning),
+        "reasoning_kind": None if call.reasoning_kind == "rationale" else call.reasoning_kind,
+        "raw": None if call.raw is None else pack(call.raw),
+        "input_tokens": call.input_tokens,
+        "output_tokens": call.output_tokens,
+        "cached_tokens": call.cached_tokens,
+        "reasoning_tokens": call.reasoning_tokens,
+        "estimated": int(call.estimated),
+        "cost": call.cost,
+        "latency_ms": call.latency_ms,
+        "ttft_ms": call.ttft_ms,
+        "finish_reason": None if call.finish_reason == "stop" else call.finish_reason,
+        "detail": None if call.detail is None else store(call.detail),
+    }
+
+
+def _packed(text: str | None) -> bytes | None:
+    return None if text is None else pack(text.encode())
+
+
+def _unpacked(data: bytes | None) -> str | None:
+    return None if data is None else unpack(data).decode()
+
+
+def settle(work: Work, session_id: int, outcomes: Iterable[Call]) -> None:
+    """Write down what came of calls, and move what was held for them to what they cost.
+
+    Raises:
+        Conflict: somebody else settled one of them first.
+    """
+    held = spent = 0
+    for call in outcomes:
+        if (
+            work.run(
+                _answer,
+                session_id_=session_id,
+                round_=call.round,
+                agent_=call.agent,
+                attempt_=call.attempt,
+                **_outcome(call),
+            )
+            != 1
+        ):
+            raise Conflict(
+                "The call was settled by another worker",
+                agent=call.agent,
+                round=call.round,
+                retry=False,
+            )
+        held, spent = (
+            held + call.reserved,
+            spent + (call.reserved if call.cost is None else call.cost),
+        )
+    if held or spent:
+        work.run(_settle, session_id_=session_id, held=held, spent=spent)
+
+
+def of_round(work: Work, session_id: int, round_: int) -> list[Call]:
+    """The calls of a round, by agent and attempt."""
+    return [_call(row) for row in work.all(_of_round, session_id=session_id, round=round_)]
+
+
+def _call(row: Row) -> Call:
+    (_, round_, agent, attempt, _, status, request, answer, reasoning, kind, raw, tokens_in,
+     tokens_out, cached, thought, estimated, reserved, cost, sent_at, latency, ttft, finish, detail,
+     model, lineage, price) = row  # fmt: skip
+    return Call(
+        agent=agent,
+        attempt=attempt,
+        model=model,
+        lineage=lineage,
+        price=parse(price),
+        request=parse(request),
+        reserved=reserved,
+        sent_at=sent_at,
+        round=round_,
+        status=status,
+        answer=_unpacked(answer),
+        reasoning=_unpacked(reasoning),
+        reasoning_kind=kind or "rationale",
+        raw=None if raw is None else unpack(raw),
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cached_tokens=cached,
+        reasoning_tokens=thought,
+        estimated=bool(estimated),
+        cost=cost,
+        latency_ms=latency,
+        ttft_ms=ttft,
+        finish_reason=finish or "stop",
+        detail=None if detail is None else parse(detail),
+    )

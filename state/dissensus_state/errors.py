@@ -1,0 +1,238 @@
+"""Every error of the state, and the root of all errors of dissensus.
+
+    DissensusError                 1   root: code, next step, context
+    ├── NotFound                   3   no such session, branch, version, round or path
+    ├── Conflict                   4   two writes overlap
+    │   └── LeaseLost              4   another worker took over
+    ├── CheckFailed                5   the history does not hold what it must
+    │   ├── Tampered               5   verify: a commit that could not have been admitted
+    │   └── Diverged               5   replay: the first difference
+    ├── BudgetExceeded             6   the worst case of a call does not fit
+    ├── DatabaseFailed            10   the database cannot be used
+    │   ├── NeedsMigration         8   an older schema of ours
+    │   ├── NotOurs                9   a database that dissensus did not make
+    │   └── DiskFull              11   no room for what was to be written
+    ├── Denied                    16   a path outside of what was given
+    ├── FieldMissing              17   the schema has no such field
+    └── Refused                   18   a commit that may not stand
+        ├── ValueRefused          18   not a value the state can hold
+        ├── SchemaRefused         18   a value that the schema does not allow
+        ├── InvariantViolated     18   a rule of the schema is broken
+        ├── TransitionRefused     18   the machine has no such step from here, or its guard said no
+        └── ReviewRequired        18   no ruling is bound to these proposals and this base version
+
+The number is the command line's exit code. The errors of the agents (`dissensus_agents.errors`)
+grow from the same root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+
+class DissensusError(Exception):
+    """Something went wrong in dissensus.
+
+    Args:
+        message: What happened, to what. Without one, the class speaks its own docstring.
+        next_step: What to do now.
+        context: Where it happened: `session`, `branch`, `version`, `path`, `agent`, `round`, …
+
+    Attributes:
+        code: A stable name, safe to match on.
+        exit_code: What the command line exits with.
+    """
+
+    code: ClassVar[str] = "dissensus.error"
+    exit_code: ClassVar[int] = 1
+    next_step: str = ""
+
+    def __init__(self, message: str = "", *, next_step: str = "", **context: Any) -> None:
+        self.message = message or (self.__doc__ or "").split("\n", 1)[0]
+        self.next_step = next_step or type(self).next_step
+        self.context = {name: value for name, value in context.items() if value is not None}
+        super().__init__(self.message)
+
+    def __str__(self) -> str:
+        where = ", ".join(f"{name} {value}" for name, value in self.context.items())
+        text = f"{self.message} ({where})" if where else self.message
+        return f"{text}. {self.next_step}" if self.next_step else text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (type(self), self.message, self.next_step, self.context)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as plain data: for `--json`, the history, or a model that must mend it."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "next": self.next_step,
+            **{name: value for name, value in self.context.items() if name not in {"code", "next"}},
+        }
+
+
+def _revive(
+    kind: type[DissensusError], message: str, next_step: str, context: dict[str, Any]
+) -> DissensusError:
+    return kind(message, next_step=next_step, **context)
+
+
+@contextmanager
+def located(**context: Any) -> Iterator[None]:
+    """Stamp where we are onto any error that passes this border and does not know it yet."""
+    try:
+        yield
+    except DissensusError as error:
+        known = {name: value for name, value in context.items() if value is not None}
+        error.context = {**known, **error.context}
+        raise
+
+
+class NotFound(DissensusError):
+    """There is nothing of that name."""
+
+    code = "not_found"
+    exit_code = 3
+    next_step = "List what there is with `dissensus log` or `store.sessions()`"
+
+
+class Conflict(DissensusError):
+    """Somebody else changed what this commit read or writes.
+
+    `context` holds `expected` and `actual` version, the overlapping `paths`, the `other` author,
+    and whether a `retry` on a new snapshot can help.
+    """
+
+    code = "conflict"
+    exit_code = 4
+    next_step = "Read again and repeat the step; session.transact(fn) does that for you"
+
+
+class LeaseLost(Conflict):
+    """Another worker has taken this branch over; what this one still brings is refused."""
+
+    code = "lease.lost"
+    next_step = "Let one worker run a branch at a time; start this one again to take it back"
+
+
+class CheckFailed(DissensusError):
+    """A check of the history failed."""
+
+    code = "check.failed"
+    exit_code = 5
+
+
+class Tampered(CheckFailed):
+    """The stored history could not have come about by commits that were admitted."""
+
+    code = "verify.tampered"
+    next_step = "Trust nothing from this version on; restore a backup and run `dissensus verify`"
+
+
+class Diverged(CheckFailed):
+    """The replay differs from the recorded history."""
+
+    code = "replay.diverged"
+    next_step = "Compare `expected` with `actual`: the code, a prompt or a schema changed since"
+
+
+class BudgetExceeded(DissensusError):
+    """The worst case of this call does not fit into what is left of the budget."""
+
+    code = "budget.exceeded"
+    exit_code = 6
+    next_step = "Raise the session's budget, or lower max_output_tokens, and resume"
+
+
+class DatabaseFailed(DissensusError):
+    """The database could not do what was asked; what was acknowledged before is safe."""
+
+    code = "database.failed"
+    exit_code = 10
+    next_step = "Check that the database runs and can be reached, then start again: it resumes"
+
+
+class NeedsMigration(DatabaseFailed):
+    """The database has an older schema than this version of dissensus."""
+
+    code = "database.needs_migration"
+    exit_code = 8
+    next_step = "Back it up, then run `dissensus db upgrade URL`"
+
+
+class NotOurs(DatabaseFailed):
+    """The database was not made by dissensus, and is left as it is."""
+
+    code = "database.not_ours"
+    exit_code = 9
+    next_step = "Name a new SQLite file, or an empty PostgreSQL database"
+
+
+class DiskFull(DatabaseFailed):
+    """There is no room left for what was to be written; nothing of it was committed."""
+
+    code = "database.full"
+    exit_code = 11
+    next_step = "Free some space, then start again: everything acknowledged is there"
+
+
+class Denied(DissensusError):
+    """A path outside of what this author was given."""
+
+    code = "denied"
+    exit_code = 16
+    next_step = "Add the path to the step's `reads` or `writes`, or to the transition's `writes`"
+
+
+class FieldMissing(DissensusError):
+    """The schema has no such field."""
+
+    code = "schema.field_missing"
+    exit_code = 17
+    next_step = "Correct the name, or add the field to the schema and raise its version"
+
+
+class Refused(DissensusError):
+    """The commit may not stand; nothing was changed."""
+
+    code = "refused"
+    exit_code = 18
+
+
+class ValueRefused(Refused):
+    """Not a value that the state can hold."""
+
+    code = "value.refused"
+    next_step = (
+        "Give JSON: finite numbers, valid text, string keys, within the limits of size and depth"
+    )
+
+
+class SchemaRefused(Refused):
+    """The schema does not allow this value."""
+
+    code = "schema.refused"
+    next_step = "Give a value of the field's type"
+
+
+class InvariantViolated(Refused):
+    """An invariant of the schema does not hold after this patch."""
+
+    code = "invariant.violated"
+    next_step = "Change the patch so that the rule holds"
+
+
+class TransitionRefused(Refused):
+    """The machine does not allow this transition here."""
+
+    code = "transition.refused"
+    next_step = "See what it allows with `dissensus machine MODULE:Class`"
+
+
+class ReviewRequired(Refused):
+    """No ruling is bound to exactly these proposals and this base version."""
+
+    code = "review.required"
+    next_step = "Let a supervisor rule on the round, or settle it with `dissensus rule`"

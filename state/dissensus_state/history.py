@@ -1,0 +1,39 @@
+"""Reading the history: the commits newest first, and what happened beside them."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from .commits import BEYOND, columns, commit_of, here
+from .engines import Statement, Work
+from .records import Commit, Event
+from .tables import commits, events
+from .values import parse
+
+_newest = Statement(
+    sa.select(*columns)
+    .where(*here, commits.c.version < sa.bindparam("before"))
+    .order_by(commits.c.version.desc())
+    .limit(sa.bindparam("limit"))
+)
+_events = Statement(
+    sa.select(
+        events.c.event, events.c.kind, events.c.at, events.c.branch, events.c.round, events.c.body
+    )
+    .where(events.c.session_id == sa.bindparam("session_id"))
+    .order_by(events.c.event)
+)
+
+
+def log(work: Work, session_id: int, branch: str, limit: int, before: int = BEYOND) -> list[Commit]:
+    """The last commits before a version, newest first."""
+    rows = work.all(_newest, session_id=session_id, branch=branch, before=before, limit=limit)
+    return [commit_of(work, session_id, row) for row in rows]
+
+
+def happenings(work: Work, session_id: int) -> list[Event]:
+    """Everything that happened beside commits, in order."""
+    return [
+        Event(n, kind, at, branch, round_, parse(body))
+        for n, kind, at, branch, round_, body in work.all(_events, session_id=session_id)
+    ]

@@ -1,0 +1,181 @@
+"""What a running round writes: each step in one transaction, fenced by the lease of its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from . import calls, proposals, rounds, transitions
+from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
+
+if TYPE_CHECKING:
+    from .engines import Work
+    from .store import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an agent brought that is no proposal, but belongs into the history."""
+
+    kind: str
+    body: dict[str, Any]
+
+
+class Journal:
+    """The durable side of one run of a graph over a session.
+
+    Taking it takes the branch over: a worker with an older journal gets `LeaseLost` on whatever it
+    writes next, so that a round is never run twice at once.
+
+    Attributes:
+        sent: `(round, agent, attempt)` of the calls of the newest round that this worker has sent.
+            Any other call without an answer was sent by a worker that is gone.
+    """
+
+    def __init__(self, session: Session[Any]) -> None:
+        self.session = session
+        self.epoch = session.take_lease()
+        self.sent: set[tuple[int, str, int]] = set()
+        self._kept: set[bytes] = set()
+
+    def last_round(self) -> Round | None:
+        """The newest round of the branch: what to go on from."""
+        with self.session.reading() as work:
+            return rounds.last_round(work, self.session.session_id, self.session.branch)
+
+    def send(self, round_: Round, intents: Sequence[Call]) -> list[Call]:
+        """Write down calls before they are made, and hold their worst case."""
+        stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
+        kept = set(self._kept)
+        with self._writing(round=round_.round) as work:
+            calls.send(work, self.session.session_id, stamped, kept)
+        self._remember(stamped, kept)
+        return stamped
+
+    def begin(self, step: str, base: int, intents: Sequence[Call], again_of: Round | None = None,
+              note: str | None = None) -> tuple[Round, list[Call]]:  # fmt: skip
+        """Open a round and write down its first calls, in one transaction."""
+        kept = set(self._kept)
+        with self._writing() as work:
+            new = Round(0, self.session.branch, step, base, "open", work.clock())
+            if again_of is not None:
+                new = replace(new, again_of=again_of.round, note=note)
+            opened = proposals.open_round(work, self.session.session_id, new)
+            stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
+            calls.send(work, self.session.session_id, stamped, kept)
+        self.sent.clear()
+        self._remember(stamped, kept)
+        return opened, stamped
+
+    def settle(self, outcomes: Sequence[Call]) -> None:
+        """Write down what came of calls and what they cost."""
+        with self._writing() as work:
+            calls.settle(work, self.session.session_id, outcomes)
+
+    def calls(self, round_: Round) -> list[Call]:
+        """The calls of a round so far."""
+        with self.session.reading(round=round_.round) as work:
+            return calls.of_round(work, self.session.session_id, round_.round)
+
+    def propose(
+        self,
+        round_: Round,
+        made: Sequence[Proposal],
+        review: dict[str, Any] | None = None,
+        outcomes: Iterable[Outcome] = (),
+    ) -> Round:
+        """Keep the proposals of a round, and why they need a ruling if they do."""
+        status: RoundStatus = "open" if review is None else "review"
+        with self._writing(round=round_.round) as work:
+            proposals.propose(work, self.session.session_id, round_.round, made)
+            if review is not None:
+                proposals.move_round(work, self.session.session_id, round_.round, status, review)
+            for outcome in outcomes:
+                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+        return replace(round_, status=status, review=review)
+
+    def proposals(self, round_: Round) -> list[Proposal]:
+        """The proposals of a round."""
+        with self.session.reading(round=round_.round) as work:
+            return rounds.proposals_of(work, self.session.session_id, round_.round)
+
+    def rulings(self, round_: Round) -> list[Ruling]:
+        """The rulings of a round."""
+        with self.session.reading(round=round_.round) as work:
+            return rounds.rulings_of(work, self.session.session_id, round_.round)
+
+    def commit(
+        self,
+        round_: Round,
+        change: Change,
+        ruling: Ruling | None = None,
+        made: Sequence[Proposal] = (),
+        outcomes: Iterable[Outcome] = (),
+        *,
+        recorded: bool = False,
+    ) -> Commit:
+        """Settle a round as a commit: patch, proposals, ruling and head move together (G1).
+
+        Args:
+            made: Proposals that are not stored yet, because nobody had to see them before.
+            recorded: The ruling stands in the records already.
+        """
+        dissent = ruling.dissent if ruling else ()
+        with self._writing(round=round_.round) as work:
+            proposals.propose(work, self.session.session_id, round_.round, made)
+            for outcome in outcomes:
+                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+            commit, head = self.session.commit_in(
+                work, replace(change, round=round_.round), None if recorded else ruling
+            )
+            proposals.settle_proposals(
+                work, self.session.session_id, round_.round, dissent, "accepted"
+            )
+            proposals.move_round(work, self.session.session_id, round_.round, "committed")
+        self.session.remember(head)
+        return commit
+
+    def close(
+        self,
+        round_: Round,
+        status: RoundStatus,
+        ruling: Ruling | None = None,
+        *,
+        made: Sequence[Proposal] = (),
+        why: dict[str, Any] | None = None,
+        outcomes: Iterable[Outcome] = (),
+    ) -> Round:
+        """Settle or park a round without a commit, with the ruling or the reason for it.
+
+        Args:
+            made: Proposals that are not stored yet.
+            why: Becomes the round's `review` where there is no ruling to tell.
+        """
+        with self._writing(round=round_.round) as work:
+            proposals.propose(work, self.session.session_id, round_.round, made)
+            for outcome in outcomes:
+                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+            if ruling is not None:
+                proposals.rule(work, self.session.session_id, round_.round, ruling)
+            if status in SETTLED:
+                proposals.settle_proposals(work, self.session.session_id, round_.round, (), "void")
+            proposals.move_round(work, self.session.session_id, round_.round, status, why)
+        return replace(round_, status=status, review=why or round_.review)
+
+    def _remember(self, calls_sent: Sequence[Call], kept: set[bytes]) -> None:
+        """Which calls of the running round this worker has sent, and which texts are stored."""
+        self._kept = kept
+        self.sent.update((call.round, call.agent, call.attempt) for call in calls_sent)
+
+    def _now(self) -> int:
+        return self.session.database.clock()
+
+    @contextmanager
+    def _writing(self, **context: Any) -> Iterator[Work]:
+        """A transaction that only the worker with the newest lease can commit."""
+        session = self.session
+        with session.writing(**context) as work:
+            transitions.fence(work, session.session_id, session.branch, self.epoch)
+            yield work

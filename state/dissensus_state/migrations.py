@@ -1,0 +1,139 @@
+"""Bringing a database to this version's schema: new files in place, older ones on request.
+
+A new database gets the tables straight from `tables.metadata` and is stamped with the newest
+revision; a test holds that equal to running all migrations. Alembic is only loaded to upgrade.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from .engines import Database, translate
+from .errors import DatabaseFailed, NeedsMigration, NotOurs
+from .tables import VERSION_TABLE, metadata
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0001"
+"""The newest revision in `migrations/versions`; a test holds it to that."""
+
+_version = sa.Table(
+    VERSION_TABLE, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
+)
+
+
+def prepare(database: Database) -> None:
+    """Make an empty database ours, or see that it is.
+
+    Raises:
+        NotOurs: it holds other tables, or is no database at all.
+        NeedsMigration: it is ours, with an older schema.
+        DatabaseFailed: it cannot be reached, or is newer than this version of dissensus.
+    """
+    try:
+        with database.engine.begin() as connection:
+            if database.backend == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7238911)")
+            stands_at = _revision(connection, database.name)
+            if stands_at is None:
+                metadata.create_all(connection)
+                _version.create(connection)
+                connection.execute(_version.insert().values(version_num=HEAD))
+    except sa.exc.SQLAlchemyError as error:
+        raise _told(error, database) from error
+    _check(stands_at, database)
+
+
+def revision(database: Database) -> str | None:
+    """Where a database stands; None if it is empty. Nothing is changed.
+
+    Raises:
+        NotOurs: it holds other tables, or is no database at all.
+        DatabaseFailed: it cannot be reached.
+    """
+    try:
+        with database.engine.connect() as connection:
+            return _revision(connection, database.name)
+    except sa.exc.SQLAlchemyError as error:
+        raise _told(error, database) from error
+
+
+def _told(error: sa.exc.SQLAlchemyError, database: Database) -> DatabaseFailed:
+    if "not a database" in str(error):
+        return NotOurs(f"{database.name} is not a SQLite file, and is left as it is")
+    return translate(error, database.name)
+
+
+def _revision(connection: sa.Connection, name: str) -> str | None:
+    """Where the database stands; None if it is empty."""
+    found = set(sa.inspect(connection).get_table_names())
+    if VERSION_TABLE in found:
+        return str(connection.execute(sa.select(_version.c.version_num)).scalar())
+    if found:
+        raise NotOurs(
+            f"{name} holds other tables ({', '.join(sorted(found)[:3])}, …), and is left as it is"
+        )
+    return None
+
+
+def _check(stands_at: str | None, database: Database) -> None:
+    if stands_at in {None, HEAD}:
+        return
+    if stands_at in revisions():
+        raise NeedsMigration(
+            f"{database.name} stands at revision {stands_at}, this version of dissensus at {HEAD}",
+            next_step=f"Back it up, then run `dissensus db upgrade {database.name}`",
+        )
+    raise _newer(stands_at, database)
+
+
+def _newer(stands_at: str | None, database: Database) -> DatabaseFailed:
+    return DatabaseFailed(
+        f"{database.name} was written by a newer dissensus (revision {stands_at})",
+        next_step="Upgrade dissensus: pip install -U dissensus",
+    )
+
+
+def upgrade(database: Database, target: str = "head") -> None:
+    """Run the migrations that are missing, each in its transaction.
+
+    Raises:
+        NotOurs: it holds other tables, and is left as it is.
+        DatabaseFailed: it cannot be reached, or is newer than this version of dissensus.
+    """
+    from alembic import command
+
+    stands_at = revision(database)
+    if stands_at not in {None, *revisions()}:
+        raise _newer(stands_at, database)
+    try:
+        command.upgrade(config(database), target)
+    except sa.exc.SQLAlchemyError as error:
+        raise _told(error, database) from error
+
+
+def config(database: Database) -> Config:
+    """Alembic's configuration for this database, wherever dissensus is installed."""
+    from alembic.config import Config
+
+    settings = Config()
+    settings.set_main_option("script_location", str(folder()).replace("%", "%%"))
+    settings.attributes["engine"] = database.engine
+    return settings
+
+
+def revisions() -> tuple[str, ...]:
+    """All revisions there are, oldest first; their files are named `NNNN_what_it_does.py`."""
+    return tuple(sorted(path.name[:4] for path in (folder() / "versions").glob("[0-9]*_*.py")))
+
+
+def folder() -> Path:
+    """Where the migrations stand: inside the installed package, or at the top of the repository."""
+    installed = Path(__file__).parent / "migrations"
+    return installed if installed.is_dir() else Path(__file__).parents[2] / "migrations"

@@ -1,0 +1,235 @@
+"""The frozen nouns of the history, as they are read from the database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .patches import Patch, patch_to_json, touched
+from .values import JSON, Path, parse_path, pointer
+
+Isolation = Literal["serializable", "snapshot"]
+RoundStatus = Literal["open", "review", "parked", "committed", "retried", "rejected", "void"]
+ProposalStatus = Literal["open", "accepted", "dissent", "abstained", "void"]
+CallStatus = Literal["sent", "answered", "failed", "unknown"]
+Decision = Literal["uphold", "amend", "retry", "reject", "escalate"]
+
+SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"})
+"""The states of a round that it never leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One accepted, atomic step to `version`.
+
+    `base` is the version its author had read; where that is not the one before, the commit was
+    rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
+    """
+
+    version: int
+    branch: str
+    author: str
+    transition: str | None
+    round: int | None
+    base: int
+    isolation: Isolation
+    reads: tuple[str, ...]
+    patch: Patch
+    evidence: tuple[JSON, ...]
+    key: str | None
+    at: int
+    schema_version: int
+    hash: bytes
+
+    @property
+    def writes(self) -> tuple[Path, ...]:
+        """The write set."""
+        return touched(self.patch)
+
+    @property
+    def read_paths(self) -> tuple[Path, ...]:
+        """The read set, parsed."""
+        return tuple(parse_path(path) for path in self.reads)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The commit as plain data."""
+        return {
+            "version": self.version,
+            "branch": self.branch,
+            "author": self.author,
+            "transition": self.transition,
+            "round": self.round,
+            "base": self.base,
+            "isolation": self.isolation,
+            "reads": list(self.reads),
+            "writes": [pointer(path) for path in self.writes],
+            "patch": patch_to_json(self.patch),
+            "evidence": list(self.evidence),
+            "key": self.key,
+            "at": self.at,
+            "schema_version": self.schema_version,
+            "hash": self.hash.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What somebody asks the state to become: the argument of the one door of writing."""
+
+    author: str
+    patch: Patch
+    base: int
+    reads: tuple[Path, ...] = ()
+    transition: str | None = None
+    isolation: Isolation = "serializable"
+    writes: tuple[Path, ...] | None = None
+    round: int | None = None
+    evidence: tuple[JSON, ...] = ()
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of a step: who was asked on which version, and how it ended.
+
+    `again_of` is the round that this one repeats (after a `retry`, or after a conflict), `note` the
+    clarification it was given. `review` is why it needs a ruling, or None: `disagreements`,
+    `hollow`, `failed` checks, `asked` by the transition.
+    """
+
+    round: int
+    branch: str
+    step: str
+    base: int
+    status: RoundStatus
+    started_at: int
+    again_of: int | None = None
+    note: str | None = None
+    review: dict[str, Any] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more can come of it."""
+        return self.status in SETTLED
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one agent of a round wants the state to become, and what it had read.
+
+    Its reasoning is that of the call `attempt` of this agent in this round. An agent that abstained
+    has an empty patch and says why in `detail`.
+    """
+
+    agent: str
+    patch: Patch
+    reads: tuple[str, ...]
+    confidence: float | None = None
+    attempt: int = 0
+    status: ProposalStatus = "open"
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A model call: what was sent and reserved, and, once it is known, what came of it.
+
+    Money is in nano-USD (10^-9); `cost` is None where the price is unknown. Times are
+    milliseconds. `request` holds the parts of the prompt by reference.
+    """
+
+    agent: str
+    attempt: int
+    model: str
+    lineage: str
+    price: JSON
+    request: JSON
+    reserved: int
+    sent_at: int
+    round: int = 0
+    status: CallStatus = "sent"
+    answer: str | None = None
+    reasoning: str | None = None
+    reasoning_kind: str = "rationale"
+    raw: bytes | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+    cost: int | None = 0
+    latency_ms: int = 0
+    ttft_ms: int | None = None
+    finish_reason: str = "stop"
+    detail: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """The recorded decision of a supervisor on exactly these proposals and this base version.
+
+    `binding` is the digest of both. `upheld` and `dissent` are agents. `steps` names for each
+    position the first step where its reasoning goes wrong. `seed` is what the positions were
+    shuffled with, `kinds` the kinds of reasoning that could be read.
+    """
+
+    author: str
+    decision: Decision
+    binding: bytes
+    reason: str
+    upheld: tuple[str, ...] = ()
+    dissent: tuple[str, ...] = ()
+    amendment: Patch = ()
+    clarification: str | None = None
+    cause: str | None = None
+    steps: dict[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    kinds: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    attempt: int | None = None
+    at: int = 0
+    n: int = 0
+
+    def body(self) -> dict[str, Any]:
+        """What is stored beside author, decision and binding; empty parts are left out."""
+        parts = {
+            "reason": self.reason,
+            "upheld": list(self.upheld),
+            "dissent": list(self.dissent),
+            "amendment": patch_to_json(self.amendment),
+            "clarification": self.clarification,
+            "cause": self.cause,
+            "steps": self.steps,
+            "seed": self.seed,
+            "kinds": self.kinds,
+            "notes": list(self.notes),
+            "attempt": self.attempt,
+        }
+        return {name: value for name, value in parts.items() if value not in (None, "", [], {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened and is not a commit: a denied attempt, an abstention, a refusal."""
+
+    event: int
+    kind: str
+    at: int
+    branch: str | None
+    round: int | None
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The budget of a session, in nano-USD: its limit (None: none), what is held, what is spent."""
+
+    limit: int | None
+    held: int
+    spent: int
+    unpriced: str = "refuse"
+
+    @property
+    def left(self) -> int | None:
+        """What can still be reserved."""
+        return None if self.limit is None else self.limit - self.held - self.spent

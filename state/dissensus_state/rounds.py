@@ -1,0 +1,178 @@
+"""The ground of both stairs: stored rounds, proposals and rulings as records, and their digests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import blobs, calls
+from .engines import Statement, Work
+from .errors import NotFound
+from .patches import patch_from_json
+from .records import Proposal, Round, Ruling
+from .tables import proposals, rounds, rulings
+from .values import canonical, digest, parse
+
+_session: sa.BindParameter[int] = sa.bindparam("session_id")
+_round: sa.BindParameter[int] = sa.bindparam("round")
+
+_columns = [column for column in rounds.c if column.name != "session_id"]
+_select_round = Statement(
+    sa.select(*_columns).where(rounds.c.session_id == _session, rounds.c.round == _round)
+)
+_last_round = Statement(
+    sa.select(*_columns)
+    .where(rounds.c.session_id == _session, rounds.c.branch == sa.bindparam("branch"))
+    .order_by(rounds.c.round.desc())
+    .limit(1)
+)
+_all_rounds = Statement(
+    sa.select(*_columns).where(rounds.c.session_id == _session).order_by(rounds.c.round)
+)
+_select_proposals = Statement(
+    sa.select(
+        proposals.c.agent,
+        proposals.c.patch,
+        proposals.c.reads,
+        proposals.c.confidence,
+        proposals.c.attempt,
+        proposals.c.status,
+        proposals.c.detail,
+    )
+    .where(proposals.c.session_id == _session, proposals.c.round == _round)
+    .order_by(proposals.c.agent)
+)
+_select_rulings = Statement(
+    sa.select(
+        rulings.c.n,
+        rulings.c.author,
+        rulings.c.decision,
+        rulings.c.binding,
+        rulings.c.body,
+        rulings.c.at,
+    )
+    .where(rulings.c.session_id == _session, rulings.c.round == _round)
+    .order_by(rulings.c.n)
+)
+
+
+def round_(work: Work, session_id: int, number: int) -> Round:
+    """One round; `NotFound` if there is none of that number."""
+    row = work.one(_select_round, session_id=session_id, round=number)
+    if row is None:
+        raise NotFound(f"There is no round {number}")
+    return _read_round(row)
+
+
+def last_round(work: Work, session_id: int, branch: str) -> Round | None:
+    """The newest round of a branch: what a resumed run goes on from."""
+    row = work.one(_last_round, session_id=session_id, branch=branch)
+    return None if row is None else _read_round(row)
+
+
+def all_rounds(work: Work, session_id: int) -> list[Round]:
+    """The rounds of a session, in order."""
+    return [_read_round(row) for row in work.all(_all_rounds, session_id=session_id)]
+
+
+def _read_round(row: Sequence[Any]) -> Round:
+    *plain, review = row
+    number, branch, step, base, status, started_at, again_of, note = plain
+    return Round(
+        number,
+        branch,
+        step,
+        base,
+        status,
+        started_at,
+        again_of,
+        note,
+        parse(review) if review else None,
+    )
+
+
+def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
+    """The proposals of a round, by agent."""
+    rows = work.all(_select_proposals, session_id=session_id, round=number)
+    return [
+        Proposal(
+            agent=agent,
+            patch=blobs.fetch(work, session_id, patch) if patch else (),
+            reads=tuple(parse(reads)) if reads else (),
+            confidence=confidence,
+            attempt=attempt,
+            status=status,
+            detail=parse(detail) if detail else None,
+        )
+        for agent, patch, reads, confidence, attempt, status, detail in rows
+    ]
+
+
+def rulings_of(work: Work, session_id: int, number: int) -> list[Ruling]:
+    """The rulings of a round, in order."""
+    rows = work.all(_select_rulings, session_id=session_id, round=number)
+    return [_read_ruling(*row) for row in rows]
+
+
+def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, at: int) -> Ruling:
+    parts = parse(body)
+    return Ruling(
+        author=author,
+        decision=decision,
+        binding=bytes(binding),
+        reason=parts.get("reason", ""),
+        upheld=tuple(parts.get("upheld", ())),
+        dissent=tuple(parts.get("dissent", ())),
+        amendment=patch_from_json(parts.get("amendment", ())),
+        clarification=parts.get("clarification"),
+        cause=parts.get("cause"),
+        steps=parts.get("steps", {}),
+        seed=parts.get("seed"),
+        kinds=parts.get("kinds", {}),
+        notes=tuple(parts.get("notes", ())),
+        attempt=parts.get("attempt"),
+        at=at,
+        n=n,
+    )
+
+
+def binding(base: int, made: Iterable[Proposal]) -> bytes:
+    """What a ruling is bound to: exactly these proposals, and the version they were made on."""
+    stated = sorted((item.agent, _statement(item)) for item in made)
+    return digest(canonical([base, [list(pair) for pair in stated]]))
+
+
+def _statement(item: Proposal) -> list[Any]:
+    return [
+        [operation.to_json() for operation in item.patch],
+        list(item.reads),
+        item.confidence,
+        item.attempt,
+    ]
+
+
+def round_digest(work: Work, session_id: int, number: int) -> str:
+    """What the hash chain says of a round: its calls, proposals and rulings, whole.
+
+    The status columns are left out: they move when the round is settled.
+    """
+    stored = round_(work, session_id, number)
+    said = [
+        [call.agent, call.attempt, call.model, call.lineage, call.price, call.request, call.status,
+         call.answer, call.reasoning, call.reasoning_kind, call.input_tokens, call.output_tokens,
+         call.cached_tokens, call.reasoning_tokens, call.cost]
+        for call in calls.of_round(work, session_id, number)
+    ]  # fmt: skip
+    proposed = [
+        [item.agent, _statement(item), item.detail]
+        for item in proposals_of(work, session_id, number)
+    ]
+    ruled = [
+        [item.author, item.decision, item.binding.hex(), item.body()]
+        for item in rulings_of(work, session_id, number)
+    ]
+    return digest(
+        canonical([stored.step, stored.base, stored.note, stored.review, said, proposed, ruled])
+    ).hex()

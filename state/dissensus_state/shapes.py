@@ -1,0 +1,319 @@
+"""The user's model of the state: fields, how concurrent writes to them merge, and its rules.
+
+A schema is a pydantic model derived from `SharedState`; `Shape` is what the store makes of it once:
+the adapters that hold each change to its type, so that checking costs what changed and not what is
+there.
+"""
+
+from __future__ import annotations
+
+import functools
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from .errors import FieldMissing, SchemaRefused
+from .machine import Machine, Rule, Transition
+from .patches import Operation, Patch, Verb
+from .values import JSON, Path, canonical, normalise, pointer
+
+
+class Merge:
+    """How concurrent writes to a field come together; used inside `Annotated`."""
+
+    verb: ClassVar[Verb] = "set"
+
+
+class Replace(Merge):
+    """The whole value is replaced; two writes of it conflict. The default."""
+
+
+class Append(Merge):
+    """Items are added at the end of a list; two appends never conflict."""
+
+    verb = "append"
+
+
+class Add(Merge):
+    """Numbers are added up; two additions never conflict."""
+
+    verb = "add"
+
+
+class Union(Merge):
+    """Items join a set; two unions never conflict."""
+
+    verb = "union"
+
+
+class MergeByKey(Merge):
+    """Items of a dictionary, or of a list by the field `key`; only writes of one key conflict."""
+
+    verb = "merge"
+
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
+
+
+RuleT = TypeVar("RuleT", bound=Rule)
+
+_MOST_ADAPTERS = 512
+
+
+def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
+    """Make a function of the schema a rule that every commit touching these fields must keep.
+
+    The function takes `(before, after, evidence)` or fewer of these from the left; see
+    `dissensus_state.machine.Rule` for how it refuses. Without fields it is checked on every commit.
+    """
+
+    def mark(rule: RuleT) -> RuleT:
+        rule.invariant_fields = fields  # type: ignore[attr-defined]
+        return rule
+
+    return mark
+
+
+class SharedState(BaseModel):
+    """Base of every schema: `class Inquiry(SharedState, version=2): …`.
+
+    `transitions` (a list of `Transition`) declares the state machine over the field `phase`;
+    methods under `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    transitions: ClassVar[list[Transition]] = []
+    schema_version: ClassVar[int] = 1
+
+    def __init_subclass__(cls, version: int | None = None, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if version is not None:
+            cls.schema_version = version
+
+
+class Shape:
+    """What the store knows of a schema, compiled once: types, merges, rules, machine.
+
+    Attributes:
+        name: `module:Class`, how a session remembers its schema.
+        merges: The merge of each field.
+        keys: The key field of each list that merges by key.
+    """
+
+    def __init__(self, schema: type[SharedState]) -> None:
+        self.schema = schema
+        self.version = schema.schema_version
+        self.name = f"{schema.__module__}:{schema.__qualname__}"
+        self.adapter: TypeAdapter[SharedState] = TypeAdapter(schema)
+        self.merges = {name: _merge_of(info) for name, info in schema.model_fields.items()}
+        self.keys = {
+            name: merge.key
+            for name, merge in self.merges.items()
+            if isinstance(merge, MergeByKey) and merge.key
+        }
+        self.invariants = _invariants_of(schema)
+        self.machine = Machine(schema.transitions, _phases_of(schema))
+        self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
+        self._adapters: dict[Path, TypeAdapter[Any]] = {}
+
+    def initial(self, state: SharedState) -> JSON:
+        """A new state as it is stored; `SchemaRefused` or `ValueRefused` where it may not be."""
+        return _sorted_sets(normalise(self.dump(self.adapter, state)), self.merges)
+
+    def typed(self, state: JSON) -> SharedState:
+        """A stored state as the user's model."""
+        typed: SharedState = self._validate(self.adapter, state, ())
+        return typed
+
+    def field(self, name: str) -> Merge:
+        """The merge of a field; `FieldMissing` names those there are."""
+        try:
+            return self.merges[name]
+        except KeyError:
+            raise FieldMissing(
+                f"The schema {self.name} has the fields {', '.join(self.merges)}", path=f"/{name}"
+            ) from None
+
+    def operation(self, path: Path, value: Any, verb: Verb | None = None) -> Operation:
+        """One change, held to the type of its place and made canonical.
+
+        Without a verb, the field's merge decides: an `Append` field is appended to, and so on.
+
+        Raises:
+            FieldMissing: the schema has no such field.
+            SchemaRefused: the value does not fit.
+        """
+        if not path:
+            raise FieldMissing("A patch changes fields, not the state as a whole")
+        merge = self.field(path[0])
+        verb = verb or (merge.verb if len(path) == 1 else "set")
+        if verb == "remove":
+            return Operation(verb, path)
+        adapter = self._adapter_for(path, verb)
+        typed = self._validate(adapter, _plain(value), path)
+        stored = normalise(self.dump(adapter, typed), pointer(path))
+        if verb == "union" or (verb == "set" and isinstance(merge, Union)):
+            stored = sorted(stored, key=canonical)
+        key = merge.key if verb == "merge" and isinstance(merge, MergeByKey) else None
+        return Operation(verb, path, stored, key)
+
+    def advance(self, typed: SharedState, after: JSON, patch: Patch) -> SharedState:
+        """The typed state after a patch, from the typed state before and the new stored state.
+
+        Only what the patch touched is read again; items added to a list are added to the typed
+        list. Raises `SchemaRefused` where the touched field no longer fits.
+        """
+        if self._whole_model_rules:
+            return self.typed(after)
+        values = dict(typed.__dict__)
+        for name, operations in _by_field(patch).items():
+            values[name] = self._advance_field(name, values[name], after, operations)
+        return self.schema.model_construct(set(values), **values)
+
+    def _advance_field(self, name: str, old: Any, after: JSON, operations: list[Operation]) -> Any:
+        only_added = all(item.verb == "append" and len(item.path) == 1 for item in operations)
+        if (
+            only_added
+            and isinstance(old, list)
+            and not _constrained(self.schema.model_fields[name])
+        ):
+            items = [item for operation in operations for item in operation.value]
+            return old + self._validate(self._adapter_for((name,), "append"), items, (name,))
+        merged = all(item.verb == "merge" and len(item.path) == 1 for item in operations)
+        if merged and isinstance(old, dict) and not _constrained(self.schema.model_fields[name]):
+            new = {key: item for operation in operations for key, item in operation.value.items()}
+            return {**old, **self._validate(self._adapter_for((name,), "merge"), new, (name,))}
+        return self._validate(self._adapter_for((name,), "set"), after[name], (name,))
+
+    def _adapter_for(self, path: Path, verb: Verb) -> TypeAdapter[Any]:
+        """The type of what an operation brings; `advance` checks what the whole field must be."""
+        whole = verb == "set" and len(path) == 1
+        place = (*path, "") if whole else path
+        adapter = self._adapters.get(place)
+        if adapter is None:
+            adapter = TypeAdapter(self._annotation(path, whole=whole))
+            if len(self._adapters) < _MOST_ADAPTERS:
+                self._adapters[place] = adapter
+        return adapter
+
+    def _annotation(self, path: Path, *, whole: bool) -> Any:
+        """The type at a path: through dictionaries and lists; any type inside of a model.
+
+        What stands inside a model is checked with its whole field when the patch is applied.
+        """
+        info = self.schema.model_fields[path[0]]
+        annotation: Any = info.annotation
+        if whole and info.metadata:
+            return Annotated[annotation, *info.metadata]
+        for _ in path[1:]:
+            annotation = _inside(annotation)
+        return annotation
+
+    def _validate(self, adapter: TypeAdapter[Any], value: Any, path: Path) -> Any:
+        try:
+            return adapter.validate_python(value)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = pointer((*path, *(str(token) for token in first["loc"])))
+            raise SchemaRefused(
+                f"{first['msg']} (given: {str(first['input'])[:80]!r})",
+                path=where,
+                errors=error.error_count() if error.error_count() > 1 else None,
+            ) from None
+
+    @staticmethod
+    def dump(adapter: TypeAdapter[Any], value: Any) -> JSON:
+        """A typed value as plain data."""
+        return adapter.dump_python(value, mode="json")
+
+
+@functools.lru_cache(maxsize=256)
+def shape_of(schema: type[SharedState]) -> Shape:
+    """The compiled shape of a schema."""
+    return Shape(schema)
+
+
+def _plain(value: Any) -> Any:
+    """Models inside a value as data, so that they are checked like anything from outside."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _merge_of(info: FieldInfo) -> Merge:
+    for item in info.metadata:
+        if isinstance(item, Merge):
+            return item
+        if isinstance(item, type) and issubclass(item, Merge):
+            return item()
+    return Replace()
+
+
+def _constrained(info: FieldInfo) -> bool:
+    """Whether the field has conditions on the whole, so that its items alone do not tell."""
+    return any(
+        not isinstance(item, Merge) and not (isinstance(item, type) and issubclass(item, Merge))
+        for item in info.metadata
+    )
+
+
+def _phases_of(schema: type[SharedState]) -> tuple[str, ...] | None:
+    info = schema.model_fields.get("phase")
+    return tuple(map(str, get_args(info.annotation))) if info else None
+
+
+def _invariants_of(schema: type[SharedState]) -> tuple[tuple[tuple[str, ...], Rule], ...]:
+    found: dict[str, Rule] = {}
+    for parent in reversed(schema.__mro__):
+        for name, member in vars(parent).items():
+            rule = member.__func__ if isinstance(member, staticmethod) else member
+            if hasattr(rule, "invariant_fields"):
+                found[name] = rule
+    for rule in found.values():
+        for field in rule.invariant_fields:  # type: ignore[attr-defined]
+            if field not in schema.model_fields:
+                raise FieldMissing(
+                    f"The invariant {rule.__name__} names a field that is not there",
+                    path=f"/{field}",
+                )
+    return tuple((rule.invariant_fields, rule) for rule in found.values())  # type: ignore[attr-defined]
+
+
+def _inside(annotation: Any) -> Any:
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _inside(get_args(annotation)[0])
+    arguments = get_args(annotation)
+    if origin in {dict, Mapping, typing.Mapping} and len(arguments) == 2:
+        return arguments[1]
+    if origin in {list, set, frozenset} and arguments:
+        return arguments[0]
+    return Any
+
+
+def _by_field(patch: Patch) -> dict[str, list[Operation]]:
+    fields: dict[str, list[Operation]] = {}
+    for operation in patch:
+        fields.setdefault(operation.path[0], []).append(operation)
+    return fields
+
+
+def _sorted_sets(state: JSON, merges: Mapping[str, Merge]) -> JSON:
+    return {
+        name: sorted(value, key=canonical) if isinstance(merges[name], Union) else value
+        for name, value in state.items()
+    }
+
+
+def rules_for(shape: Shape, fields: Iterable[str]) -> list[tuple[tuple[str, ...], Rule]]:
+    """The invariants that a change of these fields may break."""
+    touched = set(fields)
+    return [(names, rule) for names, rule in shape.invariants if not names or touched & set(names)]

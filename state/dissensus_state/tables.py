@@ -1,0 +1,224 @@
+"""The database schema, and nothing else.
+
+Every primary key begins with `session_id`, so that a sharded PostgreSQL keeps a session on one
+node. Columns are plain integers, text (canonical JSON where it is structured) and bytes, so that
+both databases store the same. Times are milliseconds since 1970, money is nano-USD.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+VERSION_TABLE = "dissensus_version"
+"""Where Alembic keeps which migration a database stands at."""
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _table(name: str, keys: str, *columns: Column[object] | UniqueConstraint | Index) -> Table:
+    return Table(name, metadata, *columns, PrimaryKeyConstraint(*keys.split()))
+
+
+def _text(name: str, *, null: bool = False) -> Column[object]:
+    return Column(name, Text, nullable=null)
+
+
+def _whole(name: str, *, null: bool = False) -> Column[object]:
+    return Column(name, BigInteger, nullable=null)
+
+
+def _bytes(name: str, *, null: bool = False) -> Column[object]:
+    return Column(name, LargeBinary, nullable=null)
+
+
+sessions = _table(
+    "sessions",
+    "session_id",
+    Column("session_id", BigInteger, autoincrement=False),
+    _text("name"),
+    _text("schema"),
+    Column("schema_version", Integer, nullable=False),
+    _text("key_fields"),
+    _whole("created_at"),
+    UniqueConstraint("name"),
+)
+
+branches = _table(
+    "branches",
+    "session_id branch",
+    _whole("session_id"),
+    _text("branch"),
+    _whole("head"),
+    _bytes("head_hash"),
+    _whole("lease_epoch"),
+    _text("base_branch", null=True),
+    _whole("base_version", null=True),
+)
+
+commits = _table(
+    "commits",
+    "session_id branch version",
+    _whole("session_id"),
+    _text("branch"),
+    _whole("version"),
+    _text("author"),
+    _text("transition", null=True),
+    _whole("round", null=True),
+    _whole("base", null=True),
+    _text("isolation", null=True),
+    _text("reads"),
+    _text("patch"),
+    _text("evidence", null=True),
+    _text("key", null=True),
+    _whole("at"),
+    Column("schema_version", Integer, nullable=False),
+    _bytes("hash"),
+)
+Index(
+    "ix_commits_key",
+    commits.c.session_id,
+    commits.c.key,
+    unique=True,
+    sqlite_where=commits.c.key.is_not(None),
+    postgresql_where=commits.c.key.is_not(None),
+)
+
+snapshots = _table(
+    "snapshots",
+    "session_id branch version",
+    _whole("session_id"),
+    _text("branch"),
+    _whole("version"),
+    _whole("size"),
+    _bytes("state"),
+)
+
+blobs = _table(
+    "blobs",
+    "session_id digest",
+    _whole("session_id"),
+    _bytes("digest"),
+    _bytes("data"),
+)
+
+rounds = _table(
+    "rounds",
+    "session_id round",
+    _whole("session_id"),
+    _whole("round"),
+    _text("branch"),
+    _text("step"),
+    _whole("base"),
+    _text("status"),
+    _whole("started_at"),
+    _whole("again_of", null=True),
+    _text("note", null=True),
+    _text("review", null=True),
+)
+
+proposals = _table(
+    "proposals",
+    "session_id round agent",
+    _whole("session_id"),
+    _whole("round"),
+    _text("agent"),
+    _text("status"),
+    _text("patch", null=True),
+    _text("reads", null=True),
+    Column("confidence", Float, nullable=True),
+    Column("attempt", Integer, nullable=False),
+    _text("detail", null=True),
+)
+
+rulings = _table(
+    "rulings",
+    "session_id round n",
+    _whole("session_id"),
+    _whole("round"),
+    Column("n", Integer, nullable=False),
+    _text("author"),
+    _text("decision"),
+    _bytes("binding"),
+    _text("body"),
+    _whole("at"),
+)
+
+models = _table(
+    "models",
+    "session_id model",
+    _whole("session_id"),
+    Column("model", Integer, nullable=False),
+    _text("name"),
+    _text("lineage"),
+    _text("price"),
+    UniqueConstraint("session_id", "name", "lineage", "price"),
+)
+
+calls = _table(
+    "calls",
+    "session_id round agent attempt",
+    _whole("session_id"),
+    _whole("round"),
+    _text("agent"),
+    Column("attempt", Integer, nullable=False),
+    Column("model", Integer, nullable=False),
+    _text("status"),
+    _text("request"),
+    _bytes("answer", null=True),
+    _bytes("reasoning", null=True),
+    _text("reasoning_kind", null=True),
+    _bytes("raw", null=True),
+    _whole("input_tokens"),
+    _whole("output_tokens"),
+    _whole("cached_tokens"),
+    _whole("reasoning_tokens"),
+    Column("estimated", Integer, nullable=False),
+    _whole("reserved"),
+    _whole("cost", null=True),
+    _whole("sent_at"),
+    _whole("latency_ms"),
+    _whole("ttft_ms", null=True),
+    _text("finish_reason", null=True),
+    _text("detail", null=True),
+)
+
+ledger = _table(
+    "ledger",
+    "session_id account",
+    _whole("session_id"),
+    _text("account"),
+    _whole("limit_nano", null=True),
+    _whole("held_nano"),
+    _whole("spent_nano"),
+    _text("unpriced"),
+)
+
+events = _table(
+    "events",
+    "session_id event",
+    _whole("session_id"),
+    _whole("event"),
+    _text("kind"),
+    _whole("at"),
+    _text("branch", null=True),
+    _whole("round", null=True),
+    _text("body"),
+)

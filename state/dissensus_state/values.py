@@ -1,0 +1,205 @@
+"""What may stand in the state: JSON values, one canonical text for each, and paths into them.
+
+Both databases store the canonical text and nothing else, so they accept and refuse the same and
+give back the same. It is RFC 8785 (JSON Canonicalization Scheme: key order, numbers) with one
+extension: integers of any size stay exact, where RFC 8785 stops at 2^53.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from json.encoder import encode_basestring
+from typing import Any, TypeAlias
+
+from .errors import ValueRefused
+
+JSON: TypeAlias = Any
+"""None, bool, int, float, str, or a list or dict of these with string keys."""
+
+Path: TypeAlias = tuple[str, ...]
+"""A parsed JSON pointer; `()` is the whole state."""
+
+MAX_DEPTH = 64
+MAX_BYTES = 16 * 1024 * 1024
+MAX_DIGITS = 4000
+"""Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
+
+_standard = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+_EXACT_INTEGER_BELOW = 1e21
+"""From here on RFC 8785 writes a number with an exponent."""
+
+_NEVER_ASCII_ABOVE = "\ud7ff"
+
+
+def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
+    """The value as the state holds it, or `ValueRefused` naming the path that cannot be stored.
+
+    A float that is a whole number below 1e21 becomes that integer (RFC 8785 writes both alike, so
+    what is read back would be one), minus zero becomes zero, tuples become lists.
+    """
+    kind = type(value)
+    if kind is str:
+        return value if value.isascii() else _text(value, path)
+    if value is None or kind is bool:
+        return value
+    if kind is int:
+        return _integer(value, path)
+    if kind is float:
+        return _float(value, path)
+    if depth >= MAX_DEPTH:
+        raise ValueRefused(
+            f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=path
+        )
+    if kind is dict:
+        return {
+            _key(key, path): normalise(item, f"{path}/{key}", depth + 1)
+            for key, item in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [normalise(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
+    return _subclass(value, path, depth)
+
+
+def _subclass(value: Any, path: str, depth: int) -> JSON:
+    """Enumerations and other subclasses of the plain types, as the plain type they are."""
+    for plain in (str, int, float):
+        if isinstance(value, plain):
+            return normalise(plain(value), path, depth)
+    if isinstance(value, Mapping):
+        return normalise(dict(value), path, depth)
+    raise ValueRefused(f"A {type(value).__name__} is not a JSON value", path=path)
+
+
+def _text(value: str, path: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueRefused(
+            f"Text with a lone surrogate (U+{ord(value[error.start]):04X}) is not Unicode",
+            path=path,
+        ) from None
+    return value
+
+
+def _key(key: Any, path: str) -> str:
+    if not isinstance(key, str):
+        raise ValueRefused(f"The key {key!r} is not a string", path=path)
+    return _text(str(key), path)
+
+
+def _integer(value: int, path: str) -> int:
+    if value.bit_length() > MAX_DIGITS * 3:
+        raise ValueRefused(f"Integers of more than {MAX_DIGITS} digits are not stored", path=path)
+    return value
+
+
+def _float(value: float, path: str) -> JSON:
+    if not math.isfinite(value):
+        raise ValueRefused(f"{value} is not a JSON number", path=path)
+    if abs(value) < _EXACT_INTEGER_BELOW and value == int(value):
+        return int(value)
+    return value
+
+
+def canonical(value: JSON) -> str:
+    """The one text of a normalised value (RFC 8785, integers of any size)."""
+    return _standard(value) if _plain(value) else _encode(value)
+
+
+def _plain(value: JSON) -> bool:
+    """Whether the standard encoder writes this value as RFC 8785 does: no floats, no odd keys."""
+    kind = type(value)
+    if kind is dict:
+        return all(key.isascii() or max(key) <= _NEVER_ASCII_ABOVE for key in value) and all(
+            _plain(item) for item in value.values()
+        )
+    if kind is list:
+        return all(_plain(item) for item in value)
+    return kind is not float
+
+
+def _encode(value: JSON) -> str:
+    kind = type(value)
+    if kind is dict:
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        pairs = (f"{encode_basestring(key)}:{_encode(value[key])}" for key in keys)
+        return "{" + ",".join(pairs) + "}"
+    if kind is list:
+        return "[" + ",".join(map(_encode, value)) + "]"
+    if kind is float:
+        return _number(value)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    """A float as ECMAScript writes it (RFC 8785 section 3.2.2.3)."""
+    sign, digits, point = _decimal(value)
+    if 0 < point <= 21:
+        body = digits.ljust(point, "0")
+        body = body[:point] + ("." + body[point:] if len(body) > point else "")
+    elif -6 < point <= 0:
+        body = "0." + "0" * -point + digits
+    else:
+        power = point - 1
+        fraction = "." + digits[1:] if len(digits) > 1 else ""
+        body = f"{digits[0]}{fraction}e{'+' if power > 0 else ''}{power}"
+    return sign + body
+
+
+def _decimal(value: float) -> tuple[str, str, int]:
+    """Sign, shortest digits, and where the point stands: 0.d1d2… x 10^point."""
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    point = len(whole) + int(exponent or 0)
+    digits = (whole + fraction).rstrip("0")
+    stripped = digits.lstrip("0")
+    return ("-" if value < 0 else ""), stripped, point - (len(digits) - len(stripped))
+
+
+def parse(text: str) -> JSON:
+    """Read a canonical text back."""
+    return json.loads(text)
+
+
+def store(value: Any) -> str:
+    """Normalise, bound and write a value: what is called before anything is stored."""
+    text = canonical(normalise(value))
+    if len(text) > MAX_BYTES:
+        raise ValueRefused(
+            f"A value of {len(text):,} characters is over the limit of {MAX_BYTES:,}"
+        )
+    return text
+
+
+def digest(text: str | bytes) -> bytes:
+    """SHA-256 of a text (as UTF-8) or of bytes."""
+    return hashlib.sha256(text.encode() if isinstance(text, str) else text).digest()
+
+
+def pointer(path: Path) -> str:
+    """The JSON pointer of a path (RFC 6901)."""
+    return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
+
+
+def parse_path(text: str) -> Path:
+    """Read `findings`, `/findings` or `/answers/73` (RFC 6901; a bare name is a field)."""
+    if not text or text == "/":
+        return ()
+    body = text.removeprefix("/")
+    return tuple(token.replace("~1", "/").replace("~0", "~") for token in body.split("/"))
+
+
+def overlap(a: Path, b: Path) -> bool:
+    """Whether one path stands inside the other, or they are the same."""
+    shorter = min(len(a), len(b))
+    return a[:shorter] == b[:shorter]
+
+
+def within(path: Path, allowed: tuple[Path, ...]) -> bool:
+    """Whether a path stands at or below one of the allowed ones."""
+    return any(path[: len(place)] == place for place in allowed)

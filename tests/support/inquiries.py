@@ -1,0 +1,108 @@
+"""The schemas that the tests of the state work on, and a clock that ticks alike on every run."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel
+
+from dissensus_state.machine import Transition
+from dissensus_state.shapes import (
+    Add,
+    Append,
+    MergeByKey,
+    SharedState,
+    Union,
+    invariant,
+)
+
+START = 1_767_225_600_000
+"""The first instant of 2026, in milliseconds since 1970."""
+
+
+class Finding(BaseModel):
+    """Something an agent found."""
+
+    text: str
+    source: str = ""
+
+
+class Claim(BaseModel):
+    """Something an agent claims, under a name of its own."""
+
+    id: str
+    text: str = ""
+
+
+def enough_findings(before: Inquiry) -> str | None:
+    """Judging starts once there is something to judge."""
+    return None if before.findings else "there are no findings to judge"
+
+
+class Inquiry(SharedState, version=2):
+    """A question that several agents work on, with phases, a guard, a review and two rules."""
+
+    question: str = "Why did it stop?"
+    phase: Literal["gathering", "judging", "closed"] = "gathering"
+    findings: Annotated[list[Finding], Append] = []
+    tags: Annotated[set[str], Union] = set()
+    doubts: Annotated[int, Add] = 0
+    answers: Annotated[dict[str, str], MergeByKey] = {}
+    claims: Annotated[list[Claim], MergeByKey("id")] = []
+    verdict: str | None = None
+
+    transitions = [
+        Transition(
+            "gather",
+            "gathering -> gathering",
+            writes={"findings", "tags", "doubts", "answers", "claims"},
+        ),
+        Transition("open_judging", "gathering -> judging", writes=(), guard=enough_findings),
+        Transition("doubt", "gathering, judging -> judging", writes={"doubts"}),
+        Transition("conclude", "judging -> closed", writes={"verdict"}, review=True),
+    ]
+
+    @invariant("doubts")
+    @staticmethod
+    def doubts_stay_below_a_hundred(_: Inquiry, after: Inquiry) -> bool:
+        return after.doubts < 100
+
+    @staticmethod
+    @invariant("verdict", "findings")
+    def a_verdict_rests_on_findings(_: Inquiry, after: Inquiry, evidence: Any) -> str | None:
+        if after.verdict is None or after.findings or evidence:
+            return None
+        return "there are no findings and no evidence"
+
+
+class Notes(SharedState):
+    """A state without a machine: every write is allowed."""
+
+    a: int = 0
+    b: int = 0
+    text: str = ""
+    anything: Any = None
+    lines: Annotated[list[str], Append] = []
+    tags: Annotated[set[str], Union] = set()
+    total: Annotated[float, Add] = 0
+    answers: Annotated[dict[str, Any], MergeByKey] = {}
+    claims: Annotated[list[Claim], MergeByKey("id")] = []
+
+
+class Shift(SharedState):
+    """Two are on call; each may leave as long as the other stays."""
+
+    ana: bool = True
+    ben: bool = True
+
+    @invariant("ana", "ben")
+    @staticmethod
+    def somebody_is_on_call(_: Shift, after: Shift) -> bool:
+        return after.ana or after.ben
+
+
+def ticking() -> Callable[[], int]:
+    """A clock that goes one millisecond on each time it is asked."""
+    return itertools.count(START).__next__
