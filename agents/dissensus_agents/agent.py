@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from dissensus_state.patches import Operation, Patch
-from dissensus_state.values import Path, canonical, parse_path
+from dissensus_state.values import Path, parse_path
 
 from .errors import GraphError, WrongType
 from .messages import Part, Reply, Request
@@ -179,15 +179,3 @@ def _output_type(shape: Shape, fields: Iterable[str]) -> type[BaseModel]:
         "confidence": (float | None, Field(None, ge=0, le=1, description="How sure you are, 0 to 1")),
     }
     return create_model("Answer", __config__=ConfigDict(extra="ignore"), **body)
-
-
-def frame(request: Request) -> str:
-    """What is the same in every request of an agent in a step, as one text to be stored once."""
-    return canonical(
-        {
-            "system": request.system,
-            "schema": request.output_schema,
-            "max_output_tokens": request.max_output_tokens,
-            "temperature": request.temperature,
-        }
-    )

@@ -11,7 +11,6 @@ from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Round
 from dissensus_state.values import JSON
 
-from .agent import frame
 from .crossing import aside
 from .errors import ModelFailed
 from .messages import Part, Reply, Request, Usage
@@ -64,7 +63,7 @@ def recorded(request: Request) -> JSON:
 
     `{"text": …}` is a literal; the journal keeps a long one aside by its digest.
     """
-    body: list[JSON] = [{"text": frame(request)}, [_stored(part) for part in request.parts]]
+    body: list[JSON] = [{"text": request.frame}, [_stored(part) for part in request.parts]]
     if request.turns:
         body.append([[{"text": turn.answer}, {"text": turn.objection}] for turn in request.turns])
     return body

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import functools
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -16,9 +18,10 @@ async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     A cancelled caller still waits for the end: what was being written is either written or not,
     and whoever asked learns which before it stops.
     """
-    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
+    future = asyncio.get_running_loop().run_in_executor(None, call)
     try:
-        return await asyncio.shield(task)
+        return await asyncio.shield(future)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        await asyncio.wait([future])
         raise

@@ -233,17 +233,17 @@ class AgentGraph:
             return self._edges.get(START, next(iter(self.steps), None))
         return self._edges.get(source, END)
 
-    def _after(self, source: str, run: Run) -> str:
-        """What follows a settled step, asked of the state as it is now."""
+    def _after(self, source: str, state: Any) -> str:
+        """What follows a settled step, asked of the state that it left."""
         target = self._target(source)
         if callable(target):
-            target = target(run.journal.session.state)
+            target = target(state)
         if target not in {*self.steps, END}:
             raise GraphError(f"The edge from {source!r} leads to {target!r}, which is no step")
         return str(target)
 
     def _entry(self, run: Run, start: str | None) -> str:
-        """Where to begin: at the step asked for, at the round that was left, or after the last one."""
+        """Where to begin: at the round that was left, at the step asked for, or after the last one."""
         last = run.journal.last_round()
         if last is not None and not last.settled:
             return self._known(last)
@@ -251,9 +251,10 @@ class AgentGraph:
             if start not in self.steps:
                 raise GraphError(f"There is no step {start!r} to start at")
             return start
-        if last is None or last.step not in self.steps:
-            return self._after(START, run)
-        return last.step if last.status in {"retried", "void"} else self._after(last.step, run)
+        if last is not None and last.step in self.steps and last.status in {"retried", "void"}:
+            return last.step
+        source = last.step if last is not None and last.step in self.steps else START
+        return self._after(source, run.journal.session.state)
 
     def _known(self, left: Round) -> str:
         if left.step in self.steps:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import Any, Literal
+
+from dissensus_state.values import canonical
 
 ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 """How much of a model's thinking could be read.
@@ -69,6 +72,16 @@ class Request:
             + sum(len(turn.answer) + len(turn.objection) for turn in self.turns)
         )
 
+    @property
+    def schema_text(self) -> str:
+        """The output schema as one line of JSON; empty without one."""
+        return "" if self.output_schema is None else _text_of(self.output_schema)
+
+    @property
+    def frame(self) -> str:
+        """What is the same in every request of an agent in a step, as one text to be stored once."""
+        return _frame(self.system, self.schema_text, self.max_output_tokens, self.temperature)
+
     def again(self, answer: str, objection: str) -> Request:
         """The same request, with the answer that would not do and why."""
         return replace(self, turns=(*self.turns, Turn(answer, objection)))
@@ -109,3 +122,23 @@ class Reply:
     ttft_ms: int | None = None
     raw: bytes | None = None
     notes: tuple[str, ...] = ()
+
+
+_MOST_SCHEMAS = 256
+_schemas: dict[int, tuple[dict[str, Any], str]] = {}
+
+
+def _text_of(schema: dict[str, Any]) -> str:
+    """The text of a schema, written once for each object; holding the object keeps its id its own."""
+    known = _schemas.get(id(schema))
+    if known is None:
+        if len(_schemas) >= _MOST_SCHEMAS:
+            _schemas.clear()
+        known = _schemas[id(schema)] = schema, canonical(schema)
+    return known[1]
+
+
+@functools.lru_cache(maxsize=256)
+def _frame(system: str, schema: str, max_output_tokens: int, temperature: float | None) -> str:
+    stands = {"max_output_tokens": max_output_tokens, "system": system, "temperature": temperature}
+    return canonical(stands)[:-1] + f',"schema":{schema or "null"}}}'

@@ -67,7 +67,7 @@ def seen_of(running: Running, side: Side) -> Seen:
     return Seen(
         label=side.label,
         values=values_of(side.patch, [()]),
-        reasoning=tuple((call.reasoning_kind, reasoning_of(call)) for _, call in calls if call),
+        reasoning=tuple((call.reasoning_kind, call.thinking) for _, call in calls if call),
         confidence=sum(sure) / len(sure) if sure else None,
         failed=tuple(
             f"{item.verifier}: {item.detail}"
@@ -75,13 +75,6 @@ def seen_of(running: Running, side: Side) -> Seen:
             if not item.passed
         ),
     )
-
-
-def reasoning_of(call: Call) -> str | None:
-    """What can be read of the thinking behind an answer; None where it was withheld."""
-    if call.reasoning_kind == "withheld":
-        return None
-    return call.reasoning or call.answer
 
 
 def _material(running: Running) -> tuple[Part, ...]:

@@ -52,19 +52,25 @@ def _open(run: Run, step: Step) -> Running:
     if last is not None and last.step == step.name and not last.settled:
         return _taken_up(run, step, last)
     repeated = last if last is not None and last.step == step.name and _repeats(last) else None
-    note = _note(run, repeated)
-    head = run.journal.session.current()
-    requests, reads = requests_of(run.journal.session, step, head.state, head.version, note)
-    intents = [
-        intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced)
-        for agent in step.agents
-        if agent.name in requests
-    ]
-    opened, sent = run.journal.begin(step.name, head.version, intents, repeated, note)
-    running = Running(step, opened, head.state, requests, reads, sent)
+    running = _begun(run, step, repeated)
     if repeated is not None and before is not None:
         running.tries = before.tries + 1
     return running
+
+
+def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
+    """A new round on the newest version; what is remembered of it is tried first."""
+    session, note = run.journal.session, _note(run, repeated)
+    head = session.remembered
+    while True:
+        requests, reads = requests_of(session, step, head.state, head.version, note)
+        intents = [
+            intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced) for agent in step.agents
+        ]
+        begun = run.journal.begin(step.name, head.version, intents, repeated, note)
+        if begun is not None:
+            return Running(step, begun[0], head.state, requests, reads, begun[1])
+        head = session.current()
 
 
 def _repeats(last: Round) -> bool:

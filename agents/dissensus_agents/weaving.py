@@ -1,4 +1,8 @@
-"""The one module that knows LangGraph: the steps of a round as nodes, and the ways between them."""
+"""The one module that knows LangGraph: the steps of a round as nodes, and the ways between them.
+
+Everything here is a coroutine, the choices at the edges too: LangGraph sends plain functions to a
+thread, which costs more than what they do.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from .errors import GraphError
 from .running import Run, Running
 from .steps import Step
 
-After = Callable[[str, Run], str]
+After = Callable[[str, Any], str]
 
 
 class Position(TypedDict, total=False):
@@ -71,18 +75,18 @@ def _add(graph: Any, step: Step, after: After) -> None:
 def _reading(step: Step) -> Any:
     async def read(state: Position, runtime: Runtime[Run]) -> Position:
         running = await round.read(runtime.context, step)
-        return {"round": running.round.round, "ending": ""}
+        return {"round": running.round.round}
 
     return read
 
 
 def _working(name: str, work: Node) -> Any:
-    async def node(state: Position, runtime: Runtime[Run]) -> Position:
+    async def node(state: Position, runtime: Runtime[Run]) -> Position | None:
         running = _running(runtime.context, name)
         done = work(runtime.context, running)
         if done is not None:
             await done
-        return {"ending": running.ending}
+        return {"ending": running.ending} if running.ending else None
 
     return node
 
@@ -104,8 +108,10 @@ def _leaving(name: str, work: Node, after: After) -> Any:
 async def _following(run: Run, running: Running, after: After) -> str:
     if running.ending == "again":
         return running.step.name
-    if running.ending in {"committed", "rejected"}:
-        return await aside(after, running.step.name, run)
+    if running.ending == "committed":
+        return after(running.step.name, run.journal.session.remembered.typed)
+    if running.ending == "rejected":
+        return after(running.step.name, await aside(lambda: run.journal.session.state))
     return END
 
 
@@ -115,14 +121,14 @@ def _running(run: Run, step: str) -> Running:
     return run.current
 
 
-def _next(state: Position) -> str:
+async def _next(state: Position) -> str:
     return state["next"]
 
 
-def _reviewed(state: Position) -> str:
+async def _reviewed(state: Position) -> str:
     return "review" if state["ending"] == "review" else "commit"
 
 
-def _ruled(state: Position) -> str:
+async def _ruled(state: Position) -> str:
     """After a review: to the commit, or wherever its ruling leads."""
     return "commit" if state["ending"] == "commit" else state["next"]

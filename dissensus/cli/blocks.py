@@ -44,30 +44,45 @@ class Grid:
 
 Block: TypeAlias = Line | Passage | Grid
 
+Span: TypeAlias = tuple[str, str]
+"""A piece of a line that is safe to show, and its style."""
+
 
 def plain(blocks: Iterable[Block]) -> str:
     """The blocks as text without a single escape sequence."""
-    return "".join(f"{line.rstrip()}\n" for block in blocks for line in _lines(block))
+    return "".join("".join(text for text, _ in line).rstrip() + "\n" for line in spans(blocks))
 
 
-def _lines(block: Block) -> Iterator[str]:
-    margin = " " * block.indent
+def spans(blocks: Iterable[Block]) -> Iterator[list[Span]]:
+    """The lines that the blocks come to, each in its pieces."""
+    for block in blocks:
+        margin = (" " * block.indent, "")
+        for line in _lines(block):
+            yield [margin, *line]
+
+
+def _lines(block: Block) -> Iterator[list[Span]]:
     match block:
         case Line():
-            yield margin + visible(block.text)
+            yield [(visible(block.text), block.style)]
         case Passage():
-            yield from (margin + line for line in lines(block.text))
+            yield from ([(line, "")] for line in lines(block.text))
         case Grid():
-            yield from (margin + line for line in _grid(block))
+            yield from _grid(block)
 
 
-def _grid(grid: Grid) -> Iterator[str]:
+def _grid(grid: Grid) -> Iterator[list[Span]]:
     rows = [[visible(cell) for cell in row] for row in grid.rows]
-    if grid.columns:
-        rows.insert(0, list(grid.columns))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return (_row(row, widths) for row in rows)
+    titles = [list(grid.columns)] if grid.columns else []
+    widths = [max(map(len, column)) for column in zip(*titles, *rows, strict=True)]
+    for title in titles:
+        yield list(_cells(title, widths, ["dim"] * len(widths)))
+    styles = [*grid.styles, *[""] * len(widths)]
+    for row in rows:
+        yield list(_cells(row, widths, styles))
 
 
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+def _cells(row: Sequence[str], widths: Sequence[int], styles: Sequence[str]) -> Iterator[Span]:
+    last = len(row) - 1
+    for number, cell in enumerate(row):
+        yield (cell, styles[number]) if number == last else (cell.ljust(widths[number] + 2), styles[number])

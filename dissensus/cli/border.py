@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ import click
 from dissensus_state.errors import DissensusError
 
 from .errors import INTERRUPTED, Misuse
-from .texts import clipped, compact, visible
+from .texts import clipped, compact, encoded, visible
 
 _LONGEST = 4000
 
@@ -83,17 +82,13 @@ def _unexpected(
 ) -> None:
     what = clipped(f"{kind.__name__}: {error}", _LONGEST)
     if as_json:
-        _say(
-            json.dumps(
-                {"code": "unexpected", "message": what, "next": "Add --debug after dissensus"}
-            )
-        )
+        _say(encoded({"code": "unexpected", "message": what, "next": "Add --debug after dissensus"}))
     else:
         _say(f"error[unexpected]: {visible(what)} (`dissensus --debug …` shows where)")
 
 
 def _report(error: DissensusError, *, as_json: bool) -> int:
-    _say(json.dumps(error.as_dict(), default=str) if as_json else told(error))
+    _say(encoded(error.as_dict()) if as_json else told(error))
     return error.exit_code
 
 
@@ -120,4 +115,4 @@ def _interrupted(here: Situation) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    click.echo(text, err=True)

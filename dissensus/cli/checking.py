@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 import click
 
@@ -10,11 +11,12 @@ from . import pages
 from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import show
+from .schemas import known_schema
 
 
 @click.command(epilog=examples("dissensus cost", "dissensus cost --json"))
 @on_session
-def cost(database: str | None, session: str | None, as_json: bool) -> None:
+def cost(*, database: str | None, session: str | None, as_json: bool) -> None:
     """Add up calls, tokens and dollars; show the budget.
 
     There is a line for each agent and model.
@@ -38,7 +40,7 @@ def cost(database: str | None, session: str | None, as_json: bool) -> None:
 
 @click.command(epilog=examples("dissensus replay", "dissensus replay -d inquiry.db --json"))
 @on_session
-def replay(database: str | None, session: str | None, as_json: bool) -> None:
+def replay(*, database: str | None, session: str | None, as_json: bool) -> None:
     """Rebuild every version, bit for bit, without a call.
 
     Where something differs it fails and names the first difference.
@@ -53,15 +55,15 @@ def replay(database: str | None, session: str | None, as_json: bool) -> None:
 @click.command(epilog=examples("dissensus verify", "dissensus verify --schema inquiry:Inquiry"))
 @on_session
 @schema
-def verify(database: str | None, session: str | None, as_json: bool, schema: str | None) -> None:
+def verify(*, database: str | None, session: str | None, as_json: bool, schema: str | None) -> None:
     """Check that the history could have come about.
 
-    It recomputes the hash chain and admits every commit again. Where one could not have
-    been admitted, it fails and names it. With the session's schema it also checks which
-    transitions needed a review.
+    It recomputes the hash chain and admits every commit again. Where one could not have been
+    admitted, it fails and names it. With the session's schema it also checks which transitions
+    needed a review.
     """
     from .data import place
 
-    with opened_session(database, session, schema) as found:
+    with opened_session(database, session, partial(known_schema, schema)) as found:
         data = {**place(found), **asdict(found.verify())}
     show(data, pages.verified(data), as_json=as_json)

@@ -5,10 +5,12 @@ The pages for people are made from the same data, so that the two cannot say dif
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .texts import letter, usd
+from dissensus_state.patches import patch_to_json
+
+from .texts import usd
 
 if TYPE_CHECKING:
     from dissensus_state.blame import Blame
@@ -42,7 +44,7 @@ def round_data(
         **_heading(found),
         "branch": found.branch,
         "started_at": found.started_at,
-        "review": review_data(found.review),
+        "review": review_data(found, proposals),
         "proposals": [proposal_data(item) for item in proposals],
         "calls": [call_data(item) for item in calls],
         "rulings": [ruling_data(item) for item in rulings],
@@ -65,7 +67,7 @@ def proposal_data(item: Proposal) -> Data:
     return {
         "agent": item.agent,
         "status": item.status,
-        "patch": [operation.to_json() for operation in item.patch],
+        "patch": patch_to_json(item.patch),
         "reads": list(item.reads),
         "confidence": item.confidence,
         "attempt": item.attempt,
@@ -110,7 +112,7 @@ def ruling_data(item: Ruling) -> Data:
         "reason": item.reason,
         "upheld": list(item.upheld),
         "dissent": list(item.dissent),
-        "amendment": [operation.to_json() for operation in item.amendment],
+        "amendment": patch_to_json(item.amendment),
         "clarification": item.clarification,
         "cause": item.cause,
         "steps": item.steps,
@@ -167,39 +169,47 @@ def budget_data(account: Account) -> Data:
     }
 
 
-def dispute_data(found: Round, rulings: Sequence[Ruling]) -> Data:
+def dispute_data(found: Round, proposals: Sequence[Proposal], rulings: Sequence[Ruling]) -> Data:
     """A round that is or was under review, with what was decided."""
     return {
         **_heading(found),
         "settled": found.settled,
-        "review": review_data(found.review),
+        "review": review_data(found, proposals),
         "rulings": [ruling_data(item) for item in rulings],
     }
 
 
-def review_data(review: Data | None) -> Data | None:
-    """Why a round needs a ruling: what stands against what, in lettered positions.
+def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
+    """Why a round needs a ruling; `positions` bear the letters that `dissensus rule` takes.
 
     Raises:
         ValueRefused: a stored disagreement is none.
     """
-    from dissensus_agents.judgement.disagreement import Disagreement
-
+    review = found.review
     if review is None:
         return None
-    stored = [Disagreement.from_dict(item).as_dict() for item in review.get("disagreements", ())]
+    from dissensus_agents.session import sides_of_round
+
+    sides = sides_of_round(found, list(proposals))
+    letters = {agent: side.label for side in sides for agent in side.agents}
     return {
-        "disagreements": [_lettered(item) for item in stored],
+        "positions": [
+            {"letter": side.label, "agents": list(side.agents), "patch": patch_to_json(side.patch)}
+            for side in sides
+        ],
+        "disagreements": [_disagreement(item, letters) for item in review.get("disagreements", ())],
+        "immaterial": review.get("immaterial", []),
         "hollow": review.get("hollow", False),
         "votes": review.get("votes"),
-        "failed": review.get("failed", []),
         "asked": review.get("asked", False),
+        "failed": review.get("failed", []),
+        "passed": review.get("passed", []),
     }
 
 
-def _lettered(disagreement: Data) -> Data:
+def _disagreement(stored: Data, letters: Mapping[str, str]) -> Data:
     positions = [
-        {"letter": letter(number), **position}
-        for number, position in enumerate(disagreement["positions"])
+        {"letters": sorted({letters[name] for name in item["holders"] if name in letters}), **item}
+        for item in stored["positions"]
     ]
-    return {**disagreement, "positions": positions}
+    return {**stored, "positions": positions}

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    epilog=examples(
-        "dissensus db current inquiry.db", "dissensus db upgrade postgresql://host/name"
-    )
+    epilog=examples("dissensus db current inquiry.db", "dissensus db upgrade postgresql://host/name")
 )
 def db() -> None:
     """Look after the tables of a database."""
@@ -29,7 +27,7 @@ def db() -> None:
 @db.command(epilog=examples("dissensus db current inquiry.db --json"))
 @json_option
 @click.argument("url", metavar="FILE|URL")
-def current(url: str, as_json: bool) -> None:
+def current(*, url: str, as_json: bool) -> None:
     """Show at which revision the tables stand; nothing is changed."""
     database = _opened(url)
     try:
@@ -38,14 +36,10 @@ def current(url: str, as_json: bool) -> None:
         database.close()
 
 
-@db.command(
-    epilog=examples(
-        "dissensus db upgrade inquiry.db", "dissensus db upgrade postgresql://host/name"
-    )
-)
+@db.command(epilog=examples("dissensus db upgrade inquiry.db", "dissensus db upgrade postgresql://host/name"))
 @json_option
 @click.argument("url", metavar="FILE|URL")
-def upgrade(url: str, as_json: bool) -> None:
+def upgrade(*, url: str, as_json: bool) -> None:
     """Bring the tables to this version of dissensus. Back the database up first."""
     from dissensus_state import migrations
 

@@ -15,13 +15,12 @@ _NAME = "dissensus-demo"
 
 
 @click.command(epilog=examples("dissensus demo", "dissensus demo --database incident.db"))
-@click.option(
-    "--database", "-d", metavar="FILE|URL", help="Where to. [default: a new file in this folder]"
-)
+@click.option("--database", "-d", metavar="FILE|URL", help="Where to. [default: a new file in this folder]")
 def demo(database: str | None) -> None:
     """See scripted models disagree over an incident.
 
-    Three of them analyse it, and a supervisor rules. It needs no key and no network, and leaves a database to try the other commands on.
+    Three of them analyse it, and a supervisor rules. It needs no key and no network, and leaves a
+    database to try the other commands on.
     """
     from dissensus.research import demo as ready_made
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dissensus_state.errors import DissensusError
 
 UNEXPECTED = 1
-"""A defect of dissensus or of the user's own module; also what `diff --exit-code` says of a change."""
+"""A defect of ours or of the user's module; also what `diff --exit-code` says of a change."""
 
 INTERRUPTED = 130
 """Ctrl-C, as shells count it: 128 and the number of SIGINT."""

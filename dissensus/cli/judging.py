@@ -5,46 +5,59 @@ from __future__ import annotations
 import getpass
 import json
 import sys
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from dissensus_state.values import MAX_BYTES
 
 from . import pages
 from .blocks import Line
 from .errors import Misuse
-from .opening import opened_session
+from .opening import ended_in, opened_session
 from .options import examples, on_session, schema
 from .output import note, show
 from .revisions import round_number
+from .schemas import needed_schema
 
-_MOST_INPUT = 16 * 1024 * 1024
+if TYPE_CHECKING:
+    from dissensus_state.records import Decision
+    from dissensus_state.store import Session
+
+    from .data import Data
 
 
 @click.command(epilog=examples("dissensus disagreements", "dissensus disagreements --open --json"))
 @on_session
 @click.option("--open", "only_open", is_flag=True, help="Only rounds that still await a ruling.")
-def disagreements(
-    database: str | None, session: str | None, as_json: bool, only_open: bool
-) -> None:
+def disagreements(*, database: str | None, session: str | None, as_json: bool, only_open: bool) -> None:
     """Show the rounds that are or were under review.
 
-    Each with the positions, who holds them, and the rulings."""
-    from .data import dispute_data, place
+    Each with the positions, who holds them, and the rulings.
+    """
+    from .data import place
 
     with opened_session(database, session) as found:
         reviewed = [item for item in found.rounds() if item.review is not None]
         shown = [item for item in reviewed if not (only_open and item.settled)]
-        disputes = [dispute_data(item, found.round(item.round)[3]) for item in shown]
+        disputes = [_dispute(found, item.round) for item in shown]
         data = {**place(found), "rounds": disputes}
     show(data, pages.disagreements(data), as_json=as_json)
     _say_what_is_open(data)
 
 
-def _say_what_is_open(data: dict[str, Any]) -> None:
-    waiting = [item for item in data["rounds"] if not item["settled"]]
+def _dispute(found: Session[Any], number: int) -> Data:
+    from .data import dispute_data
+
+    round_, proposals, _, rulings = found.round(number)
+    return dispute_data(round_, proposals, rulings)
+
+
+def _say_what_is_open(data: Data) -> None:
+    waiting = [item["round"] for item in data["rounds"] if not item["settled"]]
     if waiting:
-        position = " --position A" if waiting[0]["review"]["disagreements"] else ""
-        note(f"Settle it with: dissensus rule {waiting[0]['round']} uphold{position} --reason …")
+        note(f"Settle it with: dissensus rule {waiting[0]} uphold --position A --reason …")
     elif not data["rounds"]:
         note("No round is under review.")
 
@@ -52,87 +65,102 @@ def _say_what_is_open(data: dict[str, Any]) -> None:
 @click.command(
     epilog=examples(
         'dissensus rule 3 uphold --position B --reason "A misquotes the log"',
-        'dissensus rule 3 amend --amendment \'{"/verdict": "both"}\' --reason "…"',
-        'dissensus rule 3 retry --reason "Quote the line you rely on"',
-        'dissensus rule 3 reject --reason "Neither is supported" --schema inquiry:Inquiry',
+        'dissensus rule 3 amend --amend \'{"/verdict": "both"}\' --reason "each saw one half"',
+        'dissensus rule 3 retry --clarify "Quote the line that you rely on"',
+        'dissensus rule 3 reject --reason "unsupported" --schema inquiry:Inquiry',
     )
 )
 @on_session
 @schema
-@click.option(
-    "--position", metavar="LETTER", help="uphold: which one, as `disagreements` shows it."
-)
-@click.option("--amendment", metavar="JSON", help="amend: {path: value}; - reads standard input.")
-@click.option("--reason", required=True, help="Why; for retry, what the agents are told.")
+@click.option("--position", metavar="LETTER", help="The one to uphold or amend; see `disagreements`.")
+@click.option("--amend", metavar="JSON", help="Values by path; - reads them from standard input.")
+@click.option("--clarify", metavar="TEXT", help="What the agents are told when asked again.")
+@click.option("--reason", metavar="TEXT", help="Why. Only a retry needs none.")
 @click.option("--author", envvar="DISSENSUS_AUTHOR", help="Who rules. [default: your login name]")
 @click.argument("round_", metavar="ROUND")
 @click.argument("decision", type=click.Choice(["uphold", "amend", "retry", "reject"]))
 def rule(
+    *,
     database: str | None,
     session: str | None,
     as_json: bool,
     schema: str | None,
     round_: str,
-    decision: str,
-    position: str | None,
-    amendment: str | None,
-    reason: str,
-    author: str | None,
+    decision: Decision,
+    **given: str | None,
 ) -> None:
     """Settle a round that waits for a ruling.
 
-    What is upheld or amended is committed with the others' dissent beside it. A schema that is not
-    dissensus's own has to be named, as it is code.
+    What is upheld or amended is committed with the others' dissent beside it; after a retry or a
+    rejection the next run of the graph goes on. A schema is code: unless it is dissensus's own, it
+    has to be named.
     """
-    number = _number(round_)
-    patch = _amendment(decision, amendment)
-    if position is not None and decision != "uphold":
-        raise Misuse(
-            f"A position is upheld; {decision} takes none", next_step="Leave --position out"
-        )
     from dissensus_agents.session import settle
 
-    with opened_session(database, session, schema, to_write=True) as found:
-        settle(
-            found,
-            number,
-            decision=decision,
-            position=position,
-            amendment=patch,
-            reason=reason,
-            author=author or _login_name(),
-        )
+    number, ruling = _number(round_), _ruling(decision, **given)
+    with opened_session(database, session, partial(needed_schema, schema)) as found:
+        settle(found, number, decision=decision, **ruling)
         _report(found, number, decision, as_json=as_json)
 
 
 def _number(text: str) -> int:
     number = round_number(text if text.startswith("r") else f"r{text}")
     if number is None:
-        raise Misuse(
-            f"{text!r} is no round", next_step="Write its number, as `disagreements` shows it"
-        )
+        raise Misuse(f"{text!r} is no round", next_step="Write its number, as `disagreements` shows it")
     return number
 
 
-def _amendment(decision: str, given: str | None) -> str | None:
-    """The amendment's text, if it is one and the decision takes one."""
-    if decision != "amend":
-        if given is not None:
-            raise Misuse(
-                f"{decision} takes no amendment", next_step="Leave --amendment out, or amend"
-            )
-        return None
-    text = sys.stdin.read(_MOST_INPUT) if given == "-" else given
+def _ruling(
+    decision: Decision,
+    position: str | None,
+    amend: str | None,
+    clarify: str | None,
+    reason: str | None,
+    author: str | None,
+) -> dict[str, Any]:
+    """What `settle` takes, once the options fit the decision."""
+    _check_fit(decision, {"--position": position, "--amend": amend, "--clarify": clarify})
+    why = reason or clarify
+    if not why:
+        raise Misuse("A ruling says why", next_step="Add --reason TEXT")
+    return {
+        "position": position,
+        "amendment": None if amend is None else _amendment(amend),
+        "clarification": clarify,
+        "reason": why,
+        "author": author or _login_name(),
+    }
+
+
+_FITTING = {
+    "uphold": {"--position"},
+    "amend": {"--amend", "--position"},
+    "retry": {"--clarify"},
+    "reject": set(),
+}
+_NEEDED = {"uphold": "--position", "amend": "--amend", "retry": "--clarify"}
+
+
+def _check_fit(decision: Decision, options: dict[str, str | None]) -> None:
+    given = {name for name, value in options.items() if value is not None}
+    if wrong := sorted(given - _FITTING[decision]):
+        raise Misuse(f"{decision} does not take {wrong[0]}", next_step=f"Leave {wrong[0]} out")
+    if needed := {_NEEDED.get(decision)} - given - {None}:
+        raise Misuse(f"{decision} needs {needed.pop()}", next_step="See `dissensus rule --help`")
+
+
+def _amendment(given: str) -> dict[str, Any]:
+    text = sys.stdin.read(MAX_BYTES) if given == "-" else given
     try:
-        changes = json.loads(text or "")
+        changes = json.loads(text)
     except (ValueError, RecursionError):
         changes = None
     if not isinstance(changes, dict) or not changes:
         raise Misuse(
-            "An amendment is a JSON object from paths to values",
-            next_step="""Write --amendment '{"/verdict": "…"}'""",
+            "An amendment is a JSON object with a value for each path",
+            next_step="""Write --amend '{"/verdict": "…"}'""",
         )
-    return text
+    return changes
 
 
 def _login_name() -> str:
@@ -142,21 +170,17 @@ def _login_name() -> str:
         return "user"
 
 
-def _report(found: Any, number: int, decision: str, *, as_json: bool) -> None:
-    from dissensus_state import commits
-
+def _report(found: Session[Any], number: int, decision: Decision, *, as_json: bool) -> None:
     from .data import place
 
-    with found.reading() as work:
-        made = commits.by_round(work, found.session_id, found.branch, number)
-    status = found.round(number)[0].status
+    made = ended_in(found, number)
     version = made.version if made else None
     data = {
         **place(found),
         "round": number,
         "decision": decision,
-        "status": status,
+        "status": found.round(number)[0].status,
         "version": version,
     }
-    text = f"round {number}: {status}" + (f" as v{version}" if made else "")
+    text = f"round {number}: {data['status']}" + (f" as v{version}" if made else "")
     show(data, [Line(text, "green")], as_json=as_json)

@@ -12,17 +12,16 @@ from .output import show
 
 
 @click.command(
-    epilog=examples(
-        "dissensus machine inquiry:Inquiry", "dissensus machine inquiry:Inquiry --mermaid"
-    )
+    epilog=examples("dissensus machine inquiry:Inquiry", "dissensus machine inquiry:Inquiry --mermaid")
 )
 @json_option
 @click.option("--mermaid", is_flag=True, help="Print the diagram for Mermaid.")
 @click.argument("name", metavar="MODULE:CLASS")
-def machine(name: str, mermaid: bool, as_json: bool) -> None:
+def machine(*, name: str, mermaid: bool, as_json: bool) -> None:
     """Show the state machine of a schema.
 
-    For each transition: its phases, what it may write, its guard, whether it needs a review. Modules in the current folder are found.
+    For each transition: its phases, what it may write, its guard, whether it needs a review.
+    Modules in the current folder are found.
     """
     from dissensus_state.shapes import shape_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ from .border import situation
 from .errors import Misuse
 
 if TYPE_CHECKING:
+    from dissensus_state.records import Commit
+    from dissensus_state.shapes import SharedState
     from dissensus_state.store import Session, SessionInfo, Store
 
 DEFAULT = "dissensus.db"
@@ -28,23 +30,34 @@ def opened_store(database: str | None) -> Iterator[Store]:
         yield store
 
 
+def _no_schema(_: SessionInfo) -> None:
+    """The history can be read without one."""
+
+
 @contextmanager
 def opened_session(
-    database: str | None, name: str | None, schema: str | None = None, *, to_write: bool = False
+    database: str | None,
+    name: str | None,
+    schema_of: Callable[[SessionInfo], type[SharedState] | None] = _no_schema,
 ) -> Iterator[Session[Any]]:
-    """A session of the database, with its schema where that is given or our own.
+    """A session of the database.
 
     Args:
         database: A file, a URL, or None for the one in the current folder.
         name: The session, or None for the only one.
-        schema: `module:Class`.
-        to_write: The schema is needed; without one it is `Misuse`.
+        schema_of: Finds the session's schema, where the command needs one.
     """
-    from .schemas import schema_of
-
     with opened_store(database) as store:
         info = _chosen(store, name)
-        yield store.session(info.name, schema_of(info, schema, needed=to_write))
+        yield store.session(info.name, schema_of(info))
+
+
+def ended_in(session: Session[Any], round_: int) -> Commit | None:
+    """The commit that a round ended in, if it ended in one."""
+    from dissensus_state import commits
+
+    with session.reading() as work:
+        return commits.by_round(work, session.session_id, session.branch, round_)
 
 
 def existing(database: str) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
+import click
+
 from .blocks import Block, plain
 from .errors import READER_GONE
-from .texts import visible
+from .texts import encoded, visible
 
 
 def show(data: dict[str, Any], page: Sequence[Block], *, as_json: bool) -> None:
     """Print one answer: its data as one JSON object, or its page."""
     if as_json:
-        write(json.dumps(data) + "\n")
+        write(encoded(data) + "\n")
     elif colours():
         from .terminal import coloured
 
@@ -43,4 +44,4 @@ def write(text: str) -> None:
 
 def note(text: str) -> None:
     """Say something beside the data, on standard error."""
-    print(visible(text), file=sys.stderr)
+    click.echo(visible(text), err=True)

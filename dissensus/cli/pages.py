@@ -11,9 +11,7 @@ from .texts import clipped, compact, count, money, when
 _MOST_PATHS = 160
 
 
-def grid(
-    columns: str, rows: Sequence[Sequence[object]], styles: str = "", indent: int = 0
-) -> list[Block]:
+def grid(columns: str, rows: Sequence[Sequence[object]], styles: str = "", indent: int = 0) -> list[Block]:
     """Rows under columns, both named in one text; nothing where there are no rows."""
     texts = tuple(tuple("" if cell is None else str(cell) for cell in row) for row in rows)
     return [Grid(tuple(columns.split()), texts, tuple(styles.split()), indent)] if texts else []
@@ -110,9 +108,7 @@ def round_(item: Data) -> list[Block]:
 
 def _round_title(item: Data) -> str:
     again = f", again of r{item['again_of']}" if item["again_of"] else ""
-    return (
-        f"round {item['round']} ({item['step']}): {item['status']}, read at v{item['base']}{again}"
-    )
+    return f"round {item['round']} ({item['step']}): {item['status']}, read at v{item['base']}{again}"
 
 
 def _proposal(item: Data) -> Iterator[Block]:
@@ -175,9 +171,7 @@ def blame(data: Data) -> list[Block]:
         "transition": made["transition"],
         "when": when(made["at"]),
         "from": data["reads"],
-        "calls": [
-            f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]
-        ],
+        "calls": [f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]],
     }
     page: list[Block] = [
         Line(f"{data['path'] or '/'} at v{data['version']}", "bold"),
@@ -261,16 +255,21 @@ def _review(item: Data | None) -> Iterator[Block]:
         return
     reasons = {
         "effective votes": None if item["votes"] is None else f"{item['votes']:.2f}",
-        "hollow": "the agreement is worth fewer votes than the step asks for"
-        if item["hollow"]
-        else None,
+        "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
         "review": "the transition asks for a ruling" if item["asked"] else None,
     }
     yield from facts(reasons, 2)
     for disagreement in item["disagreements"]:
         yield from _disagreement(disagreement)
+    if not item["disagreements"]:
+        yield from _positions(item["positions"])
     for failed in item["failed"]:
-        yield Line(f"failed check: {_said(failed)}", "red", 2)
+        yield Line(_failed(failed), "red", 2)
+
+
+def _failed(item: Data) -> str:
+    who = ", ".join(item.get("agents", ()))
+    return f"failed check of {who}: {item.get('verifier')}: {item.get('detail')}"
 
 
 def _disagreement(item: Data) -> Iterator[Block]:
@@ -281,10 +280,17 @@ def _disagreement(item: Data) -> Iterator[Block]:
         2,
     )
     rows = [
-        (position["letter"], ", ".join(position["holders"]), compact(position["value"]))
+        (", ".join(position["letters"]), ", ".join(position["holders"]), compact(position["value"]))
         for position in item["positions"]
     ]
     yield from grid("", rows, "bold cyan", 4)
+
+
+def _positions(positions: Sequence[Data]) -> Iterator[Block]:
+    """Where nothing is disputed, what may be upheld as a whole."""
+    for item in positions:
+        yield Line(f"{item['letter']}  {', '.join(item['agents'])}", "cyan", 2)
+        yield from _operations(item["patch"], 4)
 
 
 def machine(data: Data) -> list[Block]:

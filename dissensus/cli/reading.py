@@ -8,24 +8,21 @@ import click
 
 from . import pages
 from .blocks import Passage
-from .opening import opened_session, opened_store
+from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
 from .output import note, show
 from .revisions import range_of, round_number, version_of
 from .texts import compact
 
 if TYPE_CHECKING:
-    from dissensus_state.records import Commit
     from dissensus_state.store import Session
 
     from .data import Data
 
 
-@click.command(
-    epilog=examples("dissensus sessions", "dissensus sessions -d postgresql://host/name --json")
-)
+@click.command(epilog=examples("dissensus sessions", "dissensus sessions -d postgresql://host/name --json"))
 @on_database
-def sessions(database: str | None, as_json: bool) -> None:
+def sessions(*, database: str | None, as_json: bool) -> None:
     """List the sessions of a database, oldest first."""
     from .data import session_data
 
@@ -45,9 +42,7 @@ def sessions(database: str | None, as_json: bool) -> None:
     help="How many.",
 )
 @click.option("--before", metavar="REVISION", help="Only commits before this version.")
-def log(
-    database: str | None, session: str | None, as_json: bool, limit: int, before: str | None
-) -> None:
+def log(*, database: str | None, session: str | None, as_json: bool, limit: int, before: str | None) -> None:
     """List the commits, newest first."""
     from .data import place
 
@@ -64,7 +59,7 @@ def log(
 )
 @on_session
 @click.argument("what", metavar="REVISION|ROUND", default="HEAD")
-def show_command(database: str | None, session: str | None, as_json: bool, what: str) -> None:
+def show_command(*, database: str | None, session: str | None, as_json: bool, what: str) -> None:
     """Show a commit with its round, or a round.
 
     A round is written r3; its calls are shown with their reasoning.
@@ -73,9 +68,7 @@ def show_command(database: str | None, session: str | None, as_json: bool, what:
 
     with opened_session(database, session) as found:
         number = round_number(what)
-        commit = (
-            found.commit_at(version_of(found, what)) if number is None else _ended_in(found, number)
-        )
+        commit = found.commit_at(version_of(found, what)) if number is None else ended_in(found, number)
         number = commit.round if number is None and commit else number
         data = {
             **place(found),
@@ -91,20 +84,14 @@ def _round(found: Session[Any], number: int | None) -> Data | None:
     return None if number is None else round_data(*found.round(number))
 
 
-def _ended_in(found: Session[Any], number: int) -> Commit | None:
-    from dissensus_state import commits
-
-    with found.reading() as work:
-        return commits.by_round(work, found.session_id, found.branch, number)
-
-
 @click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))
 @on_session
 @click.argument("revision", default="HEAD")
-def state(database: str | None, session: str | None, as_json: bool, revision: str) -> None:
+def state(*, database: str | None, session: str | None, as_json: bool, revision: str) -> None:
     """Print the state at a version as JSON.
 
-    Without a revision it is the state at the head."""
+    Without a revision it is the state at the head.
+    """
     from .data import place
 
     with opened_session(database, session) as found:
@@ -122,6 +109,7 @@ def state(database: str | None, session: str | None, as_json: bool, revision: st
 @click.pass_context
 def diff(
     context: click.Context,
+    *,
     database: str | None,
     session: str | None,
     as_json: bool,
@@ -146,13 +134,12 @@ def diff(
 @on_session
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
 @click.argument("path")
-def blame(
-    database: str | None, session: str | None, as_json: bool, path: str, revision: str
-) -> None:
+def blame(*, database: str | None, session: str | None, as_json: bool, path: str, revision: str) -> None:
     """Say who wrote a value, and on what grounds.
 
     PATH is a JSON pointer or the name of a field. The answer holds the reads, the reasoning, the
-    ruling and the dissent."""
+    ruling and the dissent.
+    """
     from .data import blame_data, place
 
     with opened_session(database, session) as found:
@@ -163,10 +150,11 @@ def blame(
 
 @click.command(epilog=examples("dissensus events", "dissensus events --json"))
 @on_session
-def events(database: str | None, session: str | None, as_json: bool) -> None:
+def events(*, database: str | None, session: str | None, as_json: bool) -> None:
     """List what happened beside the commits.
 
-    That is what changed nothing: denied attempts, refused commits, abstentions."""
+    That is what changed nothing: denied attempts, refused commits, abstentions.
+    """
     from .data import event_data, place
 
     with opened_session(database, session) as found:

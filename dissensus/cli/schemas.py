@@ -6,10 +6,10 @@ have been put there by anybody.
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import Misuse
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 _OURS = re.compile(r"dissensus(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*")
 
 
-def schema_of(info: SessionInfo, named: str | None, *, needed: bool) -> type[SharedState] | None:
-    """The schema of a session: the one that the user names, else our own, else none.
+def known_schema(named: str | None, info: SessionInfo) -> type[SharedState] | None:
+    """The schema that the user names, else our own by the session's name for it, else none."""
+    if named or _OURS.fullmatch(info.schema):
+        return load_schema(named or info.schema)
+    return None
 
-    Raises:
-        Misuse: it is needed and nobody named it, or it cannot be imported.
-    """
-    if named:
-        return load_schema(named)
-    if _OURS.fullmatch(info.schema):
-        return load_schema(info.schema)
-    if needed:
+
+def needed_schema(named: str | None, info: SessionInfo) -> type[SharedState]:
+    """The same where nothing can be done without it; `Misuse` says how to name it."""
+    schema = known_schema(named, info)
+    if schema is None:
         raise Misuse(
             "To change a session its schema is needed, and it is not imported unless you name it",
             next_step=f"Add --schema MODULE:CLASS; the session says {info.schema}",
             session=info.name,
         )
-    return None
+    return schema
 
 
 def load_schema(name: str) -> type[SharedState]:
@@ -64,15 +64,13 @@ def _imported(name: str) -> Any:
     found: Any = _module(module)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
-            raise Misuse(
-                f"There is no {path} in {module}", next_step="Correct the name of the class"
-            )
+            raise Misuse(f"There is no {path} in {module}", next_step="Correct the name of the class")
         found = getattr(found, attribute)
     return found
 
 
 def _module(name: str) -> Any:
-    folder = os.getcwd()
+    folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.insert(0, folder)
     try:
@@ -81,7 +79,7 @@ def _module(name: str) -> Any:
         if error.name and f"{name}.".startswith(f"{error.name}."):
             raise Misuse(
                 f"There is no module {name}",
-                next_step=f"Run the command in the module's folder (now: {folder}), or set PYTHONPATH",
+                next_step=f"Run this where the module is (now: {folder}), or set PYTHONPATH",
             ) from error
         raise Misuse(f"The module {name} needs {error.name}, which is not there") from error
     except (ImportError, SyntaxError) as error:

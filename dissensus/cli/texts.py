@@ -16,11 +16,11 @@ _LAST_CONTROL = "\x9f"
 
 
 def visible(text: str) -> str:
-    """The text on one line, with everything that could steer a terminal written as an escape.
+    r"""The text on one line, with everything that could steer a terminal written as an escape.
 
     Control characters, line ends, marks that turn the direction of writing and invisible
-    characters become `\\x1b`, `\\n`, `\\u202e`, so that what a model or a database says cannot move the
-    cursor, forge a line or hide a word.
+    characters become `\x1b`, `\n`, `\u202e`, so that what a model or a database says cannot
+    move the cursor, forge a line or hide a word.
     """
     return text if text.isprintable() else "".join(map(_visible, text))
 
@@ -47,9 +47,12 @@ def lines(text: str) -> list[str]:
 
 def clipped(text: str, limit: int) -> str:
     """The text, or its beginning and how much was left out."""
-    return (
-        text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} characters more)"
-    )
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text) - limit:,} characters more)"
+
+
+def encoded(value: Any) -> str:
+    """A value as the JSON that `--json` prints: one line of ASCII, whatever stands in it."""
+    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
 
 
 def compact(value: Any, indent: int | None = None) -> str:
@@ -91,9 +94,3 @@ def money(dollars: float | None) -> str:
 def count(number: int, noun: str) -> str:
     """`1 call`, `2 calls`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def letter(number: int) -> str:
-    """What the position of this number (from 0) is called: A to Z, then AA."""
-    before, last = divmod(number, 26)
-    return (letter(before - 1) if before else "") + chr(ord("A") + last)

@@ -47,7 +47,7 @@ class Blame:
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data."""
-        reasoning = {call.agent: call.reasoning or call.answer for call in self.calls}
+        reasoning = {call.agent: call.thinking for call in self.calls}
         return {
             "path": self.path,
             "value": self.value,
@@ -57,8 +57,7 @@ class Blame:
             "reads": list(self.commit.reads),
             "reasoning": {name: text for name, text in reasoning.items() if text},
             "rulings": [
-                {"author": item.author, "decision": item.decision, **item.body()}
-                for item in self.rulings
+                {"author": item.author, "decision": item.decision, **item.body()} for item in self.rulings
             ],
             "dissent": [
                 {"agent": item.agent, "patch": [operation.to_json() for operation in item.patch]}

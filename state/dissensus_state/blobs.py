@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -16,7 +15,7 @@ from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
 from .patches import Operation, Patch, patch_from_json
 from .tables import blobs
-from .values import JSON, canonical, digest, parse
+from .values import JSON, bounded, canonical, digest, parse, parse_list
 
 LARGE = 64 * 1024
 """From this length of its canonical text on, a value is stored by digest."""
@@ -33,6 +32,9 @@ _select = Statement(
     sa.select(blobs.c.data).where(
         blobs.c.session_id == sa.bindparam("session_id"), blobs.c.digest == sa.bindparam("digest")
     )
+)
+_all = Statement(
+    sa.select(blobs.c.digest, blobs.c.data).where(blobs.c.session_id == sa.bindparam("session_id"))
 )
 
 
@@ -70,7 +72,21 @@ def get(work: Work, session_id: int, name: bytes) -> str:
     row = work.one(_select, session_id=session_id, digest=name)
     if row is None:
         raise NotFound(f"The text with digest {name.hex()[:16]}… is not stored")
-    return unpack(row[0]).decode()
+    return _checked(name, unpack_text(row[0]))
+
+
+def _checked(name: bytes, text: str) -> str:
+    if digest(text) != name:
+        raise Tampered(f"The text with digest {name.hex()[:16]}… is not what was kept")
+    return text
+
+
+def unpack_text(data: bytes) -> str:
+    """Undo `pack` on a text; `Tampered` where there is none."""
+    try:
+        return unpack(data).decode()
+    except UnicodeDecodeError:
+        raise Tampered("Stored bytes are not the text they were") from None
 
 
 def reference(name: bytes) -> str:
@@ -80,19 +96,26 @@ def reference(name: bytes) -> str:
 
 def dereference(text: str) -> bytes:
     """The digest behind a reference."""
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    try:
+        return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:
+        raise Tampered(f"{text[:64]!r} refers to nothing") from None
 
 
 def stow(work: Work, session_id: int, patch: Patch) -> str:
-    """The text of a patch as it is stored, its large values kept aside by digest."""
-    return canonical([_stowed(work, session_id, operation) for operation in patch])
+    """The text of a patch as it is stored, its large values kept aside by digest.
+
+    Raises:
+        ValueRefused: a value, or the patch without its large values, is over `values.MAX_BYTES`.
+    """
+    return bounded(canonical([_stowed(work, session_id, operation) for operation in patch]))
 
 
 def _stowed(work: Work, session_id: int, operation: Operation) -> JSON:
     plain = operation.to_json()
     if len(plain) < 3 or _short(plain[2]):
         return plain
-    text = canonical(plain[2])
+    text = bounded(canonical(plain[2]), plain[1])
     if len(text) < LARGE:
         return plain
     return [plain[0], plain[1], reference(put(work, session_id, text)), operation.key, "blob"]
@@ -125,12 +148,18 @@ def stow_texts(work: Work, session_id: int, request: JSON, kept: set[bytes]) -> 
 
 def fetch(work: Work, session_id: int, stored: str) -> Patch:
     """A stored patch with its large values back in place."""
-    return patch_from_json([_fetched(work, session_id, item) for item in parse(stored)])
+    return patch_from_json([_fetched(work, session_id, item) for item in parse_list(stored)])
 
 
-def _fetched(work: Work, session_id: int, item: Sequence[JSON]) -> list[JSON]:
-    if len(item) != 5 or item[4] != "blob":
-        return list(item)
-    verb, path, name, key, _ = item
-    value = parse(get(work, session_id, dereference(name)))
-    return [verb, path, value, key] if key else [verb, path, value]
+def _fetched(work: Work, session_id: int, item: JSON) -> JSON:
+    match item:
+        case [verb, path, str(name), key, "blob"]:
+            value = parse(get(work, session_id, dereference(name)))
+            return [verb, path, value, key] if key else [verb, path, value]
+    return item
+
+
+def check(work: Work, session_id: int) -> None:
+    """Raise `Tampered` for the first text that is not what its digest says."""
+    for name, data in work.all(_all, session_id=session_id):
+        _checked(bytes(name), unpack_text(data))

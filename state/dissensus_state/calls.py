@@ -13,12 +13,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .blobs import pack, stow_texts, unpack
+from .blobs import pack, stow_texts, unpack, unpack_text
 from .engines import Row, Statement, Work, insert
 from .errors import BudgetExceeded, Conflict
 from .records import Account, Call
 from .tables import calls, ledger, models
-from .values import canonical, parse, store
+from .values import canonical, parse, parse_object, store
 
 ACCOUNT = "total"
 
@@ -53,9 +53,7 @@ _answer = Statement(
 )
 _of_round = Statement(
     sa.select(calls, models.c.name, models.c.lineage, models.c.price)
-    .join(
-        models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model)
-    )
+    .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
     .order_by(calls.c.agent, calls.c.attempt)
 )
@@ -67,9 +65,9 @@ _models = Statement(
 _insert_model = insert(models)
 _open_account = insert(ledger)
 _account = Statement(
-    sa.select(
-        ledger.c.limit_nano, ledger.c.held_nano, ledger.c.spent_nano, ledger.c.unpriced
-    ).where(ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT)
+    sa.select(ledger.c.limit_nano, ledger.c.held_nano, ledger.c.spent_nano, ledger.c.unpriced).where(
+        ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT
+    )
 )
 _hold = Statement(
     sa.update(ledger)
@@ -78,8 +76,7 @@ _hold = Statement(
         ledger.c.account == ACCOUNT,
         sa.or_(
             ledger.c.limit_nano.is_(None),
-            ledger.c.spent_nano + ledger.c.held_nano + sa.bindparam("amount")
-            <= ledger.c.limit_nano,
+            ledger.c.spent_nano + ledger.c.held_nano + sa.bindparam("amount") <= ledger.c.limit_nano,
         ),
     )
     .values(held_nano=ledger.c.held_nano + sa.bindparam("amount"))
@@ -155,9 +152,7 @@ def _known_models(work: Work, session_id: int) -> dict[tuple[str, str, str], int
     return {(name, lineage, price): number for number, name, lineage, price in rows}
 
 
-def _model_number(
-    work: Work, session_id: int, call: Call, known: dict[tuple[str, str, str], int]
-) -> int:
+def _model_number(work: Work, session_id: int, call: Call, known: dict[tuple[str, str, str], int]) -> int:
     """The number of a model with this lineage and this price, given on its first call."""
     terms = (call.model, call.lineage, canonical(call.price))
     if terms not in known:
@@ -211,7 +206,7 @@ def _packed(text: str | None) -> bytes | None:
 
 
 def _unpacked(data: bytes | None) -> str | None:
-    return None if data is None else unpack(data).decode()
+    return None if data is None else unpack_text(data)
 
 
 def settle(work: Work, session_id: int, outcomes: Iterable[Call]) -> None:
@@ -280,5 +275,5 @@ def _call(row: Row) -> Call:
         latency_ms=latency,
         ttft_ms=ttft,
         finish_reason=finish or "stop",
-        detail=None if detail is None else parse(detail),
+        detail=None if detail is None else parse_object(detail),
     )

@@ -12,7 +12,7 @@ from .errors import NotFound
 from .patches import apply
 from .records import Commit
 from .tables import commits
-from .values import JSON, parse
+from .values import JSON, parse_list
 
 columns = [column for column in commits.c if column.name != "session_id"]
 here = (
@@ -21,9 +21,7 @@ here = (
 )
 _range = Statement(
     sa.select(*columns)
-    .where(
-        *here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto")
-    )
+    .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
     .order_by(commits.c.version)
 )
 _by_key = Statement(
@@ -62,9 +60,9 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
         round=round_,
         base=version - 1 if base is None else base,
         isolation=isolation or "serializable",
-        reads=tuple(parse(reads)),
+        reads=tuple(parse_list(reads)),
         patch=blobs.fetch(work, session_id, patch),
-        evidence=tuple(parse(evidence)) if evidence else (),
+        evidence=tuple(parse_list(evidence)) if evidence else (),
         key=key,
         at=at,
         schema_version=schema_version,
@@ -72,9 +70,7 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
     )
 
 
-def between(
-    work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND
-) -> Iterator[Commit]:
+def between(work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND) -> Iterator[Commit]:
     """The commits with `after < version <= upto`, oldest first."""
     rows = work.all(_range, session_id=session_id, branch=branch, after=after, upto=upto)
     return (commit_of(work, session_id, row) for row in rows)

@@ -54,9 +54,7 @@ _costs = Statement(
         sa.func.sum(sa.case((_unpriced, 1), else_=0)),
         _sum(calls.c.reserved, _unpriced),
     )
-    .join(
-        models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model)
-    )
+    .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"))
     .group_by(calls.c.agent, models.c.name, models.c.lineage)
 )

@@ -75,9 +75,7 @@ class Statement:
         core = self._core[database.backend] if isinstance(self._core, dict) else self._core
         compiled = cast(SQLCompiler, core.compile(dialect=database.compiler))
         constants = {
-            name: parameter.value
-            for name, parameter in compiled.binds.items()
-            if not parameter.required
+            name: parameter.value for name, parameter in compiled.binds.items() if not parameter.required
         }
         self._texts[database.backend] = str(compiled), constants
         return self._texts[database.backend]
@@ -181,6 +179,12 @@ class Database:
                 self._writer = None
             self.engine.dispose()
 
+    def keep_wal(self) -> None:
+        """Write ahead: readers of other processes never block, nor are blocked. The file remembers it."""
+        if self.backend == "sqlite" and not self.in_memory:
+            with self._translated(), self._connection() as connection:
+                connection.execute("PRAGMA journal_mode=WAL").close()
+
     @contextmanager
     def writing(self) -> Iterator[Work]:
         """A transaction that is committed on leaving, and rolled back on any error."""
@@ -190,11 +194,10 @@ class Database:
                 if self.backend == "sqlite":
                     cursor.execute("BEGIN IMMEDIATE")
                 yield Work(self, cursor, writes=True)
+                connection.commit()
             except BaseException:
                 _quietly(connection.rollback, self._driver_errors)
                 raise
-            else:
-                connection.commit()
             finally:
                 cursor.close()
 
@@ -304,11 +307,8 @@ def _check_folder(path: FilePath) -> None:
 
 
 def _durable(connection: Any, _: Any) -> None:
-    """WAL with a flush on every commit; readers of other processes never block, nor are blocked."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
+    """Flush on every commit; the file itself stays as it is until it is known to be ours."""
+    connection.execute("PRAGMA synchronous=FULL").close()
 
 
 def _in_memory(connection: Any, _: Any) -> None:

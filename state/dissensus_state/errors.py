@@ -205,9 +205,7 @@ class ValueRefused(Refused):
     """Not a value that the state can hold."""
 
     code = "value.refused"
-    next_step = (
-        "Give JSON: finite numbers, valid text, string keys, within the limits of size and depth"
-    )
+    next_step = "Give JSON: finite numbers, valid text, string keys, within the limits of size and depth"
 
 
 class SchemaRefused(Refused):

@@ -17,9 +17,7 @@ _newest = Statement(
     .limit(sa.bindparam("limit"))
 )
 _events = Statement(
-    sa.select(
-        events.c.event, events.c.kind, events.c.at, events.c.branch, events.c.round, events.c.body
-    )
+    sa.select(events.c.event, events.c.kind, events.c.at, events.c.branch, events.c.round, events.c.body)
     .where(events.c.session_id == sa.bindparam("session_id"))
     .order_by(events.c.event)
 )

@@ -54,17 +54,27 @@ class Journal:
         self._remember(stamped, kept)
         return stamped
 
-    def begin(self, step: str, base: int, intents: Sequence[Call], again_of: Round | None = None,
-              note: str | None = None) -> tuple[Round, list[Call]]:  # fmt: skip
-        """Open a round and write down its first calls, in one transaction."""
-        kept = set(self._kept)
-        with self._writing() as work:
-            new = Round(0, self.session.branch, step, base, "open", work.clock())
-            if again_of is not None:
-                new = replace(new, again_of=again_of.round, note=note)
-            opened = proposals.open_round(work, self.session.session_id, new)
+    def begin(
+        self,
+        step: str,
+        base: int,
+        intents: Sequence[Call],
+        again_of: Round | None = None,
+        note: str | None = None,
+    ) -> tuple[Round, list[Call]] | None:
+        """Open a round on the newest version and write down its first calls, in one transaction.
+
+        None if `base` is the newest version no more; nothing is written then.
+        """
+        session, kept = self.session, set(self._kept)
+        with session.writing() as work:
+            if transitions.fence(work, session.session_id, session.branch, self.epoch) != base:
+                return None
+            again = again_of.round if again_of else None
+            new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
+            opened = proposals.open_round(work, session.session_id, new)
             stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
-            calls.send(work, self.session.session_id, stamped, kept)
+            calls.send(work, session.session_id, stamped, kept)
         self.sent.clear()
         self._remember(stamped, kept)
         return opened, stamped
@@ -130,9 +140,7 @@ class Journal:
             commit, head = self.session.commit_in(
                 work, replace(change, round=round_.round), None if recorded else ruling
             )
-            proposals.settle_proposals(
-                work, self.session.session_id, round_.round, dissent, "accepted"
-            )
+            proposals.settle_proposals(work, self.session.session_id, round_.round, dissent, "accepted")
             proposals.move_round(work, self.session.session_id, round_.round, "committed")
         self.session.remember(head)
         return commit

@@ -45,14 +45,11 @@ class Transition:
         before, arrow, after = self.phases.partition("->")
         if not arrow or not before.strip() or not after.strip():
             raise TransitionRefused(
-                f"The transition {self.name!r} needs its phases as 'from -> to', "
-                f"not {self.phases!r}"
+                f"The transition {self.name!r} needs its phases as 'from -> to', not {self.phases!r}"
             )
         object.__setattr__(self, "origins", frozenset(part.strip() for part in before.split(",")))
         object.__setattr__(self, "target", after.strip())
-        writable = (
-            None if self.writes is None else tuple(sorted(parse_path(path) for path in self.writes))
-        )
+        writable = None if self.writes is None else tuple(sorted(parse_path(path) for path in self.writes))
         object.__setattr__(self, "writable", writable)
 
 
@@ -83,9 +80,7 @@ class Machine:
         if not self.transitions:
             if name is None:
                 return None
-            raise TransitionRefused(
-                f"The schema declares no transitions, so none is called {name!r}"
-            )
+            raise TransitionRefused(f"The schema declares no transitions, so none is called {name!r}")
         transition = self.transitions.get(name or "")
         if transition is None:
             named = f"{name!r} is not" if name else "A commit without a name is not"
@@ -147,9 +142,7 @@ def check_guard(transition: Transition | None, before: Any, after: Any, evidence
         )
 
 
-def check_invariant(
-    rule: Rule, fields: Iterable[str], before: Any, after: Any, evidence: Any
-) -> None:
+def check_invariant(rule: Rule, fields: Iterable[str], before: Any, after: Any, evidence: Any) -> None:
     """Raise `InvariantViolated` where a rule does not hold."""
     reason = objection(rule, before, after, evidence)
     if reason is not None:

@@ -22,7 +22,10 @@ HEAD = "0001"
 """The newest revision in `migrations/versions`; a test holds it to that."""
 
 _version = sa.Table(
-    VERSION_TABLE, sa.MetaData(), sa.Column("version_num", sa.String(32), primary_key=True)
+    VERSION_TABLE,
+    sa.MetaData(),
+    sa.Column("version_num", sa.String(32), nullable=False),
+    sa.PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
 )
 
 
@@ -43,11 +46,12 @@ def prepare(database: Database) -> None:
             stands_at = _revision(connection, database.name)
             if stands_at is None:
                 metadata.create_all(connection)
-                _version.create(connection)
+                _version.create(connection, checkfirst=True)
                 connection.execute(_version.insert().values(version_num=HEAD))
     except sa.exc.SQLAlchemyError as error:
         raise _told(error, database) from error
     _check(stands_at, database)
+    database.keep_wal()
 
 
 def revision(database: Database) -> str | None:
@@ -74,11 +78,11 @@ def _revision(connection: sa.Connection, name: str) -> str | None:
     """Where the database stands; None if it is empty."""
     found = set(sa.inspect(connection).get_table_names())
     if VERSION_TABLE in found:
-        return str(connection.execute(sa.select(_version.c.version_num)).scalar())
-    if found:
-        raise NotOurs(
-            f"{name} holds other tables ({', '.join(sorted(found)[:3])}, …), and is left as it is"
-        )
+        stands_at: str | None = connection.execute(sa.select(_version.c.version_num)).scalar()
+        if stands_at is not None:
+            return stands_at
+    if found - {VERSION_TABLE}:
+        raise NotOurs(f"{name} holds other tables ({', '.join(sorted(found)[:3])}, …), and is left as it is")
     return None
 
 

@@ -16,14 +16,17 @@ as it was.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from .errors import NotFound, ValueRefused
 from .values import JSON, Path, canonical, normalise, parse_path, pointer
 
 Verb = Literal["set", "remove", "append", "add", "union", "merge"]
+
+_INDEX = re.compile("0|[1-9][0-9]{0,17}")
 
 COMMUTING: frozenset[str] = frozenset({"append", "add", "union"})
 """Operations that give an equally valid state in either order, so that they may be rebased."""
@@ -115,8 +118,15 @@ def _position(container: JSON, token: str, key: str | None) -> str | int:
     if not isinstance(container, list):
         return token
     if key is None:
-        return int(token)
+        return _index(token)
     return [str(item[key]) for item in container].index(token)
+
+
+def _index(token: str) -> int:
+    """A position in a list; one place has one name, or conflicts at it would go unseen (RFC 6901)."""
+    if _INDEX.fullmatch(token) is None:
+        raise ValueError(token)
+    return int(token)
 
 
 def _at(state: JSON, path: Path, operation: Operation, depth: int) -> JSON:
@@ -131,7 +141,7 @@ def _at(state: JSON, path: Path, operation: Operation, depth: int) -> JSON:
         if token not in state and not (last and operation.verb == "set"):
             raise NotFound(f"There is nothing at {pointer(path[: depth + 1])}")
         return {**state, token: _at(state.get(token), path, operation, depth + 1)}
-    if isinstance(state, list) and token.isdigit() and int(token) < len(state):
+    if isinstance(state, list) and _INDEX.fullmatch(token) and int(token) < len(state):
         copy = state.copy()
         copy[int(token)] = _at(state[int(token)], path, operation, depth + 1)
         return copy
@@ -160,7 +170,10 @@ def _add(old: JSON, operation: Operation) -> JSON:
     for number in (old, operation.value):
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise ValueRefused("Only numbers can be added", path=pointer(operation.path))
-    return normalise(old + operation.value, pointer(operation.path))
+    try:
+        return normalise(old + operation.value, pointer(operation.path))
+    except OverflowError:
+        raise ValueRefused("The sum is beyond what a number can hold", path=pointer(operation.path)) from None
 
 
 def _union(old: JSON, operation: Operation) -> JSON:
@@ -176,8 +189,8 @@ def _merge(old: JSON, operation: Operation) -> JSON:
         if not isinstance(old, dict):
             raise ValueRefused("Only a dictionary merges by key", path=pointer(operation.path))
         return {**old, **items}
-    merged = {str(item[operation.key]): item for item in _listed(old, operation)}
-    return list({**merged, **items}.values())
+    there = _merge_items(replace(operation, value=_listed(old, operation)))
+    return list({**there, **items}.values())
 
 
 def _merge_items(operation: Operation) -> dict[str, JSON]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,16 +12,14 @@ from . import blobs
 from .engines import Statement, Work, insert
 from .errors import Conflict
 from .records import SETTLED, Proposal, Round, RoundStatus, Ruling
-from .rounds import round_, rulings_of
+from .rounds import rulings_of
 from .tables import proposals, rounds, rulings
 from .values import canonical, store
 
 _session: sa.BindParameter[int] = sa.bindparam("session_id")
 
 _insert_round = insert(rounds)
-_newest_round = Statement(
-    sa.select(sa.func.max(rounds.c.round)).where(rounds.c.session_id == _session)
-)
+_newest_round = Statement(sa.select(sa.func.max(rounds.c.round)).where(rounds.c.session_id == _session))
 _move_round = Statement(
     sa.update(rounds)
     .where(
@@ -73,7 +72,7 @@ def open_round(work: Work, session_id: int, new: Round) -> Round:
         note=new.note,
         review=None,
     )
-    return round_(work, session_id, number)
+    return replace(new, round=number)
 
 
 def move_round(
@@ -85,10 +84,7 @@ def move_round(
 ) -> None:
     """Give an unsettled round its new status; a settled one raises `Conflict`."""
     stored = None if review is None else store(review)
-    if (
-        work.run(_move_round, session_id_=session_id, round_=number, status=status, review=stored)
-        != 1
-    ):
+    if work.run(_move_round, session_id_=session_id, round_=number, status=status, review=stored) != 1:
         raise Conflict(f"The round {number} is settled already", round=number, retry=False)
 
 
@@ -111,14 +107,10 @@ def _proposal_row(work: Work, session_id: int, number: int, item: Proposal) -> d
     }
 
 
-def settle_proposals(
-    work: Work, session_id: int, number: int, dissent: Iterable[str], status: str
-) -> None:
+def settle_proposals(work: Work, session_id: int, number: int, dissent: Iterable[str], status: str) -> None:
     """Settle every open proposal of a round: those that lost as `dissent`, the rest as `status`."""
     for agent in dissent:
-        work.run(
-            _settle_proposal, session_id_=session_id, round_=number, agent_=agent, status="dissent"
-        )
+        work.run(_settle_proposal, session_id_=session_id, round_=number, agent_=agent, status="dissent")
     work.run(_settle_proposals, session_id_=session_id, round_=number, status=status)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -162,6 +163,27 @@ class Call:
     ttft_ms: int | None = None
     finish_reason: str = "stop"
     detail: dict[str, Any] | None = None
+
+    @property
+    def thinking(self) -> str | None:
+        """What can be read of the reasoning behind the answer; None where nothing can.
+
+        The chain of thought that came beside the answer; else the `reasoning` that a JSON answer
+        gives; else the answer itself.
+        """
+        if self.reasoning_kind == "withheld" or self.reasoning is not None:
+            return self.reasoning
+        return _rationale(self.answer) if self.answer else None
+
+
+def _rationale(answer: str) -> str:
+    if not answer.lstrip().startswith("{"):
+        return answer
+    try:
+        stated = json.loads(answer).get("reasoning")
+    except (ValueError, RecursionError):
+        return answer
+    return stated if isinstance(stated, str) and stated else answer
 
 
 @dataclass(frozen=True, slots=True)

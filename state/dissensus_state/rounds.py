@@ -11,9 +11,9 @@ from . import blobs, calls
 from .engines import Statement, Work
 from .errors import NotFound
 from .patches import patch_from_json
-from .records import Proposal, Round, Ruling
+from .records import Call, Proposal, Round, Ruling
 from .tables import proposals, rounds, rulings
-from .values import canonical, digest, parse
+from .values import canonical, digest, parse_list, parse_object
 
 _session: sa.BindParameter[int] = sa.bindparam("session_id")
 _round: sa.BindParameter[int] = sa.bindparam("round")
@@ -28,9 +28,7 @@ _last_round = Statement(
     .order_by(rounds.c.round.desc())
     .limit(1)
 )
-_all_rounds = Statement(
-    sa.select(*_columns).where(rounds.c.session_id == _session).order_by(rounds.c.round)
-)
+_all_rounds = Statement(sa.select(*_columns).where(rounds.c.session_id == _session).order_by(rounds.c.round))
 _select_proposals = Statement(
     sa.select(
         proposals.c.agent,
@@ -89,7 +87,7 @@ def _read_round(row: Sequence[Any]) -> Round:
         started_at,
         again_of,
         note,
-        parse(review) if review else None,
+        parse_object(review) if review else None,
     )
 
 
@@ -100,11 +98,11 @@ def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
         Proposal(
             agent=agent,
             patch=blobs.fetch(work, session_id, patch) if patch else (),
-            reads=tuple(parse(reads)) if reads else (),
+            reads=tuple(parse_list(reads)) if reads else (),
             confidence=confidence,
             attempt=attempt,
             status=status,
-            detail=parse(detail) if detail else None,
+            detail=parse_object(detail) if detail else None,
         )
         for agent, patch, reads, confidence, attempt, status, detail in rows
     ]
@@ -117,7 +115,7 @@ def rulings_of(work: Work, session_id: int, number: int) -> list[Ruling]:
 
 
 def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, at: int) -> Ruling:
-    parts = parse(body)
+    parts = parse_object(body)
     return Ruling(
         author=author,
         decision=decision,
@@ -148,7 +146,7 @@ def _statement(item: Proposal) -> list[Any]:
     return [
         [operation.to_json() for operation in item.patch],
         list(item.reads),
-        item.confidence,
+        None if item.confidence is None else str(float(item.confidence)),
         item.attempt,
     ]
 
@@ -156,23 +154,35 @@ def _statement(item: Proposal) -> list[Any]:
 def round_digest(work: Work, session_id: int, number: int) -> str:
     """What the hash chain says of a round: its calls, proposals and rulings, whole.
 
-    The status columns are left out: they move when the round is settled.
+    What moves when the round is settled is left out: its status, and that of its proposals, but
+    for the agents that had abstained.
     """
     stored = round_(work, session_id, number)
-    said = [
-        [call.agent, call.attempt, call.model, call.lineage, call.price, call.request, call.status,
-         call.answer, call.reasoning, call.reasoning_kind, call.input_tokens, call.output_tokens,
-         call.cached_tokens, call.reasoning_tokens, call.cost]
-        for call in calls.of_round(work, session_id, number)
-    ]  # fmt: skip
+    began = [stored.branch, stored.step, stored.base, stored.started_at, stored.again_of, stored.note]
+    said = [_said(call) for call in calls.of_round(work, session_id, number)]
     proposed = [
-        [item.agent, _statement(item), item.detail]
+        [item.agent, _statement(item), item.detail, item.status == "abstained"]
         for item in proposals_of(work, session_id, number)
     ]
     ruled = [
-        [item.author, item.decision, item.binding.hex(), item.body()]
+        [item.n, item.author, item.decision, item.binding.hex(), item.body(), item.at]
         for item in rulings_of(work, session_id, number)
     ]
-    return digest(
-        canonical([stored.step, stored.base, stored.note, stored.review, said, proposed, ruled])
-    ).hex()
+    return digest(canonical([began, stored.review, said, proposed, ruled])).hex()
+
+
+def _said(call: Call) -> list[Any]:
+    sent = [call.agent, call.attempt, call.model, call.lineage, call.price, call.request]
+    answered = [
+        call.status,
+        call.answer,
+        call.reasoning,
+        call.reasoning_kind,
+        call.finish_reason,
+        call.detail,
+    ]
+    tokens = [call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens]
+    charged = [call.estimated, call.reserved, call.cost]
+    timed = [call.sent_at, call.latency_ms, call.ttft_ms]
+    raw = None if call.raw is None else digest(call.raw).hex()
+    return [*sent, *answered, *tokens, *charged, *timed, raw]

@@ -8,14 +8,14 @@ there.
 from __future__ import annotations
 
 import functools
-import typing
-from collections.abc import Callable, Iterable, Mapping
-from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .errors import FieldMissing, SchemaRefused
+from .errors import FieldMissing, SchemaRefused, ValueRefused
+from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
 from .patches import Operation, Patch, Verb
 from .values import JSON, Path, canonical, normalise, pointer
@@ -60,8 +60,6 @@ class MergeByKey(Merge):
 
 RuleT = TypeVar("RuleT", bound=Rule)
 
-_MOST_ADAPTERS = 512
-
 
 def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
     """Make a function of the schema a rule that every commit touching these fields must keep.
@@ -71,7 +69,8 @@ def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
     """
 
     def mark(rule: RuleT) -> RuleT:
-        rule.invariant_fields = fields  # type: ignore[attr-defined]
+        function: Any = getattr(rule, "__func__", rule)
+        function.invariant_fields = fields
         return rule
 
     return mark
@@ -115,14 +114,21 @@ class Shape:
             for name, merge in self.merges.items()
             if isinstance(merge, MergeByKey) and merge.key
         }
+        self.sets = {
+            name
+            for name, merge in self.merges.items()
+            if isinstance(merge, Union) or is_set(schema.model_fields[name].annotation)
+        }
         self.invariants = _invariants_of(schema)
         self.machine = Machine(schema.transitions, _phases_of(schema))
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
-        self._adapters: dict[Path, TypeAdapter[Any]] = {}
+        self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
 
     def initial(self, state: SharedState) -> JSON:
         """A new state as it is stored; `SchemaRefused` or `ValueRefused` where it may not be."""
-        return _sorted_sets(normalise(self.dump(self.adapter, state)), self.merges)
+        typed = self.typed(plain(state, "", 0))
+        stored = normalise(self.dump(self.adapter, typed))
+        return {name: self._settled(name, value) for name, value in stored.items()}
 
     def typed(self, state: JSON) -> SharedState:
         """A stored state as the user's model."""
@@ -151,15 +157,44 @@ class Shape:
             raise FieldMissing("A patch changes fields, not the state as a whole")
         merge = self.field(path[0])
         verb = verb or (merge.verb if len(path) == 1 else "set")
+        self._check_place(path, verb)
         if verb == "remove":
             return Operation(verb, path)
         adapter = self._adapter_for(path, verb)
-        typed = self._validate(adapter, _plain(value), path)
-        stored = normalise(self.dump(adapter, typed), pointer(path))
-        if verb == "union" or (verb == "set" and isinstance(merge, Union)):
-            stored = sorted(stored, key=canonical)
+        place, depth = pointer(path), len(path)
+        typed = self._validate(adapter, plain(value, place, depth), path)
+        stored = normalise(self.dump(adapter, typed, place), place, depth)
+        if depth == 1:
+            stored = self._settled(path[0], stored)
         key = merge.key if verb == "merge" and isinstance(merge, MergeByKey) else None
         return Operation(verb, path, stored, key)
+
+    def _check_place(self, path: Path, verb: Verb) -> None:
+        """The items of a set, and of a list with keys, have no index: they come by the field's own verb."""
+        name, own = path[0], self.merges[path[0]].verb
+        closed = name in self.sets or name in self.keys
+        if len(path) > 1 and closed:
+            raise SchemaRefused(
+                f"The items of /{name} are not changed in place",
+                next_step=f"Use {own}, or set the whole field",
+                path=pointer(path),
+            )
+        if len(path) == 1 and (verb == "remove" or (closed and verb not in {"set", own})):
+            raise SchemaRefused(
+                f"The field {name!r} does not take {verb}",
+                next_step=f"Use {own}, or set the whole field",
+                path=pointer(path),
+            )
+
+    def _settled(self, name: str, stored: JSON) -> JSON:
+        """A field's value in its one form: sets sorted and without repetitions, keys unique."""
+        if not isinstance(stored, list):
+            return stored
+        if name in self.sets:
+            return [item for _, item in sorted({canonical(item): item for item in stored}.items())]
+        if name in self.keys:
+            check_keys(stored, self.keys[name], pointer((name,)))
+        return stored
 
     def advance(self, typed: SharedState, after: JSON, patch: Patch) -> SharedState:
         """The typed state after a patch, from the typed state before and the new stored state.
@@ -176,11 +211,7 @@ class Shape:
 
     def _advance_field(self, name: str, old: Any, after: JSON, operations: list[Operation]) -> Any:
         only_added = all(item.verb == "append" and len(item.path) == 1 for item in operations)
-        if (
-            only_added
-            and isinstance(old, list)
-            and not _constrained(self.schema.model_fields[name])
-        ):
+        if only_added and isinstance(old, list) and not _constrained(self.schema.model_fields[name]):
             items = [item for operation in operations for item in operation.value]
             return old + self._validate(self._adapter_for((name,), "append"), items, (name,))
         merged = all(item.verb == "merge" and len(item.path) == 1 for item in operations)
@@ -192,12 +223,10 @@ class Shape:
     def _adapter_for(self, path: Path, verb: Verb) -> TypeAdapter[Any]:
         """The type of what an operation brings; `advance` checks what the whole field must be."""
         whole = verb == "set" and len(path) == 1
-        place = (*path, "") if whole else path
+        place = (path[0], len(path), whole)
         adapter = self._adapters.get(place)
         if adapter is None:
-            adapter = TypeAdapter(self._annotation(path, whole=whole))
-            if len(self._adapters) < _MOST_ADAPTERS:
-                self._adapters[place] = adapter
+            adapter = self._adapters[place] = TypeAdapter(self._annotation(path, whole=whole))
         return adapter
 
     def _annotation(self, path: Path, *, whole: bool) -> Any:
@@ -210,12 +239,12 @@ class Shape:
         if whole and info.metadata:
             return Annotated[annotation, *info.metadata]
         for _ in path[1:]:
-            annotation = _inside(annotation)
+            annotation = inside(annotation)
         return annotation
 
     def _validate(self, adapter: TypeAdapter[Any], value: Any, path: Path) -> Any:
         try:
-            return adapter.validate_python(value)
+            return adapter.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = pointer((*path, *(str(token) for token in first["loc"])))
@@ -226,26 +255,18 @@ class Shape:
             ) from None
 
     @staticmethod
-    def dump(adapter: TypeAdapter[Any], value: Any) -> JSON:
-        """A typed value as plain data."""
-        return adapter.dump_python(value, mode="json")
+    def dump(adapter: TypeAdapter[Any], value: Any, path: str = "") -> JSON:
+        """A typed value as plain data; `ValueRefused` where JSON has nothing for it."""
+        try:
+            return adapter.dump_python(value, mode="json", round_trip=True)
+        except ValueError as error:
+            raise ValueRefused(str(error), path=path) from None
 
 
 @functools.lru_cache(maxsize=256)
 def shape_of(schema: type[SharedState]) -> Shape:
     """The compiled shape of a schema."""
     return Shape(schema)
-
-
-def _plain(value: Any) -> Any:
-    """Models inside a value as data, so that they are checked like anything from outside."""
-    if isinstance(value, BaseModel):
-        return value.model_dump()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(item) for item in value]
-    return value
 
 
 def _merge_of(info: FieldInfo) -> Merge:
@@ -287,30 +308,11 @@ def _invariants_of(schema: type[SharedState]) -> tuple[tuple[tuple[str, ...], Ru
     return tuple((rule.invariant_fields, rule) for rule in found.values())  # type: ignore[attr-defined]
 
 
-def _inside(annotation: Any) -> Any:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        return _inside(get_args(annotation)[0])
-    arguments = get_args(annotation)
-    if origin in {dict, Mapping, typing.Mapping} and len(arguments) == 2:
-        return arguments[1]
-    if origin in {list, set, frozenset} and arguments:
-        return arguments[0]
-    return Any
-
-
 def _by_field(patch: Patch) -> dict[str, list[Operation]]:
     fields: dict[str, list[Operation]] = {}
     for operation in patch:
         fields.setdefault(operation.path[0], []).append(operation)
     return fields
-
-
-def _sorted_sets(state: JSON, merges: Mapping[str, Merge]) -> JSON:
-    return {
-        name: sorted(value, key=canonical) if isinstance(merges[name], Union) else value
-        for name, value in state.items()
-    }
 
 
 def rules_for(shape: Shape, fields: Iterable[str]) -> list[tuple[tuple[str, ...], Rule]]:

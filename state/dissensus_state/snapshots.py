@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .blobs import pack, unpack
+from .blobs import pack, unpack_text
 from .engines import Statement, Work, insert_absent
+from .errors import Tampered, located
 from .tables import snapshots
 from .values import JSON, canonical, parse
 
@@ -28,7 +29,7 @@ _nearest = Statement(
     .limit(1)
 )
 _all = Statement(
-    sa.select(snapshots.c.version, snapshots.c.state)
+    sa.select(snapshots.c.version, snapshots.c.size, snapshots.c.state)
     .where(
         snapshots.c.session_id == sa.bindparam("session_id"),
         snapshots.c.branch == sa.bindparam("branch"),
@@ -54,10 +55,18 @@ def take(work: Work, session_id: int, branch: str, version: int, state: JSON) ->
 def nearest(work: Work, session_id: int, branch: str, version: int) -> tuple[int, JSON, int] | None:
     """The newest snapshot at or before a version: its version, state and size."""
     row = work.one(_nearest, session_id=session_id, branch=branch, version=version)
-    return None if row is None else (row[0], parse(unpack(row[1]).decode()), row[2])
+    return None if row is None else (row[0], parse(unpack_text(row[1])), row[2])
 
 
 def stored(work: Work, session_id: int, branch: str) -> dict[int, str]:
     """Every snapshot of a branch: version -> canonical text."""
     rows = work.all(_all, session_id=session_id, branch=branch)
-    return {version: unpack(state).decode() for version, state in rows}
+    return {version: _read(version, size, state) for version, size, state in rows}
+
+
+def _read(version: int, size: int, state: bytes) -> str:
+    with located(version=version):
+        text = unpack_text(state)
+        if len(text) != size:
+            raise Tampered(f"A snapshot of {len(text)} characters was kept with {size}")
+    return text

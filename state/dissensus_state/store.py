@@ -18,7 +18,7 @@ from . import blame as blames
 from . import calls, commits, history, migrations, rounds, transitions, verify
 from . import diff as diffs
 from . import replay as replays
-from .engines import Database, Statement, Work, insert, wall_clock
+from .engines import Database, Statement, Work, insert, insert_absent, wall_clock
 from .errors import Conflict, Denied, NotFound, Refused, SchemaRefused, located
 from .records import Account, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
@@ -31,7 +31,7 @@ ResultT = TypeVar("ResultT")
 
 MAIN = "main"
 
-_insert_session = insert(sessions)
+_insert_session = insert_absent(sessions)
 _columns = (
     sessions.c.session_id,
     sessions.c.name,
@@ -40,10 +40,7 @@ _columns = (
     sessions.c.key_fields,
     sessions.c.created_at,
 )
-_by_name = Statement(sa.select(*_columns).where(sessions.c.name == sa.bindparam("name")))
-_all_sessions = Statement(
-    sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id)
-)
+_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id))
 _insert_event = insert(events)
 _last_event = Statement(
     sa.select(sa.func.max(events.c.event)).where(events.c.session_id == sa.bindparam("session_id"))
@@ -148,24 +145,19 @@ class Store:
             self.database.clock(),
         )
         with located(session=info.name), self.database.writing() as work:
-            if work.one(_by_name, name=info.name) is not None:
+            if work.run(_insert_session, **_session_row(info)) != 1:
                 raise Conflict(
                     f"There is a session {info.name!r} already",
                     next_step="Open it, or choose another name",
                 )
-            work.run(_insert_session, **_session_row(info))
-            head = transitions.begin(
-                work, info.session_id, MAIN, shape.initial(state), shape, author
-            )
+            head = transitions.begin(work, info.session_id, MAIN, shape.initial(state), shape, author)
             limits = budget or Budget(unpriced="allow")
             calls.open_account(work, info.session_id, limits.nano, limits.unpriced)
         session: Session[StateT] = Session(self.database, info, shape)
         session.remember(head)
         return session
 
-    def session(
-        self, name: str | None = None, schema: type[StateT] | None = None
-    ) -> Session[StateT]:
+    def session(self, name: str | None = None, schema: type[StateT] | None = None) -> Session[StateT]:
         """Open a session by name; without one, the only session there is.
 
         Args:
@@ -268,6 +260,11 @@ class Session(Generic[StateT]):
         if self._head is None or head.version > self._head.version:
             self._head = head
 
+    @property
+    def remembered(self) -> transitions.Head:
+        """The newest head that this object has seen; the database may be further."""
+        return self._head or self.current()
+
     # Reading
 
     @property
@@ -302,7 +299,8 @@ class Session(Generic[StateT]):
     def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
         """The newest commits, newest first; `before` a version turns the page."""
         with self.reading() as work:
-            return history.log(work, self.session_id, self.branch, limit, before or commits.BEYOND)
+            upto = commits.BEYOND if before is None else before
+            return history.log(work, self.session_id, self.branch, max(limit, 0), upto)
 
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
@@ -317,9 +315,7 @@ class Session(Generic[StateT]):
         """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
         with self.reading(path=path) as work:
             number = self._version(work, version)
-            return blames.blame(
-                work, self.session_id, self.branch, parse_path(path), number, self.info.keys
-            )
+            return blames.blame(work, self.session_id, self.branch, parse_path(path), number, self.info.keys)
 
     def replay(self) -> replays.Replay:
         """Rebuild every version from the history; `Diverged` names the first that differs."""
@@ -394,9 +390,8 @@ class Session(Generic[StateT]):
             Conflict, Denied, Refused and what derives from it; see `dissensus_state.errors`.
         """
         shape = self.shape
-        return Transaction(
-            self.current(), shape, settings(author, transition, isolation, writes, key), self.commit
-        )
+        given = settings(author, transition, isolation, writes, key)
+        return Transaction(self.current(), shape, given, self.commit, self.refuse)
 
     def transact(
         self,
@@ -427,9 +422,7 @@ class Session(Generic[StateT]):
             with self.writing() as work:
                 made, head = self.commit_in(work, change, ruling)
         except (Denied, Refused) as error:
-            self.record(
-                "refused", {"author": change.author, **error.as_dict()}, round_=change.round
-            )
+            self.refuse(change, error)
             raise
         self.remember(head)
         return made
@@ -438,18 +431,18 @@ class Session(Generic[StateT]):
         self, work: Work, change: Change, ruling: Ruling | None = None
     ) -> tuple[Commit, transitions.Head]:
         """The same inside an open transaction; the caller remembers the head once it is durable."""
-        return transitions.commit(
-            work, self.session_id, self.branch, self._head, self.shape, change, ruling
-        )
+        return transitions.commit(work, self.session_id, self.branch, self._head, self.shape, change, ruling)
+
+    def refuse(self, change: Change, error: Denied | Refused) -> None:
+        """Put a denied or refused attempt into the history (G6)."""
+        self.record("refused", {"author": change.author, **error.as_dict()}, round_=change.round)
 
     def record(self, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
         """Put something that is not a commit into the history."""
         with self.writing() as work:
             self.record_in(work, kind, body, round_=round_)
 
-    def record_in(
-        self, work: Work, kind: str, body: dict[str, Any], *, round_: int | None = None
-    ) -> None:
+    def record_in(self, work: Work, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
         """The same inside an open transaction."""
         transitions.read_head(work, self.session_id, self.branch)
         row = work.one(_last_event, session_id=self.session_id)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from .errors import Denied
+from .errors import Denied, Refused
 from .patches import Operation, Patch, Verb, apply, get
 from .records import Change, Commit, Isolation
-from .values import JSON, Path, normalise, parse_path, pointer, within
+from .values import JSON, Path, copied, normalise, parse_path, pointer, within
 
 if TYPE_CHECKING:
     from .shapes import Shape
@@ -26,13 +26,19 @@ class Transaction:
     """
 
     def __init__(
-        self, head: Head, shape: Shape, settings: Change, finish: Callable[[Change], Commit]
+        self,
+        head: Head,
+        shape: Shape,
+        settings: Change,
+        finish: Callable[[Change], Commit],
+        refuse: Callable[[Change, Denied | Refused], None],
     ) -> None:
         self.base = head.version
         self.commit: Commit | None = None
         self._shape = shape
         self._settings = settings
         self._finish = finish
+        self._refuse = refuse
         self._state: JSON = head.state
         self._operations: list[Operation] = []
         self._reads: dict[Path, None] = {}
@@ -49,11 +55,11 @@ class Transaction:
         if parsed:
             self._shape.field(parsed[0])
         self._reads[parsed] = None
-        return get(self._state, parsed, self._shape.keys)
+        return copied(get(self._state, parsed, self._shape.keys))
 
     def write(self, path: str, value: Any) -> None:
         """Change a path in the way its field merges: append to an `Append` field, and so on."""
-        self._stage(self._shape.operation(parse_path(path), value))
+        self._as(None, path, value)
 
     def set(self, path: str, value: Any) -> None:
         """Put a value at a path."""
@@ -103,15 +109,17 @@ class Transaction:
         """The operations so far."""
         return tuple(self._operations)
 
-    def _as(self, verb: Verb, path: str, value: Any) -> None:
-        self._stage(self._shape.operation(parse_path(path), value, verb))
+    def _as(self, verb: Verb | None, path: str, value: Any) -> None:
+        try:
+            self._stage(self._shape.operation(parse_path(path), value, verb))
+        except (Denied, Refused) as error:
+            self._refuse(self._settings, error)
+            raise
 
     def _stage(self, operation: Operation) -> None:
         allowed = self._settings.writes
         if allowed is not None and not within(operation.path, allowed):
-            raise Denied(
-                f"{self._settings.author} may not write here", path=pointer(operation.path)
-            )
+            raise Denied(f"{self._settings.author} may not write here", path=pointer(operation.path))
         self._state = apply(self._state, (operation,))
         self._operations.append(operation)
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from . import blobs, commits, conflicts, proposals, rounds, snapshots
 from .chain import chained, cited
 from .engines import Statement, Work, insert
-from .errors import Conflict, Denied, LeaseLost, NotFound, ReviewRequired
+from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
 from .machine import Transition, check_guard, check_invariant, check_writes
 from .patches import Operation, Patch, apply, touched
 from .records import Change, Commit, Ruling
@@ -82,16 +82,15 @@ def take_lease(work: Work, session_id: int, branch: str) -> int:
     return 0 if row is None else int(row[2])
 
 
-def fence(work: Work, session_id: int, branch: str, epoch: int) -> None:
-    """Lock the branch and raise `LeaseLost` if another worker has taken it over since."""
+def fence(work: Work, session_id: int, branch: str, epoch: int) -> int:
+    """Lock the branch and give its head; `LeaseLost` if another worker has taken it over since."""
     row = work.one(_lock_head, session_id=session_id, branch=branch)
     if row is None or row[2] != epoch:
         raise LeaseLost("Another worker has taken this branch over", branch=branch, retry=False)
+    return int(row[0])
 
 
-def current(
-    work: Work, session_id: int, branch: str, known: Head | None, shape: Shape | None
-) -> Head:
+def current(work: Work, session_id: int, branch: str, known: Head | None, shape: Shape | None) -> Head:
     """The head as it is now, brought forward from what was known of it."""
     version, hash_ = read_head(work, session_id, branch)
     if known is None or known.version > version:
@@ -104,14 +103,10 @@ def current(
     return known
 
 
-def _advanced(
-    head: Head, version: int, hash_: bytes, patch: Patch, shape: Shape | None, size: int
-) -> Head:
+def _advanced(head: Head, version: int, hash_: bytes, patch: Patch, shape: Shape | None, size: int) -> Head:
     state = apply(head.state, patch)
     typed = shape.advance(head.typed, state, patch) if shape and head.typed is not None else None
-    return replace(
-        head, version=version, hash=hash_, state=state, typed=typed, grown=head.grown + size
-    )
+    return replace(head, version=version, hash=hash_, state=state, typed=typed, grown=head.grown + size)
 
 
 def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, author: str) -> Head:
@@ -131,9 +126,7 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
     )
     change = Change(author=author, patch=patch, base=-1)
     empty = Head(-1, b"", {})
-    return _append(
-        work, session_id, branch, empty, Head(0, b"", state, typed), change, shape.version
-    )[1]
+    return _append(work, session_id, branch, empty, Head(0, b"", state, typed), change, shape.version)[1]
 
 
 def commit(
@@ -191,13 +184,19 @@ def _check_rights(change: Change) -> None:
     for path in touched(change.patch):
         if not within(path, change.writes):
             allowed = ", ".join(pointer(place) for place in change.writes) or "nothing"
-            raise Denied(
-                f"{change.author} may write {allowed}", path=pointer(path), author=change.author
-            )
+            raise Denied(f"{change.author} may write {allowed}", path=pointer(path), author=change.author)
+
+
+def _check_fields(shape: Shape, patch: Patch) -> None:
+    for operation in patch:
+        if not operation.path:
+            raise FieldMissing("A patch changes fields, not the state as a whole")
+        shape.field(operation.path[0])
 
 
 def _after(head: Head, shape: Shape, change: Change) -> tuple[Head, Transition | None]:
     """The head after the change, held to the machine, the schema and the invariants."""
+    _check_fields(shape, change.patch)
     typed = head.typed or shape.typed(head.state)
     transition = shape.machine.find(change.transition, head.state.get("phase"))
     check_writes(transition, (path for path in touched(change.patch) if path != ("phase",)))
@@ -228,19 +227,17 @@ def _check_rules(
         check_invariant(rule, names, before, after, evidence)
 
 
-def _check_review(
-    work: Work, session_id: int, change: Change, transition: Transition | None
-) -> None:
+def _check_review(work: Work, session_id: int, change: Change, transition: Transition | None) -> None:
     """G5: where review is due, only a ruling on exactly these proposals and this base lets pass."""
     asked = transition is not None and transition.review
     if change.round is None:
         if asked and transition is not None:
-            raise ReviewRequired(
-                f"The transition {transition.name!r} is committed under a ruling only"
-            )
+            raise ReviewRequired(f"The transition {transition.name!r} is committed under a ruling only")
         return
     round_ = rounds.round_(work, session_id, change.round)
-    if not asked and round_.status != "review":
+    if round_.settled:
+        raise Conflict(f"The round {change.round} is settled already", round=change.round, retry=False)
+    if not asked and round_.review is None and round_.status != "parked":
         return
     given = rounds.rulings_of(work, session_id, change.round)
     ruling = given[-1] if given else None

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
-from .errors import ValueRefused
+from .errors import Tampered, ValueRefused
 
 JSON: TypeAlias = Any
 """None, bool, int, float, str, or a list or dict of these with string keys."""
@@ -28,6 +28,8 @@ MAX_DIGITS = 4000
 """Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
 
 _standard = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+_TOO_LONG = 10**MAX_DIGITS
 
 _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
@@ -51,14 +53,9 @@ def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
     if kind is float:
         return _float(value, path)
     if depth >= MAX_DEPTH:
-        raise ValueRefused(
-            f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=path
-        )
+        raise ValueRefused(f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=path)
     if kind is dict:
-        return {
-            _key(key, path): normalise(item, f"{path}/{key}", depth + 1)
-            for key, item in value.items()
-        }
+        return {key_of(key, path): normalise(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
     if kind is list or kind is tuple:
         return [normalise(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
     return _subclass(value, path, depth)
@@ -85,14 +82,15 @@ def _text(value: str, path: str) -> str:
     return value
 
 
-def _key(key: Any, path: str) -> str:
+def key_of(key: Any, path: str) -> str:
+    """A key of a dictionary at a path; `ValueRefused` where it is no text."""
     if not isinstance(key, str):
         raise ValueRefused(f"The key {key!r} is not a string", path=path)
     return _text(str(key), path)
 
 
 def _integer(value: int, path: str) -> int:
-    if value.bit_length() > MAX_DIGITS * 3:
+    if abs(value) >= _TOO_LONG:
         raise ValueRefused(f"Integers of more than {MAX_DIGITS} digits are not stored", path=path)
     return value
 
@@ -124,15 +122,15 @@ def _plain(value: JSON) -> bool:
 
 def _encode(value: JSON) -> str:
     kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
     if kind is dict:
         keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
         pairs = (f"{encode_basestring(key)}:{_encode(value[key])}" for key in keys)
         return "{" + ",".join(pairs) + "}"
     if kind is list:
         return "[" + ",".join(map(_encode, value)) + "]"
-    if kind is float:
-        return _number(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _number(value) if kind is float else _standard(value)
 
 
 def _number(value: float) -> str:
@@ -162,16 +160,46 @@ def _decimal(value: float) -> tuple[str, str, int]:
 
 
 def parse(text: str) -> JSON:
-    """Read a canonical text back."""
-    return json.loads(text)
+    """Read a canonical text back; `Tampered` where what is stored is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise Tampered(f"A stored text is not JSON: {error}") from None
+
+
+def parse_list(text: str) -> list[JSON]:
+    """Read a canonical list back; `Tampered` where what is stored is none."""
+    value = parse(text)
+    if not isinstance(value, list):
+        raise Tampered(f"A stored list is none: {text[:80]}")
+    return value
+
+
+def parse_object(text: str) -> dict[str, JSON]:
+    """Read a canonical object back; `Tampered` where what is stored is none."""
+    value = parse(text)
+    if not isinstance(value, dict):
+        raise Tampered(f"A stored object is none: {text[:80]}")
+    return value
+
+
+def copied(value: JSON) -> JSON:
+    """A value that shares nothing with this one that can be changed."""
+    if type(value) is dict:
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if type(value) is list else value
 
 
 def store(value: Any) -> str:
     """Normalise, bound and write a value: what is called before anything is stored."""
-    text = canonical(normalise(value))
+    return bounded(canonical(normalise(value)))
+
+
+def bounded(text: str, path: str = "") -> str:
+    """The text, or `ValueRefused` where it is longer than any value may be."""
     if len(text) > MAX_BYTES:
         raise ValueRefused(
-            f"A value of {len(text):,} characters is over the limit of {MAX_BYTES:,}"
+            f"A value of {len(text):,} characters is over the limit of {MAX_BYTES:,}", path=path or None
         )
     return text
 
@@ -190,6 +218,8 @@ def parse_path(text: str) -> Path:
     """Read `findings`, `/findings` or `/answers/73` (RFC 6901; a bare name is a field)."""
     if not text or text == "/":
         return ()
+    if not text.isascii():
+        _text(text, "")
     body = text.removeprefix("/")
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in body.split("/"))
 

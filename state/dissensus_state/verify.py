@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import calls, commits, rounds
+from . import blobs, calls, commits, rounds, snapshots
 from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
 from .errors import Conflict, DissensusError, Tampered
-from .records import Change, Commit
-from .replay import replay
+from .patches import Patch, apply
+from .records import Change, Commit, Proposal, Round, Ruling
 from .shapes import Shape
 from .tables import branches
 from .tables import calls as calls_table
 from .tables import commits as commits_table
+from .values import JSON, canonical
 
 _head = Statement(
     sa.select(branches.c.head, branches.c.head_hash).where(
@@ -49,6 +52,8 @@ _money = Statement(
         ),
     ).where(calls_table.c.session_id == sa.bindparam("session_id"))
 )
+UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What reading a row can raise into which anybody may have written anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,38 +76,50 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     """
     rows = work.all(_patches, session_id=session_id, branch=branch)
     texts: dict[int, str] = {row[0]: row[1] for row in rows}
+    kept = snapshots.stored(work, session_id, branch)
     known: list[Commit] = []
-    previous, ended = b"", 0
-    for commit in commits.between(work, session_id, branch, -1):
+    state: JSON = {}
+    previous = b""
+    for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
         _check_hash(work, session_id, commit, previous, texts[commit.version])
         _check_admission(commit, known)
         _check_review(work, session_id, commit, shape)
+        state = _check_state(commit, state, kept)
         previous = commit.hash
         known.append(commit)
-        ended += commit.round is not None
     _check_head(work, session_id, branch, known, previous)
-    _check_snapshots(work, session_id, branch)
-    _check_money(work, session_id)
+    _check_rest(work, session_id, kept, len(known))
+    ended = sum(commit.round is not None for commit in known)
     return Verified(len(known), ended, previous.hex(), shape is not None)
 
 
+def _read(stored: Iterator[Commit]) -> Iterator[Commit]:
+    """The commits, as long as they can be read at all."""
+    for version in itertools.count():
+        try:
+            commit = next(stored, None)
+        except UNREADABLE as error:
+            raise Tampered(f"Version {version} cannot be read: {error}", version=version) from error
+        if commit is None:
+            return
+        yield commit
+
+
 def _tampered(commit: Commit, why: str) -> Tampered:
-    return Tampered(
-        f"Version {commit.version} could not have been admitted: {why}", version=commit.version
-    )
+    return Tampered(f"Version {commit.version} could not have been admitted: {why}", version=commit.version)
 
 
 def _check_order(commit: Commit, expected: int) -> None:
     if commit.version != expected:
-        raise _tampered(commit, f"version {expected} is missing before it")
+        raise Tampered(f"Version {expected} is missing", version=expected)
 
 
 def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, stored: str) -> None:
     try:
         hash_ = chained(previous, commit, stored, cited(work, session_id, commit))
-    except DissensusError as error:
-        raise _tampered(commit, f"what it cites cannot be read ({error.message})") from error
+    except UNREADABLE as error:
+        raise _tampered(commit, f"what it cites cannot be read ({error})") from error
     if hash_ != commit.hash:
         raise _tampered(commit, "it, or the round it cites, was changed after it was committed")
 
@@ -110,13 +127,18 @@ def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, st
 def _check_admission(commit: Commit, known: list[Commit]) -> None:
     if commit.version and not 0 <= commit.base < commit.version:
         raise _tampered(commit, f"its base version {commit.base} did not exist")
-    change = Change(
-        commit.author, commit.patch, commit.base, commit.read_paths, isolation=commit.isolation
-    )
+    change = Change(commit.author, _asked(commit), commit.base, commit.read_paths, isolation=commit.isolation)
     try:
         check(change, known[commit.base + 1 :], commit.version - 1)
     except Conflict as conflict:
         raise _tampered(commit, conflict.message) from conflict
+
+
+def _asked(commit: Commit) -> Patch:
+    """The patch as its author brought it: the phase is moved by the transition."""
+    if commit.transition is None:
+        return commit.patch
+    return tuple(operation for operation in commit.patch if operation.path != ("phase",))
 
 
 def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
@@ -127,27 +149,56 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
             raise _tampered(commit, f"{commit.transition!r} is committed under a ruling only")
         return
     ended = rounds.round_(work, session_id, commit.round)
-    if ended.review is None and not asked:
-        return
-    given = rounds.rulings_of(work, session_id, commit.round)
     made = rounds.proposals_of(work, session_id, commit.round)
-    if not given or given[-1].binding != rounds.binding(ended.base, made):
+    given = rounds.rulings_of(work, session_id, commit.round)
+    if (asked or ended.review is not None) and not _ruled(commit, ended, made, given):
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
+    _check_settled(commit, ended, made, given)
 
 
-def _check_head(
-    work: Work, session_id: int, branch: str, known: list[Commit], previous: bytes
-) -> None:
-    row = work.one(_head, session_id=session_id, branch=branch)
-    if row is None or row[0] != len(known) - 1 or bytes(row[1]) != previous:
-        raise Tampered("The head is not the last commit of its branch", branch=branch)
+def _ruled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> bool:
+    if not given or given[-1].decision not in {"uphold", "amend"}:
+        return False
+    return commit.base == ended.base and given[-1].binding == rounds.binding(ended.base, made)
 
 
-def _check_snapshots(work: Work, session_id: int, branch: str) -> None:
+def _check_settled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:
+    """What was settled with the commit stands outside of its hash: it follows from the ruling."""
+    if ended.status != "committed":
+        raise _tampered(commit, f"its round {ended.round} is {ended.status}")
+    lost = given[-1].dissent if given else ()
+    for item in made:
+        settled = "dissent" if item.agent in lost else "accepted"
+        if item.status not in {settled, "abstained"}:
+            raise _tampered(commit, f"the proposal of {item.agent} is {item.status}, not {settled}")
+
+
+def _check_state(commit: Commit, state: JSON, kept: dict[int, str]) -> JSON:
+    """The state after a commit, which must be the snapshot of that version if there is one."""
     try:
-        replay(work, session_id, branch)
+        state = apply(state, commit.patch)
     except DissensusError as error:
-        raise Tampered(error.message, **error.context) from error
+        raise _tampered(commit, error.message) from error
+    expected = kept.pop(commit.version, None)
+    if expected is not None and expected != canonical(state):
+        raise _tampered(commit, "its snapshot is not what the commits before it add up to")
+    return state
+
+
+def _check_head(work: Work, session_id: int, branch: str, known: list[Commit], previous: bytes) -> None:
+    row = work.one(_head, session_id=session_id, branch=branch)
+    last = len(known) - 1
+    if row is None or row[0] != last or bytes(row[1]) != previous:
+        first = last if row is None else min(max(row[0], 0), last) + (row[0] != last)
+        raise Tampered("The head is not the last commit of its branch", branch=branch, version=first)
+
+
+def _check_rest(work: Work, session_id: int, kept: dict[int, str], versions: int) -> None:
+    """What hangs on no commit: texts kept aside, snapshots of no version, the money."""
+    if kept:
+        raise Tampered("There is a snapshot of a version that is not there", version=versions)
+    blobs.check(work, session_id)
+    _check_money(work, session_id)
 
 
 def _check_money(work: Work, session_id: int) -> None:

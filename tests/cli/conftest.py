@@ -1,155 +1,28 @@
-"""A session as a graph leaves it, written through the state layer, and the command line to read it."""
+"""The command line as a user starts it, and in this process for what it says."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dissensus_state.errors import Denied
-from dissensus_state.journal import Journal
-from dissensus_state.patches import Operation
-from dissensus_state.records import Call, Change, Proposal, Round, Ruling
-from dissensus_state.rounds import binding
-from dissensus_state.store import Budget, Session, Store
-
-HERE = Path(__file__).parent
-HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/bold]\r\nversion 99\x07\u202egnol\U000e0041"
-"""Terminal commands, rich's markup, a forged line, a bell, a turned direction, an invisible letter."""
-
-PRICE = {"input": 1000, "output": 2000}
-
-
-def _schema() -> Any:
-    spec = importlib.util.spec_from_file_location("inquiry", HERE / "inquiry.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["inquiry"] = module
-    spec.loader.exec_module(module)
-    return module.Inquiry
-
-
-Inquiry = _schema()
-
-
-def _answered(call: Call, answer: str, cost: int | None) -> Call:
-    thought = f"{call.agent} thinks:\nstep 1\nstep 2"
-    return replace(
-        call,
-        status="answered",
-        answer=answer,
-        reasoning=thought,
-        input_tokens=100,
-        output_tokens=20,
-        cost=cost,
-        latency_ms=42,
-    )
-
-
-def _asked(agents: Sequence[str]) -> list[Call]:
-    return [
-        Call(agent, 0, f"model-{agent}", "lineage-1", PRICE, {"parts": []}, 5_000_000, 0)
-        for agent in agents
-    ]
-
-
-@dataclass
-class Story:
-    """Everything that happens in one session, a round at a time."""
-
-    session: Session[Any]
-    journal: Journal
-
-    def disputed(self, said: dict[str, str], step: str) -> tuple[Round, list[Proposal]]:
-        """A round in which each agent proposes its own verdict."""
-        base = self.session.head
-        opened, calls = self.journal.begin(step, base, _asked(list(said)))
-        costs = {agent: None if agent == "carol" else 1_500_000 for agent in said}
-        self.journal.settle(
-            [_answered(call, said[call.agent], costs[call.agent]) for call in calls]
-        )
-        made = [
-            Proposal(agent, (Operation("set", ("verdict",), value),), ("/findings",), 0.8)
-            for agent, value in said.items()
-        ]
-        return self.journal.propose(opened, made, _review(said)), made
-
-    def ruled(self, opened: Round, made: list[Proposal], upheld: Proposal) -> None:
-        """The chair upholds one proposal of a disputed round."""
-        lost = tuple(item.agent for item in made if item.patch != upheld.patch)
-        ruling = Ruling(
-            "chair",
-            "uphold",
-            binding(opened.base, made),
-            "B misquotes the log",
-            upheld=(upheld.agent,),
-            dissent=lost,
-            seed=7,
-        )
-        change = Change("chair", upheld.patch, opened.base, (("findings",),), "reconsider")
-        self.journal.commit(opened, change, ruling)
-
-
-def _review(said: dict[str, str]) -> dict[str, Any]:
-    values = dict.fromkeys(said.values())
-    positions = [
-        {"value": value, "holders": [agent for agent, own in said.items() if own == value]}
-        for value in values
-    ]
-    found = {"path": "/verdict", "positions": positions, "distance": 0.75, "cause": "judgement"}
-    failed = [{"kind": "quotation", "said": HOSTILE}]
-    return {
-        "disagreements": [found],
-        "hollow": True,
-        "votes": 1.25,
-        "failed": failed,
-        "asked": False,
-    }
-
-
-def tell(url: str, *, last: str = "parked") -> None:
-    """Write the session: v1 and v2 by hand, r1 disputed and ruled (v3), r2 left open for a person."""
-    with Store.open(url, clock=lambda: 1_700_000_000_000) as store:
-        session = store.create(
-            Inquiry(question="Why?"), name="incident", budget=Budget(usd=2, unpriced="allow")
-        )
-        with session.transaction("analyst", "gather") as tx:
-            tx.read("question")
-            tx.append("findings", "the log says so", HOSTILE)
-            tx.add("score", 2)
-        with session.transaction("analyst", "open_judging"):
-            pass
-        _be_denied(session)
-        story = Story(session, Journal(session))
-        opened, made = story.disputed(
-            {"alice": "cache", "bob": "cache", "carol": "deploy"}, "judge"
-        )
-        story.ruled(opened, made, made[0])
-        opened, _ = story.disputed({"alice": "deploy", "eve [red]": HOSTILE}, "judge again")
-        if last == "parked":
-            story.journal.close(opened, "parked")
-
-
-def _be_denied(session: Session[Any]) -> None:
-    with (
-        pytest.raises(Denied),
-        session.transaction("analyst", "reconsider", writes=["verdict"]) as tx,
-    ):
-        tx.set("score", 3)
+import outage
+from dissensus.cli import border
+from dissensus.cli.main import cli
+from outage_story import tell
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, and what it said where."""
+    """How a command ended, and what it said where."""
 
     code: int
     out: str
@@ -165,21 +38,20 @@ Command = Callable[..., Ended]
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder of the user's, with a schema in it."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the user's with a schema in it; it is the current one."""
     chosen = tmp_path / "work"
     chosen.mkdir()
-    shutil.copy(HERE / "inquiry.py", chosen)
+    shutil.copy(Path(outage.__file__), chosen)
+    monkeypatch.chdir(chosen)
     return chosen
 
 
 @pytest.fixture
 def dissensus(folder: Path) -> Command:
-    """The command line as a process of its own in the user's folder."""
+    """The command line as a process of its own."""
 
-    def run(
-        *arguments: str | Path, code: int | None = 0, stdin: str = "", **environment: str
-    ) -> Ended:
+    def run(*arguments: str | Path, code: int = 0, stdin: str = "", **environment: str) -> Ended:
         done = subprocess.run(
             [sys.executable, "-m", "dissensus", *arguments],
             cwd=folder,
@@ -190,7 +62,20 @@ def dissensus(folder: Path) -> Command:
             check=False,
         )
         ended = Ended(done.returncode, done.stdout, done.stderr)
-        assert code in {None, ended.code}, ended
+        assert ended.code == code, ended
+        return ended
+
+    return run
+
+
+@pytest.fixture
+def ask(folder: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """The command line in this process: what it says, without the start of an interpreter."""
+
+    def run(*arguments: str | Path, code: int = 0) -> Ended:
+        assert Path.cwd() == folder
+        ended = Ended(border.run(cli, [str(item) for item in arguments]), *capsys.readouterr())
+        assert ended.code == code, ended
         return ended
 
     return run
@@ -198,7 +83,7 @@ def dissensus(folder: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def told_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The session in a SQLite file, made once; whoever changes it takes a copy."""
+    """The session in a SQLite file, written once; the tests take copies."""
     path = tmp_path_factory.mktemp("told") / "told.db"
     tell(f"sqlite:///{path}")
     return path
@@ -207,5 +92,11 @@ def told_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def told(told_file: Path, folder: Path) -> Path:
     """The session in the user's folder, under the name that needs no mention."""
-    shutil.copy(told_file, folder / "dissensus.db")
-    return folder / "dissensus.db"
+    return Path(shutil.copy(told_file, folder / "dissensus.db"))
+
+
+@pytest.fixture
+def told_url(database_url: str) -> str:
+    """The session on each of the two databases."""
+    tell(database_url)
+    return database_url

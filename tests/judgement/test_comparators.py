@@ -21,7 +21,7 @@ from dissensus_agents.judgement.comparators import (
     default_for,
     identity,
 )
-from dissensus_agents.judgement.likeness import MAX_CHARACTERS, MAX_ITEMS, items_alike
+from dissensus_agents.judgement.likeness import MAX_CHARACTERS, MAX_ITEMS
 from dissensus_state.values import JSON, MAX_DEPTH, canonical, normalise
 
 
@@ -42,6 +42,7 @@ COMPARATORS: list[Comparator] = [
     By(_by_length),
 ]
 numbers = st.integers() | st.integers(-(10**500), 10**500) | st.floats(allow_nan=False)
+CAUSE = "The connection pool was exhausted after the deploy, so requests waited for 30 s."
 words = st.lists(
     st.sampled_from(["not", "pool", "DNS", "12", "12.5", "isn’t", "caf\u00e9", "cafe\u0301", "\n"])
 )
@@ -151,6 +152,8 @@ def test_exact_reaches_as_deep_as_the_state_does() -> None:
         (Number(), 100, 101, 1 / 101),
         (Number(rel=0.05), 100, 104, 0.0),
         (Number(rel=0.05), 100, 110, 10 / 110),
+        (Number(), math.inf, math.inf, 0.0),
+        (Number(), math.inf, 1.0, 1.0),
         (Number(abs=2), 0, 2, 0.0),
         (Number(abs=2), -1, 2, 1.0),
         (Number(), 10**400, 10**400 + 1, 0.0),
@@ -191,67 +194,6 @@ def test_lists_differ_by_what_they_do_not_share(
     comparator: Comparator, a: JSON, b: JSON, distance: float
 ) -> None:
     assert comparator.distance(a, b) == pytest.approx(distance)
-
-
-@given(a=st.text("abc"), b=st.text("abc"))
-def test_the_longest_common_part_is_the_one_of_the_textbook(a: str, b: str) -> None:
-    rows = [[0] * (len(b) + 1) for _ in range(len(a) + 1)]
-    for i, one in enumerate(a, 1):
-        for j, other in enumerate(b, 1):
-            either = max(rows[i - 1][j], rows[i][j - 1])
-            rows[i][j] = rows[i - 1][j - 1] + 1 if one == other else either
-    both = len(a) + len(b)
-    assert items_alike(a, b) == (2 * rows[-1][-1] / both if both else 1.0)
-
-
-CAUSE = "The connection pool was exhausted after the deploy, so requests waited for 30 s."
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "the  connection pool was exhausted\nafter the deploy; so requests waited for 30 s",
-        "The connection pool was exhausted after that deploy, so all requests waited for 30 s.",
-        "The connection pool was exhausted after the deploy, so requests waited.",
-    ],
-)
-def test_another_wording_is_no_other_meaning(other: str) -> None:
-    assert Text().distance(CAUSE, other) <= Text().tolerance
-
-
-@pytest.mark.parametrize(
-    "other",
-    [
-        "The connection pool was not exhausted after the deploy, so requests waited for 30 s.",
-        "The connection pool wasn’t exhausted after the deploy, so requests waited for 30 s.",
-        "The connection pool was exhausted after the deploy, so requests waited for 300 s.",
-        "A certificate had expired at midnight; no client could open a session any more.",
-    ],
-)
-def test_a_near_copy_that_says_the_contrary_is_far_apart(other: str) -> None:
-    assert Text().distance(CAUSE, other) > Text().tolerance
-
-
-def test_text_is_compared_as_it_is_read_and_not_as_it_is_encoded() -> None:
-    assert Text().distance("Der Café-Server fiel aus", "der CAFE\u0301-Server  fiel aus!") == 0.0
-    assert Text().distance("!!!", "???") == 1.0
-    assert Text(similarity=0.5).distance("連接池已經耗盡", "連接池己經耗盡") < 0.5
-
-
-def test_a_huge_text_is_compared_and_what_was_not_read_word_by_word_is_not_taken_for_the_same() -> None:
-    head = "the pool was exhausted and " * 40_000
-    assert len(head) > 1_000_000
-    assert Text().distance(head, head + "x") > 0
-    assert Text().distance(head + "a" * len(head), head + "b" * len(head)) > Text().tolerance
-    marks = "a" + "\u0315\u0300" * 500_000
-    assert Text().distance(marks, marks + "b") > 0
-
-
-def test_a_huge_list_is_compared_and_what_follows_the_limit_counts() -> None:
-    many = list(range(MAX_ITEMS))
-    assert ListOf().distance([*many, 1], [*many, 2]) > 0
-    assert ListOf().distance([0, *many, 1], [9, *many, 1]) == pytest.approx(1 / MAX_ITEMS, rel=0.01)
-    assert ListOf().distance(many * 3, [*many, *reversed(many * 2)]) == pytest.approx(2 / 3)
 
 
 def test_your_own_function_is_asked_once_and_always_in_one_order() -> None:
@@ -295,6 +237,7 @@ def test_a_tolerance_that_means_nothing_is_refused(make: object) -> None:
     [
         (["H", "C"], Exact),
         (["pool exhausted by the deploy", "x" * 60], Exact),
+        (["pool exhausted", "resolver gone"], Exact),
         ([CAUSE, CAUSE + " Then it stopped."], Text),
         ([CAUSE, "pool"], Exact),
         ([1, 2.5], Number),

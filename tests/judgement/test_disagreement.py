@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 
 import pytest
 from hypothesis import given
@@ -171,11 +172,22 @@ def test_a_position_worded_in_two_ways_is_one_position_and_says_so() -> None:
     ]
 
 
+def test_a_position_speaks_with_the_words_of_most_of_its_holders() -> None:
+    (one,) = compare(_panel("/why", POOL, DNS, POOL_TOO, POOL_TOO))
+    assert one.positions[0] == Position(POOL_TOO, ("agent0", "agent2", "agent3"))
+
+
 def test_what_is_merely_a_chain_of_small_steps_is_not_taken_for_agreement() -> None:
     panel = _panel("/share", 1.0, 1.04, 1.08)
     (one,) = compare(panel, {"/share": Number(rel=0.05)})
     assert [position.holders for position in one.positions] == [("agent0", "agent1"), ("agent2",)]
     assert one.distance == pytest.approx(0.08 / 1.08)
+    for order in permutations(panel):
+        (same,) = compare(order, {"/share": Number(rel=0.05)})
+        assert {p.value: set(p.holders) for p in same.positions} == {
+            1.0: {"agent0", "agent1"},
+            1.08: {"agent2"},
+        }
 
 
 def test_a_key_that_one_agent_left_out_is_what_it_said_of_it() -> None:
@@ -186,15 +198,17 @@ def test_a_key_that_one_agent_left_out_is_what_it_said_of_it() -> None:
 
 def test_whoever_proposes_one_field_is_compared_with_whoever_proposes_the_whole() -> None:
     panel = [
-        _stance("whole", {"/verdict": {"cause": "pool", "steps": ["restart", "scale"]}}),
+        _stance("whole", {"/verdict": {"cause": "pool", "steps": ["restart", "scale"], "a/b": 2}}),
         _stance("field", {"/verdict/cause": "dns"}),
         _stance("item", {"/verdict/steps/1": "wait"}),
         _stance("key", {"/verdict/a~1b": 1}),
     ]
-    assert {one.path: one.positions for one in compare(panel)} == {
+    found = compare(panel)
+    assert len(found) == 3
+    assert {one.path: one.positions for one in found} == {
         "/verdict/cause": (Position("pool", ("whole",)), Position("dns", ("field",))),
         "/verdict/steps/1": (Position("scale", ("whole",)), Position("wait", ("item",))),
-        "/verdict/a~1b": (Position(None, ("whole",)), Position(1, ("key",))),
+        "/verdict/a~1b": (Position(2, ("whole",)), Position(1, ("key",))),
     }
 
 
@@ -238,7 +252,7 @@ def test_your_own_comparator_sees_the_whole_object() -> None:
 def test_what_is_not_far_enough_apart_for_you_is_immaterial() -> None:
     panel = _panel("/n", 100, 110)
     assert [one.path for one in compare(panel, threshold=0.05)] == ["/n"]
-    found = compare(panel, threshold=0.1)
+    found = compare(panel, threshold=10 / 110)
     assert not found.disagreements
     assert [one.path for one in found.immaterial] == ["/n"]
 

@@ -7,13 +7,13 @@ import sys
 from typing import Any
 
 import pytest
-from provider import Provider, completion, fault
 
 from dissensus_agents.messages import Part, Reply, Request, Usage
 from dissensus_agents.models.client import Model
 from dissensus_agents.models.openai import OpenAIModel
 from dissensus_agents.models.retries import Patience
 from dissensus_agents.models.transport import close_clients
+from provider import Provider, Say, completion, fault
 
 KEY = "sk-canary-0123456789abcdef0123456789"
 SCHEMA = {
@@ -73,9 +73,7 @@ def test_an_answer_that_was_sent_back_is_shown_to_the_model_with_the_objection(
 
 
 @pytest.mark.parametrize("dialect", ["vllm", "ollama", "llamacpp", "openrouter", "openai"])
-def test_a_server_that_can_hold_an_answer_to_a_schema_is_given_it(
-    provider: Provider, dialect: str
-) -> None:
+def test_a_server_that_can_hold_an_answer_to_a_schema_is_given_it(provider: Provider, dialect: str) -> None:
     ask(a_model(provider, dialect=dialect), TYPED)
     body = provider.received[0].body
     assert body["response_format"] == {
@@ -129,9 +127,7 @@ def test_tokens_are_counted_once_whichever_way_the_provider_counts_them(provider
                 "completion_tokens_details": {"reasoning_tokens": 30},
             }
         ),
-        completion(
-            usage={"prompt_tokens": 100, "completion_tokens": 50, "prompt_cache_hit_tokens": 80}
-        ),
+        completion(usage={"prompt_tokens": 100, "completion_tokens": 50, "prompt_cache_hit_tokens": 80}),
         completion(
             usage={
                 "prompt_tokens": 100,
@@ -160,9 +156,7 @@ def test_where_a_server_does_not_count_the_tokens_are_estimated_and_said_to_be(
     provider: Provider, usage: dict[str, Any]
 ) -> None:
     provider.says(completion("12345678", usage=usage))
-    assert ask(a_model(provider)).usage == Usage(
-        input=-(-ASKED.characters // 4), output=2, estimated=True
-    )
+    assert ask(a_model(provider)).usage == Usage(input=-(-ASKED.characters // 4), output=2, estimated=True)
 
 
 def test_a_lone_surrogate_in_an_answer_is_replaced_and_the_reply_says_so(
@@ -260,12 +254,11 @@ def test_no_proxy_gets_what_is_meant_for_this_machine(
 
 
 def test_an_answer_that_is_waited_for_can_be_cancelled(provider: Provider) -> None:
-    provider.says(completion(headers={}).__class__(delay=30))
+    provider.says(Say(delay=30))
 
     async def give_up() -> None:
         asking = asyncio.create_task(a_model(provider).answer(ASKED))
-        while not provider.received:
-            await asyncio.sleep(0.005)
+        await asyncio.to_thread(provider.asked.wait, 10)
         asking.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asking
@@ -280,7 +273,5 @@ def test_no_http_library_is_loaded_before_the_first_question() -> None:
         "catalog.resolve('openai:gpt-4o'); "
         "print(sorted({'httpx', 'httpx2', 'stamina', 'tenacity'} & set(sys.modules)))"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"

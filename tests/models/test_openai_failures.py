@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 import stamina
-from provider import Provider, Say, completion, fault
 
 from dissensus_agents.errors import MissingKey, ModelFailed, ProviderFailed, UnknownModel
 from dissensus_agents.messages import Part, Reply, Request
 from dissensus_agents.models.openai import OpenAIModel
 from dissensus_agents.models.retries import Patience, retry_after
 from dissensus_agents.models.transport import MOST_BYTES, Offline, Unavailable
+from provider import Provider, Say, completion, fault
 
 KEY = "sk-canary-0123456789abcdef0123456789"
 ASKED = Request("You are terse.", (Part("Why?"),))
@@ -63,9 +63,7 @@ def test_a_refused_key_is_not_tried_again_and_the_error_names_its_variable(
 
 
 @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
-def test_what_may_pass_is_tried_again_and_the_reply_says_so(
-    provider: Provider, status: int
-) -> None:
+def test_what_may_pass_is_tried_again_and_the_reply_says_so(provider: Provider, status: int) -> None:
     provider.says(fault(status), completion("at last"))
     reply = ask(a_model(provider))
     assert (reply.text, reply.notes) == ("at last", (f"asked again after: {status}",))
@@ -92,12 +90,8 @@ def test_spent_credit_is_not_waited_for(provider: Provider) -> None:
     assert (len(provider.received), error.context["provider_code"]) == (1, "insufficient_quota")
 
 
-@pytest.mark.parametrize(
-    "headers", [{"retry-after": "0.3"}, {"retry-after": "7", "retry-after-ms": "300"}]
-)
-def test_the_seconds_that_a_provider_asks_for_are_waited(
-    provider: Provider, headers: dict[str, str]
-) -> None:
+@pytest.mark.parametrize("headers", [{"retry-after": "0.3"}, {"retry-after": "7", "retry-after-ms": "300"}])
+def test_the_seconds_that_a_provider_asks_for_are_waited(provider: Provider, headers: dict[str, str]) -> None:
     assert waited(provider, headers) >= 0.3
 
 
@@ -162,9 +156,7 @@ def test_an_error_that_comes_as_a_success_is_an_error(provider: Provider) -> Non
 
 
 @pytest.mark.parametrize("code", [429, "rate_limit_exceeded"])
-def test_an_error_that_comes_as_a_success_and_may_pass_is_tried_again(
-    provider: Provider, code: Any
-) -> None:
+def test_an_error_that_comes_as_a_success_and_may_pass_is_tried_again(provider: Provider, code: Any) -> None:
     body = json.dumps({"error": {"message": "busy", "code": code}}).encode()
     provider.says(Say(body=body), completion("at last"))
     assert ask(a_model(provider)).text == "at last"
@@ -240,9 +232,7 @@ def test_a_body_that_cannot_be_unpacked_is_a_clear_error(provider: Provider, enc
 
 
 @pytest.mark.parametrize("dawdling", [Say(delay=30), Say(body=b" " * 1000, drip=0.05)])
-def test_a_server_that_is_too_slow_is_given_up_and_may_have_billed(
-    provider: Provider, dawdling: Say
-) -> None:
+def test_a_server_that_is_too_slow_is_given_up_and_may_have_billed(provider: Provider, dawdling: Say) -> None:
     provider.says(dawdling)
     error = failure(a_model(provider, timeout=0.2, patience=ONCE), Unavailable)
     assert "did not answer in 0.2 s" in error.message
@@ -302,15 +292,13 @@ def test_a_local_server_needs_no_key_and_gets_one_if_there_is_one(
     assert sent == [None, "Bearer secret", None]
 
 
-@pytest.mark.parametrize(
-    "secret", ["two\nlines-0123456789", "smile-\u263a-0123456789", "correct horse"]
-)
+@pytest.mark.parametrize("secret", ["two\nlines-0123456789", "smile-\u263a-0123456789", "correct horse"])
 def test_a_key_that_no_header_can_bear_is_refused_without_being_shown(
     provider: Provider, monkeypatch: pytest.MonkeyPatch, secret: str
 ) -> None:
     monkeypatch.setenv("A_KEY", secret)
     error = failure(a_model(provider), MissingKey)
-    assert secret.split()[0] not in str(error)
+    assert secret.split(maxsplit=1)[0] not in str(error)
     assert provider.received == []
 
 
@@ -392,9 +380,7 @@ def test_offline_nothing_leaves_this_machine(monkeypatch: pytest.MonkeyPatch, va
         assert "DISSENSUS_OFFLINE" in error.message
 
 
-def test_offline_this_machine_may_be_asked(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_this_machine_may_be_asked(provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISSENSUS_OFFLINE", "1")
     assert ask(a_model(provider)).text == "an answer"
     assert ask(a_model(base_url=provider.url.replace("127.0.0.1", "localhost"))).text == "an answer"
@@ -410,9 +396,7 @@ def test_a_retry_prints_nothing_where_no_log_was_set_up(
 
 def test_a_retry_is_seen_by_the_hooks_that_the_user_has_set(provider: Provider) -> None:
     seen: list[str] = []
-    stamina.instrumentation.set_on_retry_hooks(
-        [lambda details: seen.append(str(details.caused_by))]
-    )
+    stamina.instrumentation.set_on_retry_hooks([lambda details: seen.append(str(details.caused_by))])
     try:
         provider.says(fault(500, "a moment"), completion())
         ask(a_model(provider))
@@ -426,7 +410,5 @@ def test_only_one_module_knows_an_http_library() -> None:
     import dissensus_agents
 
     package = Path(next(iter(dissensus_agents.__path__)))
-    knowing = {
-        path.name for path in package.rglob("*.py") if "import httpx" in path.read_text("utf-8")
-    }
+    knowing = {path.name for path in package.rglob("*.py") if "import httpx" in path.read_text("utf-8")}
     assert knowing == {"transport.py"}

@@ -1,22 +1,17 @@
-"""The schemas that the tests of the state work on, and a clock that ticks alike on every run."""
+"""The schemas that the tests of the state work on, and what they ask of every session."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 
 from dissensus_state.machine import Transition
-from dissensus_state.shapes import (
-    Add,
-    Append,
-    MergeByKey,
-    SharedState,
-    Union,
-    invariant,
-)
+from dissensus_state.shapes import Add, Append, MergeByKey, SharedState, Union, invariant
+from dissensus_state.store import Session
 
 START = 1_767_225_600_000
 """The first instant of 2026, in milliseconds since 1970."""
@@ -55,23 +50,23 @@ class Inquiry(SharedState, version=2):
 
     transitions = [
         Transition(
-            "gather",
-            "gathering -> gathering",
-            writes={"findings", "tags", "doubts", "answers", "claims"},
+            "gather", "gathering -> gathering", writes=["findings", "tags", "doubts", "answers", "claims"]
         ),
-        Transition("open_judging", "gathering -> judging", writes=(), guard=enough_findings),
-        Transition("doubt", "gathering, judging -> judging", writes={"doubts"}),
-        Transition("conclude", "judging -> closed", writes={"verdict"}, review=True),
+        Transition("open_judging", "gathering -> judging", writes=[], guard=enough_findings),
+        Transition("doubt", "gathering, judging -> judging", writes=["doubts"]),
+        Transition("conclude", "judging -> closed", writes=["verdict"], review=True),
     ]
 
     @invariant("doubts")
     @staticmethod
-    def doubts_stay_below_a_hundred(_: Inquiry, after: Inquiry) -> bool:
-        return after.doubts < 100
+    def doubts_stay_below_a_hundred(before: Inquiry, after: Inquiry) -> bool:
+        """A rule that says only whether it holds."""
+        return before.doubts <= 100 and after.doubts < 100
 
     @staticmethod
     @invariant("verdict", "findings")
     def a_verdict_rests_on_findings(_: Inquiry, after: Inquiry, evidence: Any) -> str | None:
+        """A rule that says why."""
         if after.verdict is None or after.findings or evidence:
             return None
         return "there are no findings and no evidence"
@@ -99,10 +94,19 @@ class Shift(SharedState):
 
     @invariant("ana", "ben")
     @staticmethod
-    def somebody_is_on_call(_: Shift, after: Shift) -> bool:
-        return after.ana or after.ben
+    def somebody_is_on_call(_: Shift, after: Shift) -> str | None:
+        """The rule that write skew would break."""
+        return None if after.ana or after.ben else "both have left"
 
 
 def ticking() -> Callable[[], int]:
     """A clock that goes one millisecond on each time it is asked."""
     return itertools.count(START).__next__
+
+
+@contextmanager
+def nothing_changes(session: Session[Any]) -> Iterator[None]:
+    """Whatever happens in the block, the session's state and history stay as they were."""
+    before = session.head, session.raw(), session.log(), session.rounds()
+    yield
+    assert (session.head, session.raw(), session.log(), session.rounds()) == before

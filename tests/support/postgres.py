@@ -135,9 +135,7 @@ class Postgres:
     @property
     def _root(self) -> Path:
         if self._folder is None:
-            raise PostgresError(
-                "This PostgreSQL was not started, or was removed; call start() first"
-            )
+            raise PostgresError("This PostgreSQL was not started, or was removed; call start() first")
         return self._folder
 
     @property
@@ -175,9 +173,7 @@ class Postgres:
             "port": str(port),
             "unix_socket_directories": "",
         }
-        options = " ".join(
-            f"-c {name}={value}" for name, value in {**listening, **self._settings}.items()
-        )
+        options = " ".join(f"-c {name}={value}" for name, value in {**listening, **self._settings}.items())
         started = self._control("-w", "-t", "60", "-l", self._root / "log", "-o", options, "start")
         if started:
             self._port = port
@@ -200,9 +196,7 @@ class Postgres:
 
     def _environment(self) -> dict[str, str]:
         kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("PG", "LC_", "LANG"))
+            name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))
         }
         return {**kept, "LC_ALL": "C", "HOME": str(self._root)}
 

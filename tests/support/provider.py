@@ -4,8 +4,8 @@
 
     provider.says(fault(429, "slow down", headers={"retry-after": "0"}), completion("42"))
 
-It keeps what it received. It is written on plain sockets, since a proper server refuses to send what
-an improper one does.
+It keeps what it received. It is written on plain sockets, since a proper server refuses to send
+what an improper one does.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.received: list[Received] = []
+        self.asked = threading.Event()
         self.connections = 0
         self._answers: list[Say] = [completion()]
         self._loop = asyncio.new_event_loop()
@@ -150,6 +151,7 @@ class Provider:
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
         self.received.append(Received(first.split(" ")[1], headers, raw))
+        self.asked.set()
         say = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         await asyncio.sleep(say.delay)
         if say.silent:

@@ -73,8 +73,7 @@ class Disagreement:
         return {
             "path": self.path,
             "positions": [
-                {"value": position.value, "holders": list(position.holders)}
-                for position in self.positions
+                {"value": position.value, "holders": list(position.holders)} for position in self.positions
             ],
             "distance": self.distance,
             "cause": self.cause,
@@ -243,7 +242,7 @@ def _weighed(
     if len(groups) == 1:
         return None, within
     merged = [_merged(same, stances) for same in members]
-    return _disagreement(path, merged, _widest(groups, apart)), within
+    return _disagreement(path, merged, max(apart.values())), within
 
 
 def _groups(sides: list[_Side], apart: _Apart, tolerance: float) -> list[list[int]]:
@@ -263,11 +262,6 @@ def _groups(sides: list[_Side], apart: _Apart, tolerance: float) -> list[list[in
     return sorted(sorted(group) for group in groups)
 
 
-def _widest(groups: list[list[int]], apart: _Apart) -> float:
-    home = {n: number for number, group in enumerate(groups) for n in group}
-    return max(far for (one, other), far in apart.items() if home[one] != home[other])
-
-
 def _merged(same: list[_Side], stances: Sequence[Stance]) -> _Side:
     """One side of several: what most of them say, held by all of them."""
     value, _ = min(same, key=lambda side: (-len(side[1]), identity(side[0])))
@@ -276,9 +270,7 @@ def _merged(same: list[_Side], stances: Sequence[Stance]) -> _Side:
 
 
 def _disagreement(path: str, sides: list[_Side], distance: float) -> Disagreement:
-    positions = tuple(
-        Position(value, tuple([stance.agent for stance in held])) for value, held in sides
-    )
+    positions = tuple(Position(value, tuple([stance.agent for stance in held])) for value, held in sides)
     return Disagreement(path, positions, distance, _suspected(sides))
 
 

@@ -93,7 +93,7 @@ class Equation:
         if gap <= Fraction(tolerance) * abs(result):
             return True
         unit = Fraction(1, 10**self.decimals)
-        return result.denominator != 1 and gap < (unit if self.decimals else unit / 2)
+        return gap < (unit if self.decimals else unit / 2)
 
 
 def equations(text: str, limit: int) -> Iterator[Equation]:

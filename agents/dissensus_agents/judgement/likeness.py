@@ -20,9 +20,7 @@ _UNSPACED = "\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
 
 _WORD = re.compile(rf"\d+(?:[.,:]\d+)*|[{_UNSPACED}]|[^\W{_UNSPACED}]+(?:'[^\W{_UNSPACED}]+)*")
 
-_NEGATIONS = frozenset(
-    ("not", "no", "never", "none", "nothing", "neither", "nor", "without", "cannot")
-)
+_NEGATIONS = frozenset(("not", "no", "never", "none", "nothing", "neither", "nor", "without", "cannot"))
 
 _Series = TypeVar("_Series", str, Sequence[Hashable])
 
@@ -76,9 +74,7 @@ def _composed(word: str) -> str:
     return unicodedata.normalize("NFC", word)
 
 
-def _bounded(
-    a: _Series, b: _Series, limit: int, alike: Callable[[_Series, _Series], float]
-) -> float:
+def _bounded(a: _Series, b: _Series, limit: int, alike: Callable[[_Series, _Series], float]) -> float:
     longest = max(len(a), len(b))
     if longest <= limit:
         return alike(a, b)

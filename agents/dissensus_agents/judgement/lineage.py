@@ -26,7 +26,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import combinations
-from math import fsum
 
 DIFFERENT_MAKERS = 0.42
 SAME_MAKER = 0.47
@@ -92,7 +91,7 @@ def _votes(voters: tuple[tuple[str, str], ...], rho: Callable[[str, str], float]
         SAME_MODEL if one[1] and one[1] == other[1] else min(1.0, max(0.0, rho(one[0], other[0])))
         for one, other in combinations(voters, 2)
     ]
-    return n / (1 + (n - 1) * fsum(pairs) / len(pairs))
+    return n / (1 + (n - 1) * sum(pairs) / len(pairs))
 
 
 _remembered = lru_cache(maxsize=1024)(_votes)

@@ -19,6 +19,8 @@ _FOLDED = str.maketrans(
     }
 )
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+
 
 def quotations(at: Path, value: JSON, keys: frozenset[str]) -> Iterator[tuple[Path, JSON]]:
     """Every quotation in a value: objects with one of these keys, and the bare texts of lists."""
@@ -59,17 +61,14 @@ def stands(quote: str, text: str) -> bool:
     White space, Unicode form and typographic quotation marks are folded; case counts. A number at
     an edge must be whole: "12 ms" does not stand in "112 ms", nor "took 3" in "took 3.5".
     """
-    wanted, where = _fold(quote), _fold(text)
-    if not wanted or wanted not in where:
-        return False
-    if not (wanted[0].isdigit() or wanted[-1].isdigit()):
-        return True
-    before = r"(?<!\d)(?<!\d\.)" if wanted[0].isdigit() else ""
-    after = r"(?!\.?\d)" if wanted[-1].isdigit() else ""
-    return re.search(before + re.escape(wanted) + after, where) is not None
+    wanted = _fold(quote)
+    return bool(wanted) and wanted in _fold_source(text)
 
 
-@lru_cache(maxsize=32)
 def _fold(text: str) -> str:
-    """A few texts are kept, since every agent of a round quotes the same ones."""
-    return composed(text.translate(_FOLDED))
+    """The text as it is searched: folded, its numbers fenced in so that no part of one is found."""
+    return _NUMBER.sub("\0\\g<0>\0", composed(text.translate(_FOLDED)))
+
+
+_fold_source = lru_cache(maxsize=16)(_fold)
+"""All agents of a round quote the same few sources."""

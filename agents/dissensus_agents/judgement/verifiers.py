@@ -76,9 +76,7 @@ Answer: TypeAlias = "bool | str | Evidence | Iterable[Evidence]"
 Check: TypeAlias = Callable[[Values, Values], Answer]
 
 
-def run_verifiers(
-    verifiers: Iterable[Verifier], patch_values: Values, state: Values
-) -> tuple[Evidence, ...]:
+def run_verifiers(verifiers: Iterable[Verifier], patch_values: Values, state: Values) -> tuple[Evidence, ...]:
     """All evidence of some verifiers on one proposal.
 
     A verifier that raises, or that gives more than `MAX_CHECKS` pieces, is a failed check that says
@@ -240,9 +238,7 @@ def quotes_stand_in_sources(
         name_key: The field of a source's name, where sources are a list.
         text_key: The field of a source's text, where sources are objects.
     """
-    return _Quotes(
-        parse_path(quotes), parse_path(sources), quote_key, source_key, name_key, text_key
-    )
+    return _Quotes(parse_path(quotes), parse_path(sources), quote_key, source_key, name_key, text_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,7 @@ PROVIDERS = {
     provider.name: provider
     for provider in (
         Provider("openai", OPENAI_URL, "OPENAI_API_KEY", "OPENAI_BASE_URL"),
-        Provider(
-            "deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL"
-        ),
+        Provider("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", "DEEPSEEK_BASE_URL"),
         Provider("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY", "GROQ_BASE_URL"),
         Provider(
             "openrouter",
@@ -48,16 +46,10 @@ PROVIDERS = {
             "OPENROUTER_API_KEY",
             "OPENROUTER_BASE_URL",
         ),
-        Provider(
-            "together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "TOGETHER_BASE_URL"
-        ),
-        Provider(
-            "ollama", "http://127.0.0.1:11434/v1", "OLLAMA_API_KEY", "OLLAMA_HOST", local=True
-        ),
+        Provider("together", "https://api.together.xyz/v1", "TOGETHER_API_KEY", "TOGETHER_BASE_URL"),
+        Provider("ollama", "http://127.0.0.1:11434/v1", "OLLAMA_API_KEY", "OLLAMA_HOST", local=True),
         Provider("vllm", "http://127.0.0.1:8000/v1", "VLLM_API_KEY", "VLLM_BASE_URL", local=True),
-        Provider(
-            "llamacpp", "http://127.0.0.1:8080/v1", "LLAMA_API_KEY", "LLAMACPP_BASE_URL", local=True
-        ),
+        Provider("llamacpp", "http://127.0.0.1:8080/v1", "LLAMA_API_KEY", "LLAMACPP_BASE_URL", local=True),
         # No key unless one is named: an OPENAI_API_KEY must not go to whoever speaks its format.
         Provider("openai-compatible", "", None, "OPENAI_COMPATIBLE_BASE_URL"),
     )

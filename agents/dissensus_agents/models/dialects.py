@@ -59,7 +59,5 @@ def find_dialect(name: str) -> Dialect:
         UnknownModel: There is none.
     """
     if name not in DIALECTS:
-        raise UnknownModel(
-            f"No dialect is called {name!r}", next_step=f"Take one of {', '.join(DIALECTS)}"
-        )
+        raise UnknownModel(f"No dialect is called {name!r}", next_step=f"Take one of {', '.join(DIALECTS)}")
     return DIALECTS[name]

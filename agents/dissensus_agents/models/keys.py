@@ -11,9 +11,7 @@ from ..errors import MissingKey
 CUT = "[key]"
 """What stands where a key stood."""
 
-_LOOKS_LIKE_A_KEY = re.compile(
-    r"\b(?:sk|pk|rk|gsk|csk|xai|hf|tgp|nvapi|fw|AIza|Bearer)[-_ ][\w.*…-]{6,}"
-)
+_LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|csk|xai|hf|tgp|nvapi|fw|AIza|Bearer)[-_ ][\w.*…-]{6,}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)

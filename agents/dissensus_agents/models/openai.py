@@ -108,9 +108,7 @@ class OpenAIModel:
 
     async def _send(self, body: bytes, key: Key) -> Answered:
         """Post; a key that the server sends back is cut out before anybody sees it."""
-        answered = await transport.post(
-            self._url, body, key, seconds=self._timeout, client=self._client
-        )
+        answered = await transport.post(self._url, body, key, seconds=self._timeout, client=self._client)
         return replace(answered, body=key.cut_bytes(answered.body))
 
     def _read(self, answered: Answered, request: Request, key: Key) -> Reply:
@@ -151,9 +149,7 @@ def _error_of(answered: Answered) -> ProviderError:
         parsed, _ = parse_body(answered.body)
     except NotACompletion:
         return ProviderError(answered.body[:400].decode(errors="replace"))
-    return error_in(parsed) or ProviderError(
-        str(parsed.get("message") or parsed.get("detail") or parsed)
-    )
+    return error_in(parsed) or ProviderError(str(parsed.get("message") or parsed.get("detail") or parsed))
 
 
 def _next_step(status: int, key_env: str | None, wait: float | None) -> str:

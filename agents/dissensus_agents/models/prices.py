@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -58,9 +57,7 @@ def cost(price: Price, usage: Usage) -> int:
     """What a call did cost, in nano-USD, rounded up."""
     cached = price.input if price.cached is None else price.cached
     return _nano(
-        price.input * usage.input
-        + cached * usage.cached
-        + price.output * (usage.output + usage.reasoning)
+        price.input * usage.input + cached * usage.cached + price.output * (usage.output + usage.reasoning)
     )
 
 
@@ -98,7 +95,7 @@ def _schema_bytes(request: Request) -> int:
     """The schema twice: some servers get it in the prompt and as the format of the answer."""
     if request.output_schema is None:
         return 0
-    return 2 * _bytes(json.dumps(request.output_schema))
+    return 2 * _bytes(request.schema_text)
 
 
 def _bytes(text: str) -> int:

@@ -5,6 +5,7 @@ Any quotation marks, any escape, raw line breaks, and quotation marks inside tha
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 
@@ -19,18 +20,22 @@ _STRICT = re.compile(
 _PLAIN = {end: re.compile(rf'[^"\\\x00-\x1f{end}]*+') for end in CLOSING.values()}
 _PAIR = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}")
 _UNICODE = re.compile(r"\\u([0-9a-fA-F]{4})")
-_BYTE = re.compile(r"\\x([0-9a-fA-F]{2})")
+_PYTHON = re.compile(r"\\x([0-9a-fA-F]{2})|\\U(00(?:0[1-9a-fA-F]|10)[0-9a-fA-F]{4})")
 _CONTROL = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
-_QUOTED_KEY = r"""["'“‘`][^"'”’`\n]{0,120}["'”’`]\s*:"""
+_QUOTED_KEY = (
+    "(?:"
+    + "|".join(
+        rf"{opening}(?:[^{closing}\\\n]|\\.){{0,1000}}{closing}" for opening, closing in CLOSING.items()
+    )
+    + r")\s*:"
+)
 _BARE_KEY = r"[^\W\d][\w$-]{0,120}\s*:"
 _BEFORE_COLON = re.compile(r"\s*:")
 _UNCLEAR = re.compile(r"\s*:|\s+[\"']")
 _ENDS = {
     ":": _BEFORE_COLON,
-    "}": re.compile(
-        rf"\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|,\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|{_BARE_KEY}))"
-    ),
+    "}": re.compile(rf"\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|,\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|{_BARE_KEY}))"),
     "]": re.compile(
         r"\s*(?:[\])]|//|/\*|\Z|,\s*(?:[\"'“‘`\d\-{\[\](]|//|/\*|\Z|(?:[tT]rue|[fF]alse|null|None)\b))"
         r"|[^\S\n]*\n\s*[\"'“‘`]"
@@ -104,9 +109,18 @@ def _loose(text: str, at: int, place: str, note: Callable[[str], None]) -> tuple
         note("single quotes" if closing == "'" else "odd quotation marks")
     out = ['"']
     at = _copy_plain(text, at + 1, closing, out)
+    quoting = False
     while not (text[at] == closing and _ENDS[place].match(text, at + 1)):
-        step = _inner_quote if text[at] == closing else _special
-        at = _copy_plain(text, step(text, at, out, note), closing, out)
+        if text[at] == closing:
+            quoting = _quotes(text, at, quoting=quoting)
+            note(UNESCAPED)
+            out.append('\\"' if closing == '"' else closing)
+            at += 1
+        else:
+            at = _special(text, at, out, note)
+        at = _copy_plain(text, at, closing, out)
+    if quoting:
+        raise _unclear(at)
     return "".join(out) + '"', at + 1
 
 
@@ -120,13 +134,23 @@ def _copy_plain(text: str, at: int, closing: str, out: list[str]) -> int:
     return end
 
 
-def _inner_quote(text: str, at: int, out: list[str], note: Callable[[str], None]) -> int:
-    """A quotation mark that cannot be the end of this string."""
-    if _UNCLEAR.match(text, at + 1):
-        raise Broken("quotation marks inside a string are not escaped", at)
-    note(UNESCAPED)
-    out.append('\\"' if text[at] == '"' else text[at])
-    return at + 1
+def _quotes(text: str, at: int, *, quoting: bool) -> bool:
+    """Whether a quotation inside the string is open after this mark, which cannot end the string.
+
+    Raises:
+        Broken: The mark neither opens one before a word nor closes one after it.
+    """
+    before, after = text[at - 1], text[at + 1 : at + 2]
+    if text[at] in "'’" and before.isalnum() and after.isalnum():
+        return quoting
+    fits = not before.isspace() if quoting else not (before.isalnum() or after.isspace())
+    if not fits or _UNCLEAR.match(text, at + 1):
+        raise _unclear(at)
+    return not quoting
+
+
+def _unclear(at: int) -> Broken:
+    return Broken("quotation marks inside a string are not escaped", at)
 
 
 def _special(text: str, at: int, out: list[str], note: Callable[[str], None]) -> int:
@@ -154,10 +178,13 @@ def _escape(text: str, at: int, out: list[str], note: Callable[[str], None]) -> 
         out.append(text[at : at + 2])
         return at + 2
     note("backslash that escapes nothing")
-    if byte := _BYTE.match(text, at):
-        out.append(f"\\u00{byte.group(1)}")
-        return byte.end()
-    out.append("" if following in ("'", "`") else "\\\\")
+    if code := _PYTHON.match(text, at):
+        out.append(json.dumps(chr(int(code.group(1) or code.group(2), 16)))[1:-1])
+        return code.end()
+    if following in ("'", "`"):
+        out.append(following)
+        return at + 2
+    out.append("\\\\")
     return at + 1
 
 

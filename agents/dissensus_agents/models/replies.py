@@ -102,9 +102,7 @@ def _refuse_constants(text: str) -> None:
         raise MalformedAnswer("NaN and Infinity are not JSON: a finite number or null is") from None
 
 
-def _read_quoted(
-    text: str, adapter: TypeAdapter[T], error: ValidationError
-) -> tuple[T, tuple[str, ...]]:
+def _read_quoted(text: str, adapter: TypeAdapter[T], error: ValidationError) -> tuple[T, tuple[str, ...]]:
     """JSON of another type; it may be a string that holds the JSON that was meant."""
     inner = json.loads(text) if text.startswith('"') else None
     if isinstance(inner, str) and inner.lstrip()[:1] in ("{", "["):
@@ -200,9 +198,7 @@ def _around(text: str, mended: Mended) -> Mended:
     return replace(mended, repairs=(*notes, *mended.repairs))
 
 
-def _fitting(
-    found: list[Mended], adapter: TypeAdapter[T]
-) -> tuple[list[tuple[T, Mended]], WrongType | None]:
+def _fitting(found: list[Mended], adapter: TypeAdapter[T]) -> tuple[list[tuple[T, Mended]], WrongType | None]:
     """The values that fit the type, and what is wrong with the longest if none does."""
     fitting: list[tuple[T, Mended]] = []
     wrong = None

@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 Answer: TypeAlias = "str | dict[str, Any] | BaseModel | Reply | ModelFailed"
 """Text as it is; a dictionary or a pydantic model as JSON text; a whole reply; an error, raised."""
 
-Script: TypeAlias = (
-    "Sequence[Answer] | Mapping[str, Answer | Sequence[Answer]] | Callable[[str], Answer]"
-)
+Script: TypeAlias = "Sequence[Answer] | Mapping[str, Answer | Sequence[Answer]] | Callable[[str], Answer]"
 
 
 class ScriptEnded(ModelFailed):
@@ -133,12 +131,8 @@ class ScriptedModel:
         self._asked += 1
         return self._nth(self._answers, self._asked)
 
-    def _by_marker(
-        self, answers: Mapping[str, Answer | Sequence[Answer]], request: Request
-    ) -> Answer:
-        heard = "\n".join(
-            (request.system, request.prompt, *(turn.objection for turn in request.turns))
-        )
+    def _by_marker(self, answers: Mapping[str, Answer | Sequence[Answer]], request: Request) -> Answer:
+        heard = "\n".join((request.system, request.prompt, *(turn.objection for turn in request.turns)))
         for marker, given in answers.items():
             if marker in heard:
                 if isinstance(given, str) or not isinstance(given, Sequence):

@@ -51,9 +51,7 @@ def content_text(content: Any) -> str:
     return "".join(
         part["text"]
         for part in parts
-        if isinstance(part, dict)
-        and isinstance(part.get("text"), str)
-        and part.get("type", "text") == "text"
+        if isinstance(part, dict) and isinstance(part.get("text"), str) and part.get("type", "text") == "text"
     )
 
 

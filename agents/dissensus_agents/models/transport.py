@@ -27,6 +27,7 @@ MOST_BYTES = 16 * 1024 * 1024
 MOST_CONNECTIONS = 512
 KEPT_CONNECTIONS = 64
 
+_READ = ("content-encoding", "date", "retry-after", "retry-after-ms")
 _HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
 _GZIP_OR_ZLIB = 47
 
@@ -58,7 +59,7 @@ class Offline(ProviderFailed):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What came back: header names are in lower case."""
+    """What came back, and of its headers those that are read, in lower case."""
 
     status: int
     headers: dict[str, str]
@@ -111,9 +112,7 @@ def check_allowed(parts: SplitResult) -> None:
         raise Offline(f"DISSENSUS_OFFLINE is set, and {address(parts)} is another machine")
 
 
-async def post(
-    parts: SplitResult, body: bytes, key: Key, *, seconds: float, client: Any = None
-) -> Answered:
+async def post(parts: SplitResult, body: bytes, key: Key, *, seconds: float, client: Any = None) -> Answered:
     """Send once and read the whole answer, whatever its status.
 
     Args:
@@ -143,10 +142,8 @@ async def post(
             f"No connection to {address(parts)}: {shown(error) or type(error).__name__}",
             next_step="Check that the server runs and that the base URL is right, then resume",
         ) from None
-    except (TimeoutError, library.TimeoutException) as error:
-        raise Unavailable(
-            f"{address(parts)} did not answer in {seconds:g} s", billed=True
-        ) from None
+    except (TimeoutError, library.TimeoutException):
+        raise Unavailable(f"{address(parts)} did not answer in {seconds:g} s", billed=True) from None
     except library.TransportError as error:
         raise Unavailable(
             f"The answer of {address(parts)} broke off: {shown(error) or type(error).__name__}",
@@ -171,7 +168,7 @@ async def _post(
         timeout=limits,
         follow_redirects=False,
     ) as response:
-        named = {name.lower(): value for name, value in response.headers.items()}
+        named = {name: response.headers[name] for name in _READ if name in response.headers}
         received = await _read(response, parts)
         return Answered(response.status_code, named, _decoded(received, named, parts))
 
@@ -243,9 +240,7 @@ async def _keep(kind: _Kind) -> AsyncGenerator[Any, None]:
     """
     import httpx
 
-    limits = httpx.Limits(
-        max_connections=MOST_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS
-    )
+    limits = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS)
     async with httpx.AsyncClient(
         trust_env=not kind.local,
         verify=kind.encrypted,

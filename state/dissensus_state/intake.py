@@ -1,0 +1,69 @@
+"""What is given from outside, before and beside its schema: plain data, and types read apart."""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from .errors import SchemaRefused, ValueRefused
+from .values import JSON, MAX_DEPTH, key_of, normalise
+
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+
+
+def plain(value: Any, path: str, depth: int) -> Any:
+    """Models inside a value as data, so that they are checked like anything from outside.
+
+    What JSON does not have is refused here: pydantic would make NaN a None, and 1 and "1" one key.
+    """
+    if isinstance(value, BaseModel):
+        value = _dumped(value, path)
+    if type(value) in _SCALARS or depth > MAX_DEPTH:
+        return normalise(value, path, depth)
+    if isinstance(value, dict):
+        return {key_of(key, path): plain(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
+    if isinstance(value, set | frozenset):
+        value = sorted(value, key=repr)
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
+    return value
+
+
+def _dumped(model: BaseModel, path: str) -> dict[str, Any]:
+    try:
+        return model.model_dump(round_trip=True)
+    except ValueError as error:
+        raise ValueRefused(str(error), path=path) from None
+
+
+def check_keys(items: list[JSON], key: str, path: str) -> None:
+    """Raise `SchemaRefused` unless each item has the field that identifies it, and has it alone."""
+    names = [item.get(key) if isinstance(item, dict) else None for item in items]
+    if None in names:
+        raise SchemaRefused(f"Every item here needs its {key!r}", path=path)
+    if len({str(name) for name in names}) < len(names):
+        raise SchemaRefused(f"Two items here have the same {key!r}", path=path)
+
+
+def inside(annotation: Any) -> Any:
+    """The type of the items of a dictionary, a list or a set; any type for what holds none."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return inside(get_args(annotation)[0])
+    arguments = get_args(annotation)
+    if origin in {dict, Mapping, typing.Mapping} and len(arguments) == 2:
+        return arguments[1]
+    if origin in {list, set, frozenset} and arguments:
+        return arguments[0]
+    return Any
+
+
+def is_set(annotation: Any) -> bool:
+    """Whether a field holds a set, or either a set or nothing."""
+    either = get_origin(annotation) in {typing.Union, types.UnionType}
+    parts = set(get_args(annotation)) - {type(None)} if either else {annotation}
+    return all((get_origin(part) or part) in {set, frozenset} for part in parts)
