@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.journal import Journal
@@ -21,6 +22,7 @@ from .errors import GraphError, RoundParked
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Supervisor
 from .judgement.verifiers import Verifier
+from .log import log
 from .replaying import Replayed, replay
 from .running import Progress, Run
 from .steps import Step, make_step
@@ -141,13 +143,12 @@ class AgentGraph:
         Raises:
             DissensusError: the round that failed is in the records; the next run goes on from it.
         """
-        run = await self._begin(session)
+        run = await self._begin(session, max_rounds)
         position = {"next": await aside(self._entry, run, start)}
         stream = self.compile().astream(
             position, _config(max_rounds), context=run, stream_mode="custom"
         )
         async for progress in stream:
-            self._check_length(run, max_rounds)
             yield progress
         yield Progress("finished", body={"status": _status(run)})
 
@@ -155,8 +156,8 @@ class AgentGraph:
         self, session: Session[Any], *, start: str | None = None, max_rounds: int = 10_000
     ) -> Result:
         """The same, without telling: the way it ended."""
-        run = await self._begin(session)
-        run.emit = lambda _: self._check_length(run, max_rounds)
+        run = await self._begin(session, max_rounds)
+        run.emit = partial(log, session.name)
         position = {"next": await aside(self._entry, run, start)}
         await self.compile().ainvoke(position, _config(max_rounds), context=run)
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
@@ -222,11 +223,11 @@ class AgentGraph:
                 if isinstance(name, str) and name not in {*self.steps, START, END}:
                     raise GraphError(f"The edge from {source!r} names {name!r}, which is no step")
 
-    async def _begin(self, session: Session[Any]) -> Run:
+    async def _begin(self, session: Session[Any], max_rounds: int) -> Run:
         self.compile()
         journal = await aside(Journal, session)
         budget = await aside(lambda: session.budget)
-        return Run(journal, Asker(journal, budget.unpriced), _emit)
+        return Run(journal, Asker(journal, budget.unpriced), partial(_emit, session.name), max_rounds)
 
     def _target(self, source: str) -> str | Choose | None:
         if source == START:
@@ -265,13 +266,6 @@ class AgentGraph:
             round=left.round,
         )
 
-    def _check_length(self, run: Run, max_rounds: int) -> None:
-        if run.rounds > max_rounds:
-            raise GraphError(
-                f"The run was stopped after {max_rounds} rounds",
-                next_step="Resume to go on, or give a larger max_rounds",
-            )
-
 
 def _config(max_rounds: int) -> dict[str, Any]:
     return {"recursion_limit": max_rounds * 9 + 20}
@@ -281,9 +275,10 @@ def _status(run: Run) -> str:
     return "parked" if run.current is not None and run.current.ending == "parked" else "finished"
 
 
-def _emit(progress: Progress) -> None:
+def _emit(session: str, progress: Progress) -> None:
     from langgraph.config import get_stream_writer
 
+    log(session, progress)
     get_stream_writer()(progress)
 
 

@@ -29,19 +29,20 @@ def label_of(index: int) -> str:
 def sides_of(made: Sequence[Proposal], disputed: Iterable[Disagreement]) -> tuple[Side, ...]:
     """Group the proposals of a round by where they stand on every disagreement.
 
-    An agent that speaks to none of the disputed paths has no side. Without a disagreement all stand
-    together.
+    Without a disagreement all stand together. An agent that speaks to none of the disputed paths
+    contradicts nobody: what it brings goes along with every side.
     """
     open_questions = tuple(disputed)
     grouped: dict[tuple[int, ...], list[Proposal]] = {}
     for item in made:
         stand = tuple(_stand(item.agent, question) for question in open_questions)
-        if not open_questions or any(index >= 0 for index in stand):
-            grouped.setdefault(stand, []).append(item)
-    return tuple(
-        Side(label_of(n), tuple(item.agent for item in group), joined(item.patch for item in group))
-        for n, group in enumerate(grouped.values())
-    )
+        grouped.setdefault(stand, []).append(item)
+    silent = grouped.pop((-1,) * len(open_questions), []) if open_questions else []
+    return tuple(_side(label_of(n), [*group, *silent]) for n, group in enumerate(grouped.values()))
+
+
+def _side(label: str, group: Sequence[Proposal]) -> Side:
+    return Side(label, tuple(item.agent for item in group), joined(item.patch for item in group))
 
 
 def _stand(agent: str, question: Disagreement) -> int:

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from dissensus_state.errors import FieldMissing, Refused
 from dissensus_state.patches import Operation, Patch
 from dissensus_state.records import Call, Decision, Proposal, RoundStatus, Ruling
 from dissensus_state.rounds import binding
 from dissensus_state.shapes import Shape
-from dissensus_state.values import parse_path
+from dissensus_state.values import parse_path, pointer, within
 
 from .crossing import aside
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
+from .judgement.disagreement import Disagreement
 from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, blind, sound
 from .messages import Part
 from .models.replies import objection
 from .positions import Side, amended, values_of
 from .round import unknown
 from .running import Ending, Run, Running
-
-SEAT = "supervisor"
-"""Under which name the calls of a supervising model stand in the round's records."""
+from .steps import SEAT
 
 NOBODY = Supervisor(Person("nobody"))
 """Where a step has no supervisor, a person has to rule."""
@@ -49,14 +50,30 @@ async def _rule(run: Run, running: Running, supervisor: Supervisor) -> Ruling:
     asked = Review(
         step=running.step.name,
         positions=shown,
-        disagreements=running.comparison.disagreements,
+        disagreements=_unnamed(running, names),
         material=_material(running),
-        writes=tuple("/" + "/".join(path) for path in running.step.task.writes),
+        writes=tuple(map(pointer, running.step.task.writes)),
         hollow=bool((running.review or {}).get("hollow")),
         votes=running.votes,
     )
     verdict, attempt, notes = await _verdict(run, running, supervisor, asked)
     return _ruling(running, supervisor, verdict, names, bound, seed, attempt, notes, run.shape)
+
+
+def _unnamed(running: Running, names: Mapping[str, str]) -> tuple[Disagreement, ...]:
+    """What is disputed, with the labels that are shown in the place of the agents' names."""
+    shown = {old: new for new, old in names.items()}
+    labels = {agent: shown[side.label] for side in running.sides for agent in side.agents}
+    return tuple(
+        replace(
+            question,
+            positions=tuple(
+                replace(one, holders=tuple(sorted({labels[agent] for agent in one.holders})))
+                for one in question.positions
+            ),
+        )
+        for question in running.comparison.disagreements
+    )
 
 
 def seen_of(running: Running, side: Side) -> Seen:
@@ -71,7 +88,7 @@ def seen_of(running: Running, side: Side) -> Seen:
         confidence=sum(sure) / len(sure) if sure else None,
         failed=tuple(
             f"{item.verifier}: {item.detail}"
-            for item in running.evidence.get(side.agents[0], ())
+            for item in running.evidence.get(side.agents, ())
             if not item.passed
         ),
     )
@@ -95,7 +112,25 @@ async def _verdict(
         raise GraphError(f"The supervisor {supervisor.name} can neither be asked nor called")
     given = supervisor.function(asked)
     verdict = await given if inspect.isawaitable(given) else given
-    return sound(verdict, asked), None, ()
+    if not isinstance(verdict, Verdict):
+        raise GraphError(
+            f"The supervisor {supervisor.name} gave a {type(verdict).__name__}, and no Verdict",
+            next_step="Return dissensus_agents.judgement.supervisor.Verdict(decision=…)",
+        )
+    return _fitting(run, running, sound(verdict, asked)), None, ()
+
+
+def _fitting(run: Run, running: Running, verdict: Verdict) -> Verdict:
+    """The verdict, if its amendment is one of this schema and of what the step may write."""
+    for path, value in (verdict.amendment or {}).items():
+        try:
+            places = _operation(run.shape, path, value).touched()
+        except (FieldMissing, Refused) as error:
+            raise WrongType(f"The amendment does not fit: {error.message}", path=path) from error
+        if not all(within(place, running.step.task.writes) for place in places):
+            allowed = ", ".join(map(pointer, running.step.task.writes))
+            raise WrongType(f"An amendment may write {allowed}, and not {path}", path=path)
+    return verdict
 
 
 async def _asked(
@@ -104,11 +139,14 @@ async def _asked(
     """Ask a supervising model until its verdict can be read; what never can is a rejection."""
     request = supervisor.request(asked)
     earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
+    failed = {call.attempt for call in earlier if call.status == "failed"}
     if supervisor.model is None:
         raise GraphError(f"The supervisor {supervisor.name} has no model to ask")
     answers, attempt, failure = 0, 0, ""
     while answers < supervisor.attempts:
         attempt += 1
+        if attempt in failed:
+            continue
         call, reply = await run.asker.attempt(
             running.round, SEAT, supervisor.model, request, earlier, attempt
         )
@@ -117,7 +155,7 @@ async def _asked(
             continue
         answers += 1
         try:
-            return supervisor.read(reply, asked), attempt, ()
+            return _fitting(run, running, supervisor.read(reply, asked)), attempt, ()
         except (MalformedAnswer, WrongType) as error:
             request, failure = request.again(reply.text, objection(error)), error.message
     verdict = Verdict(decision="reject", reason=f"The supervisor's verdict cannot be read: {failure}")

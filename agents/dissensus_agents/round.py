@@ -18,7 +18,7 @@ from dissensus_state.records import Call, Change, Proposal, Round, Ruling
 from .agent import Agent, Answer
 from .asking import intent, reply_of
 from .crossing import aside
-from .errors import MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
+from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
 from .judgement.verifiers import run_verifiers
@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 
 async def read(run: Run, step: Step) -> Running:
     """Open the next round of a step on the newest version, or take up the one that was left."""
+    if run.rounds >= run.max_rounds:
+        raise GraphError(
+            f"The run was stopped after {run.rounds} rounds",
+            next_step="Resume to go on, or give a larger max_rounds",
+        )
     running = await aside(_open, run, step)
     run.current = running
     run.rounds += 1
@@ -125,7 +130,8 @@ async def propose(run: Run, running: Running) -> None:
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    running.proposals = tuple(proposal for proposal, _ in results)  # type: ignore[misc]
+    made = [proposal for proposal, _ in results]  # type: ignore[misc]
+    running.proposals = tuple(sorted(made, key=lambda item: item.agent))  # as the records give them
     running.calls = tuple(call for _, calls in results for call in calls)  # type: ignore[misc]
     if len(running.made) < running.step.quorum:
         await _void(run, running)
@@ -244,7 +250,7 @@ async def verify(run: Run, running: Running) -> None:
     if running.step.verifiers:
         for side in running.sides:
             found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
-            running.evidence = {**running.evidence, **dict.fromkeys(side.agents, found)}
+            running.evidence = {**running.evidence, side.agents: found}
     running.review = running.round.review if running.stored else _reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
     run.emit(running.progress(kind, votes=running.votes, review=running.review))
@@ -260,7 +266,7 @@ def _reasons(run: Run, running: Running) -> dict[str, Any] | None:
     checked = [
         {"agents": list(side.agents), **item.as_dict()}
         for side in running.sides
-        for item in running.evidence.get(side.agents[0], ())
+        for item in running.evidence.get(side.agents, ())
     ]
     failed = [item for item in checked if not item["passed"]]
     if not (disputed or hollow or failed or asked):

@@ -43,6 +43,7 @@ class Run:
     journal: Journal
     asker: Asker
     emit: Callable[[Progress], None]
+    max_rounds: int = 10_000
     current: Running | None = None
     rounds: int = 0
 
@@ -65,7 +66,7 @@ class Running:
     proposals: tuple[Proposal, ...] = ()
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
-    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    evidence: Mapping[tuple[str, ...], tuple[Evidence, ...]] = field(default_factory=dict)
     votes: float = 0.0
     review: dict[str, Any] | None = None
     sides: tuple[Side, ...] = ()
@@ -99,7 +100,6 @@ class Running:
     def change(self, author: str, side: Side) -> Change:
         """A side's patch as the one door of writing takes it."""
         reads = {path for agent in side.agents for path in self.proposal(agent).reads}
-        found = {item.verifier + item.path: item for agent in side.agents for item in self.evidence.get(agent, ())}
         return Change(
             author=author,
             patch=side.patch,
@@ -109,7 +109,7 @@ class Running:
             isolation=self.step.isolation,
             writes=self.step.task.writes,
             round=self.round.round,
-            evidence=tuple(item.as_dict() for item in found.values()),
+            evidence=tuple(item.as_dict() for item in self.evidence.get(side.agents, ())),
         )
 
     def progress(self, kind: str, **body: Any) -> Progress:

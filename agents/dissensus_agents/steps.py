@@ -18,6 +18,9 @@ from .judgement.verifiers import Verifier
 
 RESERVED = set("/:. ")
 
+SEAT = "supervisor"
+"""Under which name the calls of a supervising model stand in the round's records."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -76,6 +79,8 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
             f"The step {name!r} needs agents with names of their own, not {names}",
             next_step="Give each agent a name of its own",
         )
+    if SEAT in names:
+        raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
     for agent in agents:
         for path in agent.reads or ():
             if path:

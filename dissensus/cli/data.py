@@ -204,6 +204,7 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
         "asked": review.get("asked", False),
         "failed": review.get("failed", []),
         "passed": review.get("passed", []),
+        "void": review.get("void"),
     }
 
 

@@ -12,7 +12,7 @@ import click
 
 from dissensus_state.values import MAX_BYTES
 
-from . import pages
+from . import stories
 from .blocks import Line
 from .errors import Misuse
 from .opening import ended_in, opened_session
@@ -39,12 +39,16 @@ def disagreements(*, database: str | None, session: str | None, as_json: bool, o
     from .data import place
 
     with opened_session(database, session) as found:
-        reviewed = [item for item in found.rounds() if item.review is not None]
+        reviewed = [item for item in found.rounds() if _REASONS & set(item.review or ())]
         shown = [item for item in reviewed if not (only_open and item.settled)]
         disputes = [_dispute(found, item.round) for item in shown]
         data = {**place(found), "rounds": disputes}
-    show(data, pages.disagreements(data), as_json=as_json)
+    show(data, stories.disagreements(data), as_json=as_json)
     _say_what_is_open(data)
+
+
+_REASONS = {"disagreements", "hollow", "failed", "asked"}
+"""Why a round needs a ruling; what is void without one has other things to say."""
 
 
 def _dispute(found: Session[Any], number: int) -> Data:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import pages
+from . import pages, stories
 from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
@@ -75,7 +75,7 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
             "commit": commit.as_dict() if commit else None,
             "round": _round(found, number),
         }
-    show(data, pages.show(data), as_json=as_json)
+    show(data, stories.show(data), as_json=as_json)
 
 
 def _round(found: Session[Any], number: int | None) -> Data | None:
@@ -145,7 +145,7 @@ def blame(*, database: str | None, session: str | None, as_json: bool, path: str
     with opened_session(database, session) as found:
         answer = found.blame(path, version_of(found, revision))
         data = {**place(found), **blame_data(answer)}
-    show(data, pages.blame(data), as_json=as_json)
+    show(data, stories.blame(data), as_json=as_json)
 
 
 @click.command(epilog=examples("dissensus events", "dissensus events --json"))

@@ -282,9 +282,8 @@ class Session(Generic[StateT]):
 
     @property
     def state(self) -> StateT:
-        """The state at the head."""
-        head = self.current()
-        return cast(StateT, head.typed if head.typed is not None else self.shape.typed(head.state))
+        """The state at the head; it shares nothing with what commits are checked on."""
+        return cast(StateT, self.shape.typed(self.current().state))
 
     def at(self, version: int) -> StateT:
         """The state at a version, as the schema's model."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
 from outage_story import HOSTILE
 
 RUN = [sys.executable, "-m", "dissensus"]
@@ -24,13 +25,13 @@ class Command(Protocol):
 
 def on_a_terminal(*arguments: str, **environment: str) -> str:
     """What a command shows on a terminal, from both of its streams."""
-    child, terminal = pty.fork()
-    if not child:
-        os.environ.update({"TERM": "xterm-256color", **environment})
-        os.execv(sys.executable, [*RUN, *arguments])
-    shown = b"".join(_until_closed(terminal)).decode()
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, shown
+    ours, theirs = pty.openpty()
+    everything = {**os.environ, "TERM": "xterm-256color", **environment}
+    process = subprocess.Popen([*RUN, *arguments], stdout=theirs, stderr=theirs, env=everything)
+    os.close(theirs)
+    shown = b"".join(_until_closed(ours)).decode()
+    os.close(ours)
+    assert process.wait() == 0, shown
     return shown
 
 
@@ -45,9 +46,8 @@ def _until_closed(terminal: int) -> Iterator[bytes]:
         yield piece
 
 
-def test_data_goes_to_standard_output_and_everything_else_to_standard_error(
-    told: Path, dissensus: Command
-) -> None:
+@pytest.mark.usefixtures("told")
+def test_data_goes_to_standard_output_and_everything_else_to_standard_error(dissensus: Command) -> None:
     shown = dissensus("disagreements", "--json")
     assert json.loads(shown.out)["rounds"]
     assert "Settle it with" in shown.err
@@ -65,7 +65,9 @@ def test_each_kind_of_failure_has_an_exit_code_of_its_own(told: Path, dissensus:
     dissensus("blame", "/nothing", code=3)
     dissensus("log", "-d", "text.db", code=9)
     dissensus("log", "-d", "mysql://host/name", code=10)
-    dissensus("rule", "2", "amend", "--amend", '{"/no": 1}', "--reason", "x", "--schema", "outage:Outage", code=17)
+    dissensus(
+        "rule", "2", "amend", "--amend", '{"/no": 1}', "--reason", "x", "--schema", "outage:Outage", code=17
+    )
     dissensus("rule", "2", "amend", "--amend", "-", "--reason", "x", "--schema", "outage:Outage", code=18,
               stdin='{"/verdict": 7}')  # fmt: skip
 
@@ -82,15 +84,14 @@ def test_an_altered_history_fails_the_verification_with_a_code_of_its_own(
     assert "error[verify.tampered]: Version 1 " in refused
 
 
-def test_diff_says_with_its_exit_code_whether_something_differs(told: Path, dissensus: Command) -> None:
+@pytest.mark.usefixtures("told")
+def test_diff_says_with_its_exit_code_whether_something_differs(dissensus: Command) -> None:
     dissensus("diff", "--exit-code", "v1..v1")
     dissensus("diff", "--exit-code", "v1..v2", code=1)
     dissensus("diff", "v1..v2")
 
 
-def test_an_error_is_json_on_standard_error_where_json_was_asked_for(
-    told: Path, dissensus: Command
-) -> None:
+def test_an_error_is_json_on_standard_error_where_json_was_asked_for(told: Path, dissensus: Command) -> None:
     for arguments, exit_code, code in (
         (("show", "v99"), 3, "not_found"),
         (("show", "--nonsense"), 2, "usage"),
@@ -121,14 +122,16 @@ def test_plain_text_holds_no_escape_sequence_and_a_terminal_gets_colours(told: P
     assert "\x1b[" in on_a_terminal("log")
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_who_asks_for_no_colour_gets_none(told: Path, environment: dict[str, str]) -> None:
+def test_who_asks_for_no_colour_gets_none(environment: dict[str, str]) -> None:
     assert "\x1b" not in on_a_terminal("disagreements", **environment)
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("command", ["log", "show r2", "state", "diff v0..", "blame findings", "events",
                                      "disagreements", "cost"])  # fmt: skip
-def test_what_models_wrote_cannot_steer_the_terminal(told: Path, command: str) -> None:
+def test_what_models_wrote_cannot_steer_the_terminal(command: str) -> None:
     shown = on_a_terminal(*command.split())
     colours = {"\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[36m", "\x1b[1;2m"}
     for colour in colours:
@@ -139,11 +142,13 @@ def test_what_models_wrote_cannot_steer_the_terminal(told: Path, command: str) -
     assert "\x1b[31mred" not in shown
 
 
-def test_what_models_wrote_is_shown_and_not_obeyed_as_markup(told: Path) -> None:
+@pytest.mark.usefixtures("told")
+def test_what_models_wrote_is_shown_and_not_obeyed_as_markup() -> None:
     assert "[bold]loud[/bold]" in on_a_terminal("show", "r2")
 
 
-def test_a_stream_that_knows_few_characters_gets_escapes_and_no_crash(told: Path, dissensus: Command) -> None:
+@pytest.mark.usefixtures("told")
+def test_a_stream_that_knows_few_characters_gets_escapes_and_no_crash(dissensus: Command) -> None:
     told_in_ascii = dissensus("show", "r2", PYTHONIOENCODING="ascii")
     assert told_in_ascii.out.isascii()
     assert "error" not in told_in_ascii.err
@@ -189,7 +194,7 @@ def test_after_ctrl_c_the_user_knows_what_was_kept_and_how_to_go_on(told: Path) 
     )
 
 
-def test_the_version_and_the_help_load_nothing_heavy(folder: Path) -> None:
+def test_the_version_and_the_help_load_nothing_heavy() -> None:
     heavy = {"sqlalchemy", "pydantic", "langgraph", "rich", "httpx", "alembic"}
     for argument in ("--version", "--help"):
         program = (

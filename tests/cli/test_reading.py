@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+
 from outage_story import HOSTILE
 
 
@@ -139,7 +140,8 @@ def test_every_answer_about_a_session_says_which(answer: Command) -> None:
         assert answer(command)["session"] == "outage"
 
 
-def test_every_page_says_what_a_person_looks_for(told: Path, ask: Command) -> None:
+@pytest.mark.usefixtures("told")
+def test_every_page_says_what_a_person_looks_for(ask: Command) -> None:
     expected = {
         ("log",): "v3 2023-11-14 22:13:20Z chair reconsider r1 /verdict",
         ("show", "v1"): 'append /findings ["the log says so"',
@@ -157,17 +159,15 @@ def test_every_page_says_what_a_person_looks_for(told: Path, ask: Command) -> No
         assert text in " ".join(ask(*arguments).out.split()), arguments
 
 
-def test_where_there_is_one_session_it_needs_no_name_and_a_wrong_name_is_not_found(
-    told: Path, ask: Command
-) -> None:
+@pytest.mark.usefixtures("told")
+def test_where_there_is_one_session_it_needs_no_name_and_a_wrong_name_is_not_found(ask: Command) -> None:
     assert ask("log", "-s", "outage").out == ask("log").out
     assert "no session 'other'" in ask("log", "-s", "other", code=3).err
 
 
 def test_where_there_are_two_sessions_one_has_to_be_named(told: Path, ask: Command) -> None:
-    from outage import Outage
-
     from dissensus_state.store import Store
+    from outage import Outage
 
     with Store.open(str(told)) as store:
         store.create(Outage(question="Again?"), name="second")

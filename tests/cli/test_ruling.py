@@ -40,7 +40,10 @@ def test_an_amendment_replaces_what_the_agents_said(rule: Command, told_url: str
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [(("retry", "--clarify", "Quote the line"), "retried"), (("reject", "--reason", "Unsupported"), "rejected")],
+    [
+        (("retry", "--clarify", "Quote the line"), "retried"),
+        (("reject", "--reason", "Unsupported"), "rejected"),
+    ],
 )
 def test_a_retry_and_a_rejection_settle_the_round_without_a_commit(
     rule: Command, told_url: str, ask: Command, arguments: tuple[str, ...], status: str
@@ -55,6 +58,7 @@ def test_a_round_is_settled_once(rule: Command) -> None:
     assert "waits for no ruling" in rule("uphold", "--position", "A", "--reason", "No", code=3).err
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -70,7 +74,7 @@ def test_a_round_is_settled_once(rule: Command) -> None:
     ],
 )
 def test_a_ruling_that_does_not_fit_together_is_a_misuse_and_changes_nothing(
-    told: Path, ask: Command, arguments: tuple[str, ...], said: str
+    ask: Command, arguments: tuple[str, ...], said: str
 ) -> None:
     refused = ask("rule", "2", *arguments, "--schema", "outage:Outage", code=2)
     assert "error[usage]" in refused.err
@@ -78,8 +82,9 @@ def test_a_ruling_that_does_not_fit_together_is_a_misuse_and_changes_nothing(
     assert ask("show", "r2", "--json").data["round"]["status"] == "parked"
 
 
+@pytest.mark.usefixtures("told")
 @pytest.mark.parametrize("number", ["zwei", "v2", "-0", ""])
-def test_what_is_no_round_is_a_misuse(told: Path, ask: Command, number: str) -> None:
+def test_what_is_no_round_is_a_misuse(ask: Command, number: str) -> None:
     assert ask("rule", "--reason", "x", "--", number, "reject", code=2).err
 
 

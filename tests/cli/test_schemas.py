@@ -13,7 +13,7 @@ class Command(Protocol):
     def __call__(self, *arguments: object, code: int = 0) -> Any: ...
 
 
-def test_a_machine_is_shown_as_a_table_and_as_a_picture(folder: Path, ask: Command) -> None:
+def test_a_machine_is_shown_as_a_table_and_as_a_picture(ask: Command) -> None:
     table = " ".join(ask("machine", "outage:Outage").out.split())
     assert "gather gathering -> gathering /findings, /score - no" in table
     assert "conclude judging -> closed /verdict - yes" in table
@@ -22,7 +22,7 @@ def test_a_machine_is_shown_as_a_table_and_as_a_picture(folder: Path, ask: Comma
     assert "    judging --> closed: conclude (review)\n" in picture
 
 
-def test_a_machine_is_the_same_in_json(folder: Path, ask: Command) -> None:
+def test_a_machine_is_the_same_in_json(ask: Command) -> None:
     told = ask("machine", "outage:Outage", "--json").data
     assert (told["schema"], told["version"]) == ("outage:Outage", 2)
     assert told["phases"] == ["gathering", "judging", "closed"]

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from outage_story import HOSTILE
 
 from dissensus.cli.blocks import Grid, Line, Passage, plain
 from dissensus.cli.terminal import coloured
 from dissensus.cli.texts import compact, encoded, lines, visible, when
+from outage_story import HOSTILE
 
 STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 JOINERS = {"\u200c", "\u200d"}

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from dissensus_agents.judgement.comparators import By, Exact, Number, SetOf, Text, identity
 from dissensus_agents.judgement.disagreement import (
-    Cause,
     Comparison,
     Disagreement,
     Position,
@@ -212,6 +211,12 @@ def test_whoever_proposes_one_field_is_compared_with_whoever_proposes_the_whole(
     }
 
 
+def test_a_field_that_some_propose_alone_and_others_inside_the_whole_is_named_once() -> None:
+    panel = _panel("/verdict", {"cause": "pool"}, {"cause": "dns"})
+    (one,) = compare([*panel, _stance("field", {"/verdict/cause": "dns"})])
+    assert one.positions[1] == Position("dns", ("agent1", "field"))
+
+
 def test_a_path_that_only_one_agent_speaks_to_is_no_disagreement() -> None:
     panel = [_stance("a", {"/cause": "pool"}), _stance("b", {"/remedy": "restart"})]
     assert compare(panel) == Comparison()
@@ -255,32 +260,6 @@ def test_what_is_not_far_enough_apart_for_you_is_immaterial() -> None:
     found = compare(panel, threshold=10 / 110)
     assert not found.disagreements
     assert [one.path for one in found.immaterial] == ["/n"]
-
-
-@pytest.mark.parametrize(
-    ("cause", "panel"),
-    [
-        ("stale_read", [("pool", {"base_version": 3}), ("dns", {"broken": ("quotes",)})]),
-        ("broken_rule", [("pool", {"broken": ("quotes",), "evidence": 0}), ("dns", {})]),
-        ("broken_rule", [("pool", {"broken": ("q",)}), ("dns", {}), ("pool", {"broken": ("q",)})]),
-        ("judgement", [("pool", {"broken": ("q",)}), ("dns", {}), ("pool", {})]),
-        ("judgement", [("pool", {"broken": ("q",)}), ("dns", {"broken": ("q",)})]),
-        ("missing_evidence", [("pool", {"evidence": 0}), ("dns", {"evidence": 2})]),
-        ("missing_evidence", [(3, {"evidence": 0}), (4, {"evidence": 2})]),
-        ("judgement", [("pool", {"evidence": 0}), ("dns", {"evidence": 0})]),
-        ("reasoning_error", [(12, {}), (13.5, {}), (14, {})]),
-        ("judgement", [(True, {}), (False, {})]),
-        ("ambiguous_question", [("pool", {}), ("dns", {}), ("disk", {})]),
-        ("judgement", [("pool", {}), ("dns", {}), ("disk", {}), ("disk", {})]),
-        ("judgement", [("pool", {}), ("dns", {})]),
-    ],
-)
-def test_the_suspected_cause_follows_the_documented_rules(
-    cause: Cause, panel: list[tuple[JSON, dict[str, object]]]
-) -> None:
-    stances = [_stance(f"agent{n}", {"/cause": value}, **more) for n, (value, more) in enumerate(panel)]
-    (one,) = compare(stances)
-    assert one.cause == cause
 
 
 @pytest.mark.parametrize(

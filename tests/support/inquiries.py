@@ -1,17 +1,21 @@
 """The schemas that the tests of the state work on, and what they ask of every session."""
+# ruff: noqa: RUF012 - written as users write them: pydantic copies the defaults of a model
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import methodcaller
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel
 
 from dissensus_state.machine import Transition
+from dissensus_state.records import Commit
 from dissensus_state.shapes import Add, Append, MergeByKey, SharedState, Union, invariant
 from dissensus_state.store import Session
+from dissensus_state.transactions import Transaction
 
 START = 1_767_225_600_000
 """The first instant of 2026, in milliseconds since 1970."""
@@ -102,6 +106,23 @@ class Shift(SharedState):
 def ticking() -> Callable[[], int]:
     """A clock that goes one millisecond on each time it is asked."""
     return itertools.count(START).__next__
+
+
+Work = Callable[[Transaction], Any]
+
+
+def overtaken(session: Session[Any], late: Work, early: Work, **options: Any) -> Commit | None:
+    """Let ben work in a transaction that one of ana's overtakes before it ends."""
+    with session.transaction("ben", **options) as second:
+        late(second)
+        with session.transaction("ana", **options) as first:
+            early(first)
+    return second.commit
+
+
+def does(verb: str, *arguments: Any) -> Work:
+    """One operation, to be made in a transaction."""
+    return methodcaller(verb, *arguments)
 
 
 @contextmanager

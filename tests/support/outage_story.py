@@ -52,7 +52,9 @@ class Story:
     def disputed(self, said: dict[str, str], step: str) -> tuple[Round, list[Proposal]]:
         """A round in which each agent proposes its own verdict."""
         base = self.session.head
-        opened, calls = self.journal.begin(step, base, _asked(list(said)))
+        begun = self.journal.begin(step, base, _asked(list(said)))
+        assert begun is not None
+        opened, calls = begun
         costs = {agent: None if agent == "carol" else 1_500_000 for agent in said}
         self.journal.settle([_answered(call, said[call.agent], costs[call.agent]) for call in calls])
         made = [

@@ -8,24 +8,28 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from inquiries import Notes
-from panel import change, in_review, rules
-
+from by_hand import change, in_review, rules, to_judging
+from dissensus_state.shapes import SharedState
 from dissensus_state.store import Session, Store
+from dissensus_state.transactions import Transaction
+from inquiries import Inquiry, Notes
 
 
 def append(session: Session[Notes], worker: int) -> None:
-    """Append 25 lines and count each, with what was read before."""
-    for number in range(25):
-        session.transact(lambda tx, line=f"{worker}:{number}": _appended(tx, line), f"worker {worker}")
+    """Append 10 lines and count each, with what was read before."""
+    for number in range(10):
+        session.transact(partial(_appended, f"{worker}:{number}"), f"worker {worker}", attempts=500)
         _say(number)
 
 
-def _appended(tx: object, line: str) -> None:
-    tx.set("a", tx.read("a") + 1)  # type: ignore[attr-defined]
-    tx.append("lines", line)  # type: ignore[attr-defined]
+def _appended(line: str, tx: Transaction) -> None:
+    tx.set("a", tx.read("a") + 1)
+    tx.append("lines", line)
 
 
 def append_by_key(session: Session[Notes], upto: int) -> None:
@@ -36,26 +40,30 @@ def append_by_key(session: Session[Notes], upto: int) -> None:
         _say(number)
 
 
-def half_a_commit(session: Session[Notes], _: int) -> None:
-    """Write everything of a commit but the end of its transaction."""
-    journal, round_, made = in_review(session)
+def half_a_commit(session: Session[Inquiry], _: int) -> None:
+    """Write everything of a commit, but never end its transaction."""
+    to_judging(session)
+    _journal, round_, made = in_review(session)
     with session.writing() as work:
-        asked = change(session, made[0], transition=None, round=round_.round)
+        asked = change(session, made[0], round=round_.round)
         session.commit_in(work, asked, rules(round_, made, upheld=("ana",)))
         _say("written")
         time.sleep(60)
-    assert journal.epoch
 
 
 def _say(what: object) -> None:
     print(what, flush=True)  # noqa: T201
 
 
-TASKS = {"append": append, "append_by_key": append_by_key, "half_a_commit": half_a_commit}
+TASKS: dict[str, tuple[Callable[[Session[Any], int], None], type[SharedState]]] = {
+    "append": (append, Notes),
+    "append_by_key": (append_by_key, Notes),
+    "half_a_commit": (half_a_commit, Inquiry),
+}
 
 
 def start(task: str, url: str, number: int = 0) -> subprocess.Popen[str]:
-    """Start a worker on the session `notes` of a database."""
+    """Start a worker on the only session of a database."""
     return subprocess.Popen(
         [sys.executable, Path(__file__), task, url, str(number)], stdout=subprocess.PIPE, text=True
     )
@@ -63,5 +71,6 @@ def start(task: str, url: str, number: int = 0) -> subprocess.Popen[str]:
 
 if __name__ == "__main__":
     task, url, number = sys.argv[1:]
+    work, schema = TASKS[task]
     with Store.open(url) as store:
-        TASKS[task](store.session("notes", Notes), int(number))
+        work(store.session(schema=schema), int(number))

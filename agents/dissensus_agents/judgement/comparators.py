@@ -7,6 +7,7 @@
 | `SetOf` | lists whose order says nothing | Jaccard: 1 - shared / all |
 | `ListOf` | lists in order, or by a key | 1 - what both have in the same order |
 | `Text` | prose | 1 - the words that both have in the same order |
+| `Anything` | rationale, evidence | 0 or 1, never a disagreement |
 | `By` | whatever the user's own function compares | what it says |
 
 All are symmetric, give 0 for equal values, and stay within 0 and 1. They are pure and bounded: a
@@ -41,6 +42,17 @@ class Comparator(Protocol):
 
     def distance(self, a: JSON, b: JSON, /) -> float:
         """How far apart two values are: 0 (the same) to 1 (nothing in common)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Whatever stands here says the same: for rationales and evidence that nobody has to agree on."""
+
+    tolerance: ClassVar[float] = 1.0
+
+    def distance(self, a: JSON, b: JSON, /) -> float:
+        """1.0 where the values differ, which is within the tolerance; 0.0 where they do not."""
+        return _EXACT.distance(a, b)
 
 
 Identity: TypeAlias = tuple[Any, ...]
@@ -259,19 +271,22 @@ class By:
 def default_for(values: Sequence[JSON]) -> Comparator:
     """The comparator that fits the type of these values; `Exact` where their types differ."""
     if all(isinstance(value, str) for value in values):
-        return _TEXT if all(map(_is_prose, values)) else _EXACT
+        return _TEXT if all(map(is_prose, values)) else _EXACT
     if all(map(is_number, values)):
         return _NUMBER
     return _LIST if all(isinstance(value, list) for value in values) else _EXACT
 
 
-def _is_prose(text: str) -> bool:
+def is_prose(text: JSON) -> bool:
+    """Whether a value is text that is written, rather than a name or a label."""
+    if not isinstance(text, str):
+        return False
     return len(text) > PROSE_FROM and len(text.split(None, 1)) > 1
 
 
 def of_fields(comparator: Comparator) -> bool:
     """Whether a comparator is meant for the fields of an object, and not for the object itself."""
-    return isinstance(comparator, Exact | Number | SetOf | ListOf | Text)
+    return isinstance(comparator, Exact | Number | SetOf | ListOf | Text | Anything)
 
 
 _EXACT, _NUMBER, _LIST, _TEXT = Exact(), Number(), ListOf(), Text()

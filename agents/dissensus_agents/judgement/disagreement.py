@@ -16,7 +16,16 @@ from typing import Any, Literal, TypeAlias, get_args
 from dissensus_state.errors import ValueRefused
 from dissensus_state.values import JSON, parse_path, pointer
 
-from .comparators import Comparator, Exact, Identity, default_for, identity, is_number, of_fields
+from .comparators import (
+    Comparator,
+    Exact,
+    Identity,
+    default_for,
+    identity,
+    is_number,
+    is_prose,
+    of_fields,
+)
 from .fields import SILENT, children, inherited, said
 
 Cause = Literal[
@@ -168,6 +177,10 @@ def compare(
     Values that a comparator finds the same are one position: each is within the tolerance of every
     other one there, and the order of the stances does not matter.
 
+    Prose beside other values is taken for their rationale: two models never word it alike, so that a
+    difference there is immaterial, unless a comparator was given for its path. Where all that is
+    said is prose, it is compared by its words.
+
     Args:
         stances: The proposals of one round, at most one of each agent.
         comparators: The comparator for each path (JSON pointer, or a field's name) and all below
@@ -182,13 +195,28 @@ def compare(
     chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
     material: list[Disagreement] = []
     immaterial: list[Disagreement] = []
+    wordings: list[Disagreement] = []
     for path, sides in _differences(stances, chosen):
-        comparator = inherited(chosen, path) or default_for([value for value, _ in sides])
-        whole, within = _weighed(path, sides, comparator, stances)
+        values = [value for value, _ in sides]
+        given = inherited(chosen, path)
+        whole, within = _weighed(path, sides, given or default_for(values), stances)
         if whole is not None:
-            (material if whole.distance > threshold else immaterial).append(whole)
+            worded = given is None and all(map(is_prose, values))
+            kind = wordings if worded else material
+            (kind if whole.distance > threshold else immaterial).append(whole)
         immaterial += within
-    return Comparison(tuple(material), tuple(immaterial))
+    if wordings and any(_states(value) for stance in stances for value in stance.values.values()):
+        return Comparison(tuple(material), tuple(wordings + immaterial))
+    return Comparison(tuple(wordings + material), tuple(immaterial))
+
+
+def _states(value: JSON) -> bool:
+    """Whether something is said here that is not prose: a name, a number, a truth value."""
+    if isinstance(value, dict):
+        return any(map(_states, value.values()))
+    if isinstance(value, list):
+        return any(map(_states, value))
+    return value is not None and not is_prose(value)
 
 
 def _differences(

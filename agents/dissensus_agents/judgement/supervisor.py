@@ -64,12 +64,12 @@ class Verdict(BaseModel):
     wrong_steps: list[Step] = Field(
         default=[], description="For each position whose reasoning fails: its first wrong step"
     )
-    cause: Cause | None = Field(None, description="Why the positions diverge")
-    reason: str = Field("", description="Why you rule so, in a few sentences")
+    cause: Cause | None = Field(default=None, description="Why the positions diverge")
+    reason: str = Field(default="", description="Why you rule so, in a few sentences")
     decision: Decision = Field(description="uphold, amend, retry, reject or escalate")
-    position: str | None = Field(None, description="The position upheld or amended")
-    amendment: dict[str, Any] | None = Field(None, description="Values by path, to amend")
-    clarification: str | None = Field(None, description="What to tell the panel, to retry")
+    position: str | None = Field(default=None, description="The position upheld or amended")
+    amendment: dict[str, Any] | None = Field(default=None, description="Values by path, to amend")
+    clarification: str | None = Field(default=None, description="What to tell the panel, to retry")
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +227,10 @@ def blind(positions: Sequence[Seen], seed: int) -> tuple[tuple[Seen, ...], dict[
 def quoted(seen: Seen) -> str:
     """A position as material: what it says, and the reasoning between markers it cannot close."""
     lines = [f"## Position {seen.label}"]
-    lines += [f"{path} = {_inert(canonical(value))}" for path, value in seen.values.items()]
+    lines += [f"{_line(path)} = {_inert(canonical(value))}" for path, value in seen.values.items()]
     if seen.confidence is not None:
         lines.append(f"Stated confidence: {seen.confidence:.2f}")
-    lines += [f"Failed check: {detail}" for detail in seen.failed]
+    lines += [f"Failed check: {_line(detail)}" for detail in seen.failed]
     for kind, text in seen.reasoning:
         body = _inert(text[:MAX_REASONING]) if text else "(withheld by the provider)"
         cut = (
@@ -246,9 +246,14 @@ def _inert(text: str) -> str:
     return text.replace(QUOTE_OPEN, "‹‹‹").replace(QUOTE_CLOSE, "›››")
 
 
+def _line(text: str) -> str:
+    """What models wrote, outside of the markers: on one line, so that it begins nothing new."""
+    return _inert(" ".join(text.split()))
+
+
 def _dispute(review: Review) -> str:
     lines = [
-        f"{item.path} (suspected cause: {item.cause.replace('_', ' ')})"
+        f"{_line(item.path)} (suspected cause: {item.cause.replace('_', ' ')})"
         for item in review.disagreements
     ]
     if review.hollow:

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from inquiries import Inquiry
-
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Change, Decision, Proposal, Round, Ruling
 from dissensus_state.rounds import binding
 from dissensus_state.store import Session
+from inquiries import Inquiry
 
 
 def intent(agent: str = "ana", *, reserved: int = 0, attempt: int = 1) -> Call:
@@ -72,10 +71,17 @@ def to_judging(session: Session[Inquiry]) -> None:
         pass
 
 
+def begun(journal: Journal, step: str = "conclude", *agents: str) -> tuple[Round, list[Call]]:
+    """A new round on the newest version, with the calls of its agents sent."""
+    opened = journal.begin(step, journal.session.head, [intent(agent) for agent in agents])
+    assert opened is not None
+    return opened
+
+
 def in_review(session: Session[Inquiry]) -> tuple[Journal, Round, tuple[Proposal, ...]]:
     """A round whose two agents disagree on the verdict, in review."""
     journal = Journal(session)
-    opened, sent = journal.begin("conclude", session.head, [intent("ana"), intent("ben")])
+    opened, sent = begun(journal, "conclude", "ana", "ben")
     journal.settle([answered(call) for call in sent])
     made = (proposes(session, "ana", verdict="the valve"), proposes(session, "ben", verdict="the pump"))
     return journal, journal.propose(opened, made, {"disagreements": ["/verdict"]}), made

@@ -1,0 +1,43 @@
+"""What a run logs: one event for each thing that happens, through the application's own logging.
+
+Where the application has configured structlog, events go there; else to the standard library's
+logger `dissensus.run`, as `event field=value …`. Nothing is configured here, and nothing is printed
+unless the application sets its logging up: structlog's own default writes to standard output. What
+models write is never logged.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import structlog
+
+from .running import Progress
+
+QUIET = frozenset({"asked", "answered", "proposed", "agreed"})
+"""Logged as debug; everything else as info, what went wrong as a warning."""
+
+LOUD = frozenset({"abstained", "conflict", "refused", "rejected", "parked"})
+
+FIELDS = ("agent", "model", "cost", "version", "author", "decision", "supervisor", "code", "path", "votes", "base")
+"""What of an event's body is logged: names, numbers and codes, no text of a model."""
+
+_plain = logging.getLogger("dissensus.run")
+_unconfigured: Any = structlog.wrap_logger(
+    _plain,
+    processors=[structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer(["event"])],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+
+
+def log(session: str, progress: Progress) -> None:
+    """Log an event with its session, step and round."""
+    level = logging.DEBUG if progress.kind in QUIET else logging.INFO
+    level = logging.WARNING if progress.kind in LOUD else level
+    configured = structlog.is_configured()
+    if not configured and not _plain.isEnabledFor(level):
+        return
+    logger = structlog.get_logger("dissensus.run") if configured else _unconfigured
+    told = {name: progress.body[name] for name in FIELDS if progress.body.get(name) is not None}
+    logger.log(level, progress.kind, session=session, step=progress.step, round=progress.round, **told)

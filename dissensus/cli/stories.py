@@ -1,0 +1,186 @@
+"""The pages that tell at length: a commit, a round, who wrote a value, what is disputed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from .blocks import Block, Line, Passage
+from .data import Data
+from .pages import facts, grid
+from .texts import compact, money, when
+
+
+def show(data: Data) -> list[Block]:
+    """A commit, a round, or the round that a commit came from."""
+    page: list[Block] = []
+    if data["commit"]:
+        page += commit(data["commit"])
+    if data["round"]:
+        page += [*([Line()] if page else []), *round_(data["round"])]
+    return page
+
+
+def commit(item: Data) -> list[Block]:
+    """One commit with its patch."""
+    head = {
+        "author": item["author"],
+        "transition": item["transition"],
+        "when": when(item["at"]),
+        "read at": f"v{item['base']}" if item["base"] >= 0 else None,
+        "reads": item["reads"],
+        "isolation": item["isolation"],
+        "key": item["key"],
+        "hash": item["hash"],
+    }
+    return [
+        Line(f"version {item['version']}", "bold"),
+        *facts(head, 2),
+        *_operations(item["patch"], 2),
+        *facts({"evidence": item["evidence"]}, 2),
+    ]
+
+
+def _operations(patch: list[list[object]], indent: int) -> list[Block]:
+    rows = [(verb, path, *map(compact, rest[:1] or [""])) for verb, path, *rest in patch]
+    return grid("", rows, "green bold", indent)
+
+
+def round_(item: Data) -> list[Block]:
+    """One round: its proposals, calls with reasoning, and rulings."""
+    page: list[Block] = [Line(_round_title(item), "bold")]
+    page += [
+        *facts({"started": when(item["started_at"]), "note": item["note"]}, 2),
+        *_review(item["review"]),
+    ]
+    for proposal in item["proposals"]:
+        page += _proposal(proposal)
+    for call in item["calls"]:
+        page += _call(call)
+    for ruling in item["rulings"]:
+        page += ruling_(ruling, 2)
+    return page
+
+
+def _round_title(item: Data) -> str:
+    again = f", again of r{item['again_of']}" if item["again_of"] else ""
+    return f"round {item['round']} ({item['step']}): {item['status']}, read at v{item['base']}{again}"
+
+
+def _proposal(item: Data) -> Iterator[Block]:
+    sure = "" if item["confidence"] is None else f", confidence {item['confidence']:.2f}"
+    yield Line(f"proposal of {item['agent']}: {item['status']}{sure}", "cyan", 2)
+    yield from facts({"reads": item["reads"], "detail": item["detail"]}, 4)
+    yield from _operations(item["patch"], 4)
+
+
+def _call(item: Data) -> Iterator[Block]:
+    tokens = f"{item['input_tokens']:,} tokens in, {item['output_tokens']:,} out"
+    took = f"{item['latency_ms']:,} ms"
+    yield Line(
+        f"call {item['attempt']} of {item['agent']} to {item['model']} ({item['lineage']}): "
+        f"{item['status']}, {tokens}, {money(item['usd'])}, {took}",
+        "cyan",
+        2,
+    )
+    yield from facts({"detail": item["detail"]}, 4)
+    yield from _text(item["reasoning_kind"], item["reasoning"], 4)
+    yield from _text("answer", item["answer"], 4)
+
+
+def _text(title: str, text: str | None, indent: int) -> Iterator[Block]:
+    if text:
+        yield Line(f"{title}:", "dim", indent)
+        yield Passage(text, indent + 2)
+
+
+def ruling_(item: Data, indent: int) -> Iterator[Block]:
+    """One ruling."""
+    yield Line(f"ruling {item['n']} of {item['author']}: {item['decision']}", "yellow", indent)
+    said = ("upheld", "dissent", "amendment", "clarification", "cause", "steps", "notes")
+    yield from facts({name: item[name] for name in said}, indent + 2)
+    yield from _text("reason", item["reason"], indent + 2)
+
+
+def blame(data: Data) -> list[Block]:
+    """Who wrote a value, and on what grounds."""
+    made = data["commit"]
+    head = {
+        "value": compact(data["value"]),
+        "written by": data["authors"],
+        "in": f"v{made['version']}" + (f" (round {made['round']})" if made["round"] else ""),
+        "transition": made["transition"],
+        "when": when(made["at"]),
+        "from": data["reads"],
+        "calls": [f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]],
+    }
+    page: list[Block] = [
+        Line(f"{data['path'] or '/'} at v{data['version']}", "bold"),
+        *facts(head, 2),
+    ]
+    for agent, text in data["reasoning"].items():
+        page += _text(f"reasoning of {agent}", text, 2)
+    for item in data["rulings"]:
+        page += ruling_(item, 2)
+    for item in data["dissent"]:
+        page += [Line(f"dissent of {item['agent']}", "red", 2), *_operations(item["patch"], 4)]
+    return page
+
+
+def disagreements(data: Data) -> list[Block]:
+    """The rounds under review, each with its positions and rulings."""
+    page: list[Block] = []
+    for item in data["rounds"]:
+        page += [*([Line()] if page else []), *_dispute(item)]
+    return page
+
+
+def _dispute(item: Data) -> Iterator[Block]:
+    yield Line(_round_title(item), "bold")
+    yield from facts({"note": item["note"]}, 2)
+    yield from _review(item["review"])
+    for ruling in item["rulings"]:
+        yield from ruling_(ruling, 2)
+
+
+def _review(item: Data | None) -> Iterator[Block]:
+    if item is None:
+        return
+    reasons = {
+        "effective votes": None if item["votes"] is None else f"{item['votes']:.2f}",
+        "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
+        "review": "the transition asks for a ruling" if item["asked"] else None,
+        "void": item["void"],
+    }
+    yield from facts(reasons, 2)
+    for disagreement in item["disagreements"]:
+        yield from _disagreement(disagreement)
+    if not item["disagreements"]:
+        yield from _positions(item["positions"])
+    for failed in item["failed"]:
+        yield Line(_failed(failed), "red", 2)
+
+
+def _positions(positions: Sequence[Data]) -> Iterator[Block]:
+    """Where nothing is disputed, what may be upheld as a whole."""
+    for item in positions:
+        yield Line(f"{item['letter']}  {', '.join(item['agents'])}", "cyan", 2)
+        yield from _operations(item["patch"], 4)
+
+
+def _failed(item: Data) -> str:
+    who = ", ".join(item.get("agents", ()))
+    return f"failed check of {who}: {item.get('verifier')}: {item.get('detail')}"
+
+
+def _disagreement(item: Data) -> Iterator[Block]:
+    why = str(item["cause"]).replace("_", " ")
+    yield Line(
+        f"{item['path'] or '/'}: distance {item['distance']:.2f}, suspected cause: {why}",
+        "yellow",
+        2,
+    )
+    rows = [
+        (", ".join(position["letters"]), ", ".join(position["holders"]), compact(position["value"]))
+        for position in item["positions"]
+    ]
+    yield from grid("", rows, "bold cyan", 4)

@@ -1,0 +1,21 @@
+"""What the tests of a round share: a store on each database, and a session in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dissensus_state.store import Session, Store
+from panels import Case
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    with Store.open(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def session(store: Store) -> Session[Case]:
+    return store.create(Case(), name="case")
