@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from recorded import Question, letter_of
 
 from dissensus_agents.agent import Agent
+from dissensus_agents.errors import ModelFailed
 from dissensus_agents.graph import END, AgentGraph
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
 from dissensus_agents.messages import Part, Reply
@@ -28,7 +29,7 @@ class Exam(SharedState):
     """Questions that stand in the state from the start, and a letter for each that is answered."""
 
     questions: list[str]
-    answers: Annotated[dict[str, str], MergeByKey()] = {}
+    answers: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012 - pydantic copies it
 
 
 def exam_of(questions: Sequence[Question]) -> Exam:
@@ -85,12 +86,10 @@ def graph_of(
         return "answer" if go_on and len(state.answers) < len(state.questions) else END
 
     graph = AgentGraph(Exam)
-    seats = [Seat(model.name, model).agent for model in panel]
+    seats = [Seat(f"seat-{n}", model).agent for n, model in enumerate(panel, 1)]
     supervisor = Supervisor(chair, parse=rule, attempts=1)
-    graph.add_step(
-        "answer", seats, writes={"answers"}, supervisor=supervisor, hollow_below=ENOUGH_VOTES
-    )
-    graph.add_step("chair_alone", [Seat(chair.name, chair, always=True).agent], writes={"answers"})
+    graph.add_step("answer", seats, writes={"answers"}, supervisor=supervisor, hollow_below=ENOUGH_VOTES)
+    graph.add_step("chair_alone", [Seat("chair", chair, always=True).agent], writes={"answers"})
     graph.add_edge("answer", after)
     graph.add_edge("chair_alone", after)
     return graph
@@ -98,8 +97,6 @@ def graph_of(
 
 async def run(graph: AgentGraph, session: Session[Exam]) -> None:
     """Run to the last question; where the whole panel abstains, begin again with the chair alone."""
-    from dissensus_agents.errors import ModelFailed
-
     most = 2 * len(session.current().state["questions"]) + 100
     while True:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -14,7 +16,7 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
-from dissensus_agents.messages import Request
+from dissensus_agents.messages import Reply, Request
 from dissensus_agents.models.prices import FREE, Price
 from dissensus_agents.models.recordings import RecordedModel
 
@@ -109,12 +111,37 @@ class Asked:
         os.write(self._file, f"{time.time_ns() // 1_000_000}\t{model}\t{number}\n".encode())
 
 
+class SlowModel(RecordedModel):
+    """A recording that takes its time, as a provider does."""
+
+    seconds = 0.0
+
+    async def answer(self, request: Request) -> Reply:
+        """The recorded answer, some time after it was asked for: at random, at most `seconds`."""
+        reply = await super().answer(request)
+        await asyncio.sleep(random.uniform(0, self.seconds))
+        return reply
+
+
 def recorded_models(
-    exam: Sequence[Question], names: Iterable[str], data: Path, asked: Asked | None = None
+    exam: Sequence[Question],
+    names: Iterable[str],
+    data: Path,
+    asked: Asked | None = None,
+    seconds: float = 0.0,
 ) -> dict[str, RecordedModel]:
-    """Each model, answering from its recordings, at its list price."""
+    """Each model, answering from its recordings, at its list price.
+
+    Args:
+        asked: Where each real ask is noted.
+        seconds: How long an answer takes at most; 0 is at once.
+    """
     terms = _terms(data)
-    return {name: _recorded(exam, name, terms.get(name, {}), asked) for name in names}
+    models = {name: _recorded(exam, name, terms.get(name, {}), asked, slow=seconds > 0) for name in names}
+    for model in models.values():
+        if isinstance(model, SlowModel):
+            model.seconds = seconds
+    return models
 
 
 def _terms(data: Path) -> Mapping[str, Mapping[str, object]]:
@@ -124,7 +151,7 @@ def _terms(data: Path) -> Mapping[str, Mapping[str, object]]:
 
 
 def _recorded(
-    exam: Sequence[Question], name: str, terms: Mapping[str, object], asked: Asked | None
+    exam: Sequence[Question], name: str, terms: Mapping[str, object], asked: Asked | None, *, slow: bool
 ) -> RecordedModel:
     def answer(request: Request) -> str:
         number = number_of(request)
@@ -136,7 +163,8 @@ def _recorded(
     if "usd_in" in terms:
         sent, said = (Decimal(str(terms[key])) for key in ("usd_in", "usd_out"))
         price = Price(sent, said, source=PRICES)
-    return RecordedModel(name, answer, lineage=str(terms.get("lineage", "")), price=price)
+    kind = SlowModel if slow else RecordedModel
+    return kind(name, answer, lineage=str(terms.get("lineage", "")), price=price)
 
 
 def asks(path: Path) -> Iterator[tuple[int, str, int]]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from dissensus_state.patches import Operation, Patch
-from dissensus_state.values import Path, parse_path
+from dissensus_state.errors import Denied, NotFound, Refused
+from dissensus_state.patches import Operation, Patch, get, touched
+from dissensus_state.values import Path, parse_path, pointer, within
 
 from .errors import GraphError, WrongType
 from .messages import Part, Reply, Request
@@ -97,8 +98,12 @@ class Agent:
         Raises:
             MalformedAnswer: it cannot be read.
             WrongType: it can be read and does not fit.
+            Denied: it would write what the step may not.
         """
-        return task.parsed(self.parse, reply) if self.parse else task.read(reply)
+        try:
+            return task.parsed(self.parse, reply) if self.parse else task.read(reply)
+        except (NotFound, Refused) as error:
+            raise WrongType(error.message, **error.context) from error
 
 
 def as_model(model: Model | str | Callable[[Request], Any], name: str) -> Model:
@@ -163,7 +168,21 @@ class Task:
     def patch(self, said: Mapping[str, Any]) -> Patch:
         """Values for fields as a patch, each in the way its field merges."""
         operations = (self._shape.operation(parse_path(path), value) for path, value in said.items())
-        return tuple(operation for operation in operations if not _empty(operation))
+        patch = tuple(
+            part for operation in operations for part in self._parts(operation) if not _empty(operation)
+        )
+        for path in touched(patch):
+            if not within(path, self.writes):
+                raise Denied(f"The step may write {', '.join(map(pointer, self.writes))}", path=pointer(path))
+        return patch
+
+    def _parts(self, operation: Operation) -> Iterable[Operation]:
+        """The operation; where the step may write parts of a replaced field only, these parts of it."""
+        whole = operation.path
+        parts = [path for path in self.writes if path[:1] == whole and path != whole]
+        if operation.verb != "set" or whole in self.writes or not parts:
+            return (operation,)
+        return [self._shape.operation(path, get(operation.value, path[1:])) for path in parts]
 
 
 def _empty(operation: Operation) -> bool:

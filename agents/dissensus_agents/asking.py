@@ -12,7 +12,7 @@ from dissensus_state.records import Call, Round
 from dissensus_state.values import JSON
 
 from .crossing import aside
-from .errors import ModelFailed
+from .errors import MissingKey, ModelFailed
 from .messages import Part, Reply, Request, Usage
 from .models.client import Model
 from .models.prices import Price, cost, worst_case
@@ -130,6 +130,11 @@ def _failed(call: Call) -> ModelFailed:
     return ModelFailed(message, next_step=next_step, recorded=code, **detail)
 
 
+def _unsent(call: Call) -> bool:
+    """Whether a failed call never left, so that it says nothing of the model."""
+    return (call.detail or {}).get("code") == MissingKey.code
+
+
 class Asker:
     """Makes the calls of a run, each recorded before and after.
 
@@ -152,7 +157,8 @@ class Asker:
         """The answer of one attempt: the recorded one, or one that is asked for now.
 
         A call that was sent by a worker that is gone may have been answered and billed: it comes
-        back as `unknown`, charged in full, and the caller asks again.
+        back as `unknown`, charged in full, and the caller asks again. So it does where the call never
+        left for want of a key.
 
         Args:
             seat: The agent, or the supervisor's seat.
@@ -166,8 +172,10 @@ class Asker:
             known = await self._send(round_, intent(seat, number, model, request, self.unpriced))
         elif known.status == "answered":
             return known, reply_of(known)
-        elif known.status == "failed":
+        elif known.status == "failed" and not _unsent(known):
             raise _failed(known)
+        elif known.status == "failed":
+            return known, Reply("", known.model)
         elif known.status == "unknown" or not self._is_mine(known):
             return await self._give_up(known), Reply("", known.model)
         return await self.ask(known, model, request)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from dissensus_state.patches import COMMUTING, Operation, Patch
+from dissensus_state.errors import NotFound
+from dissensus_state.patches import COMMUTING, Operation, Patch, apply
 from dissensus_state.records import Proposal
-from dissensus_state.values import JSON, Path, overlap, pointer
+from dissensus_state.values import JSON, Path, overlap, parse_path, pointer
 
 from .judgement.disagreement import Disagreement
 
@@ -134,5 +135,22 @@ def _said(operation: Operation) -> Mapping[str, JSON]:
 
 
 def all_values(patch: Patch) -> dict[str, JSON]:
-    """What a patch says at each path, additions included: what verifiers look at."""
-    return values_of(patch, compared=[()])
+    """What a patch says at each path, additions included: what verifiers look at.
+
+    What is put inside of a value that stands in the same patch is shown in its place there.
+    """
+    folded: dict[str, JSON] = {}
+    for path, value in values_of(patch, compared=[()]).items():
+        above = next((known for known in folded if path.startswith(f"{known}/")), None)
+        if above is None or not _put(folded, above, path, value):
+            folded[path] = value
+    return folded
+
+
+def _put(folded: dict[str, JSON], above: str, path: str, value: JSON) -> bool:
+    """Put a value inside of the one above it; whether there is a place for it."""
+    try:
+        folded[above] = apply(folded[above], (Operation("set", parse_path(path[len(above) :]), value),))
+    except NotFound:
+        return False
+    return True

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state import blobs
-from dissensus_state.errors import Diverged
+from dissensus_state.errors import Denied, Diverged
 from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Commit, Proposal, Ruling
 from dissensus_state.values import JSON, canonical, digest
@@ -80,11 +80,16 @@ def _agent(running: Running, agent: Agent, proposals: list[Proposal]) -> None:
     stored = next((item for item in proposals if item.agent == agent.name), None)
     if stored is None:
         raise _diverged(running.round.round, "agents", [item.agent for item in proposals], agent.name)
-    if stored.status == "abstained" or said is None:
-        return
     where = f"proposal of {agent.name}"
+    if stored.status == "abstained" or said is None:
+        _same(running, where, _kind(abstained=stored.status == "abstained"), _kind(abstained=said is None))
+        return
     _same(running, f"{where}: patch", patch_to_json(stored.patch), patch_to_json(said.patch))
     _same(running, f"{where}: reads", list(stored.reads), list(running.reads[agent.name]))
+
+
+def _kind(*, abstained: bool) -> str:
+    return "an abstention" if abstained else "a proposal"
 
 
 def _said(running: Running, agent: Agent) -> Answer | None:
@@ -98,7 +103,7 @@ def _said(running: Running, agent: Agent) -> Answer | None:
             continue
         try:
             return agent.read(reply_of(call), running.step.task)
-        except (MalformedAnswer, WrongType) as error:
+        except (MalformedAnswer, WrongType, Denied) as error:
             request = request.again(call.answer or "", objection(error))
     return None
 

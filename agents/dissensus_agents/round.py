@@ -23,7 +23,7 @@ from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
 from .judgement.verifiers import run_verifiers
 from .messages import Reply, Request
-from .models.replies import objection
+from .models.replies import Unusable, objection
 from .positions import Side, all_values, joined, sides_of, values_of
 from .running import Run, Running
 from .steps import Step
@@ -155,6 +155,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
         done.append(call)
         if call.status == "unknown":
             running.outcomes.append(unknown(call))
+        if call.status != "answered":
             continue
         run.emit(running.progress("answered", agent=agent.name, model=call.model, cost=call.cost))
         read_as = _read(running, agent, reply)
@@ -165,14 +166,15 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
         request = request.again(reply.text, objection(read_as))
 
 
-def _read(running: Running, agent: Agent, reply: Reply) -> Answer | MalformedAnswer | WrongType:
-    """What the agent says, or why its answer would not do."""
+def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
+    """What the agent says, or why its answer would not do; what it may not write is in the history."""
     try:
         return agent.read(reply, running.step.task)
     except (MalformedAnswer, WrongType) as error:
         return error
-    except Refused as error:
-        return WrongType(error.message, **error.context)
+    except Denied as error:
+        running.outcomes.append(Outcome("denied", {"agent": agent.name, **error.as_dict()}))
+        return error
 
 
 def unknown(call: Call) -> Outcome:
@@ -189,7 +191,9 @@ def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Ca
     )
 
 
-def _abstained(run: Run, running: Running, agent: Agent, error: ModelFailed, attempt: int) -> Proposal:
+def _abstained(
+    run: Run, running: Running, agent: Agent, error: ModelFailed | Denied, attempt: int
+) -> Proposal:
     detail = error.as_dict()
     running.outcomes.append(Outcome("abstained", {"agent": agent.name, **detail}))
     run.emit(running.progress("abstained", agent=agent.name, **detail))
@@ -220,9 +224,7 @@ async def _settle_void(run: Run, running: Running, why: dict[str, Any]) -> None:
     )
 
 
-_BY_CODE: dict[str, type[ModelFailed]] = {
-    kind.code: kind for kind in (MalformedAnswer, WrongType)
-}
+_BY_CODE: dict[str, type[Unusable]] = {kind.code: kind for kind in (MalformedAnswer, WrongType, Denied)}
 
 
 # Compare, weigh, verify

@@ -45,7 +45,7 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
     try:
         code = group.main(list(arguments), "dissensus", standalone_mode=False, obj=here)
     except DissensusError as error:
-        if False:
+        if here.debug:
             traceback.print_exc()
         return _report(error, as_json=as_json)
     except click.ClickException as error:

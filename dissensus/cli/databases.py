@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 
 @click.group(
-    epilog=examples("dissensus db current inquiry.db", "dissensus db upgrade postgresql://host/name")
+    epilog=examples("dissensus db current inquiry.db", "dissensus db upgrade postgresql://host/name"),
+    no_args_is_help=False,
 )
 def db() -> None:
     """Look after the tables of a database."""

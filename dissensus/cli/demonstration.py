@@ -20,7 +20,6 @@ def demo(database: str | None) -> int:
     from dissensus.research import demo as ready_made
 
     chosen = database or ready_made.free_file()
-    here = situation()
-    here.kept = ready_made.address(chosen)
-    here.again = f"dissensus demo --database {here.kept}"
+    situation().kept = ready_made.address(chosen)
+    situation().again = ready_made.resuming(chosen)
     return ready_made.main(chosen)

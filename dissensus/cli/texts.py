@@ -52,7 +52,7 @@ def clipped(text: str, limit: int) -> str:
 
 def encoded(value: Any) -> str:
     """A value as the JSON that `--json` prints: one line of ASCII, whatever stands in it."""
-    return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+    return json.dumps(value, default=str)
 
 
 def compact(value: Any, indent: int | None = None) -> str:
@@ -65,9 +65,7 @@ def compact(value: Any, indent: int | None = None) -> str:
 
 
 def _escaped(char: str) -> str:
-    if char == "\n" or _visible(char) == char:
-        return char
-    return "\\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
+    return char if char == "\n" or _visible(char) == char else json.dumps(char)[1:-1]
 
 
 def when(milliseconds: int | None) -> str:

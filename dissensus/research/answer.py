@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dissensus.cli.blocks import Block, Grid, Line
 from dissensus.cli.texts import count, money, usd
+from dissensus_state.errors import NotFound
 from dissensus_state.patches import get
 
 from .telling import failed_check, together, votes, wrapped
@@ -27,10 +28,10 @@ def page(session: Session[Incident]) -> list[Block]:
     Raises:
         NotFound: there is no verdict.
     """
-    why = session.blame(CAUSE)
     verdict = session.state.verdict
-    assert verdict is not None, "what can be blamed is there"
-    return [*_verdict(verdict), *_dissent(session, why), *_cost(session)]
+    if verdict is None:
+        raise NotFound("There is no verdict yet", next_step="See what is open with `dissensus disagreements`")
+    return [*_verdict(verdict), *_dissent(session, session.blame(CAUSE)), *_cost(session)]
 
 
 def _verdict(verdict: Verdict) -> list[Block]:
@@ -71,5 +72,5 @@ def _cost(session: Session[Incident]) -> list[Block]:
 def _unknown(calls: list[Call]) -> list[Block]:
     lost = [call for call in calls if call.status == "unknown"]
     charged = money(usd(sum(call.cost or 0 for call in lost)))
-    said = f"{count(len(lost), 'call')} of these had no answer when a run was stopped: {charged} as the worst case"
+    said = f"{count(len(lost), 'call')} without an answer when a run was stopped, charged in full: {charged}"
     return [Line(said, "yellow", 2)] if lost else []

@@ -13,7 +13,7 @@ from dissensus.cli.blocks import Block, Line, plain
 from dissensus.cli.output import colours, write
 from dissensus_agents.graph import AgentGraph
 from dissensus_state.engines import read_url
-from dissensus_state.errors import DatabaseFailed
+from dissensus_state.errors import DatabaseFailed, located
 from dissensus_state.records import Round
 from dissensus_state.shapes import shape_of
 from dissensus_state.store import Budget, Session, Store
@@ -36,12 +36,11 @@ ABOUT = (
 COMMANDS = ("log", f"blame {answer.CAUSE}", "disagreements", "replay", "verify")
 
 
-def main(database: str | None = None, *, delay: float | None = None) -> int:
+def main(database: str | None = None) -> int:
     """Run the demo, go on with one that was stopped, or show what a finished one has left.
 
     Args:
         database: A SQLite file or a URL; by default a new file in the current folder.
-        delay: About how many seconds a model takes; by default none where nobody watches.
 
     Returns:
         0.
@@ -50,12 +49,13 @@ def main(database: str | None = None, *, delay: float | None = None) -> int:
         DissensusError: what it says; what was acknowledged is kept.
     """
     chosen = database or free_file()
-    seconds = (DELAY if sys.stdout.isatty() else 0.0) if delay is None else delay
-    with Store.open(chosen) as store:
+    delay = DELAY if sys.stdout.isatty() else 0.0
+    with Store.open(chosen) as store, located(resume=resuming(chosen)):
         session, is_new = _session(store)
-        _show([Line("dissensus demo", "bold"), wrapped(ABOUT, 0), Line(f"database: {address(chosen)}", "dim")])
+        where = Line(f"database: {address(chosen)}", "dim")
+        _show([Line("dissensus demo", "bold"), wrapped(ABOUT, 0), where])
         if session.state.verdict is None:
-            graph = incident_graph(script.panel(seconds), script.chair(seconds))
+            graph = incident_graph(script.panel(delay), script.chair(delay))
             asyncio.run(_watch(graph, session, is_new=is_new))
         else:
             _show([Line(), Line("This demo has finished before; here is its result.", "yellow")])
@@ -69,19 +69,22 @@ def free_file() -> str:
     Raises:
         DatabaseFailed: nothing can be written there.
     """
-    for number in count(1):
-        path = Path(f"{FILE}.db" if number == 1 else f"{FILE}-{number}.db")
-        try:
-            path.touch(exist_ok=False)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise DatabaseFailed(
-                f"{path} cannot be made in {Path.cwd()}: {error.strerror}",
-                next_step="Name a file somewhere else with --database",
-            ) from error
-        break
-    return str(path)
+    names = (f"{FILE}.db" if number == 1 else f"{FILE}-{number}.db" for number in count(1))
+    return next(name for name in names if _made(Path(name)))
+
+
+def _made(path: Path) -> bool:
+    """Whether the file was not there, and now is: two demos that begin at once get one each."""
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        raise DatabaseFailed(
+            f"{path} cannot be made in the current folder: {error.strerror}",
+            next_step="Name a file somewhere else with --database",
+        ) from error
+    return True
 
 
 def address(database: str) -> str:
@@ -94,6 +97,11 @@ def address(database: str) -> str:
         shown = read_url(database).render_as_string(hide_password=True)
         database = shown.replace("+psycopg", "", 1)
     return shlex.quote(database)
+
+
+def resuming(database: str) -> str:
+    """The command that goes on with a demo that was stopped."""
+    return f"dissensus demo --database {address(database)}"
 
 
 def _session(store: Store) -> tuple[Session[Incident], bool]:

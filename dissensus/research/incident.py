@@ -60,7 +60,7 @@ class Incident(SharedState):
     question: str
     documents: dict[str, str]
     phase: Literal["gathering", "judging", "closed"] = "gathering"
-    findings: Annotated[list[Quotation], Append] = []
+    findings: Annotated[list[Quotation], Append] = Field(default_factory=list)
     verdict: Verdict | None = None
 
     transitions: ClassVar[list[Transition]] = [
@@ -71,7 +71,7 @@ class Incident(SharedState):
     @staticmethod
     @invariant("verdict")
     def a_verdict_rests_on_quotations_that_stand(
-        before: Incident, after: Incident, evidence: Sequence[Mapping[str, Any]]
+        _: Incident, after: Incident, evidence: Sequence[Mapping[str, Any]]
     ) -> bool | str:
         """Whoever rules, a verdict with a quotation that no document bears out is not committed."""
         failed = [item["detail"] for item in evidence if not item["passed"]]

@@ -264,7 +264,7 @@ def _call(row: Row) -> Call:
         status=status,
         answer=_unpacked(answer),
         reasoning=_unpacked(reasoning),
-        reasoning_kind=kind or "rationale",
+        reasoning_kind="rationale" if kind is None else kind,
         raw=None if raw is None else unpack(raw),
         input_tokens=tokens_in,
         output_tokens=tokens_out,
@@ -274,6 +274,6 @@ def _call(row: Row) -> Call:
         cost=cost,
         latency_ms=latency,
         ttft_ms=ttft,
-        finish_reason=finish or "stop",
+        finish_reason="stop" if finish is None else finish,
         detail=None if detail is None else parse_object(detail),
     )

@@ -15,22 +15,34 @@ from .values import JSON, MAX_DEPTH, key_of, normalise
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def plain(value: Any, path: str, depth: int) -> Any:
+def plain(value: Any, path: str, depth: int, *, typed: bool = False) -> Any:
     """Models inside a value as data, so that they are checked like anything from outside.
 
     What JSON does not have is refused here: pydantic would make NaN a None, and 1 and "1" one key.
+
+    Args:
+        typed: The value stands inside a model, whose types say what its keys are.
     """
     if isinstance(value, BaseModel):
-        value = _dumped(value, path)
+        value, typed = _dumped(value, path), True
     if type(value) in _SCALARS or depth > MAX_DEPTH:
         return normalise(value, path, depth)
     if isinstance(value, dict):
-        return {key_of(key, path): plain(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
+        _check_names(value, path, typed=typed)
+        return {key: plain(item, f"{path}/{key}", depth + 1, typed=typed) for key, item in value.items()}
     if isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
-        return [plain(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
+        return [plain(item, f"{path}/{n}", depth + 1, typed=typed) for n, item in enumerate(value)]
     return value
+
+
+def _check_names(value: dict[Any, Any], path: str, *, typed: bool) -> None:
+    if not typed:
+        for key in value:
+            key_of(key, path)
+    elif len({str(key) for key in value}) < len(value):
+        raise ValueRefused("Two keys here are one as text", path=path)
 
 
 def _dumped(model: BaseModel, path: str) -> dict[str, Any]:

@@ -129,6 +129,16 @@ def check_writes(transition: Transition | None, paths: Iterable[Path]) -> None:
             )
 
 
+def check_rights(author: str, writable: tuple[Path, ...] | None, paths: Iterable[Path]) -> None:
+    """Raise `Denied` for the first path that an author may not write; None allows all."""
+    if writable is None:
+        return
+    for path in paths:
+        if not within(path, writable):
+            allowed = ", ".join(pointer(place) for place in writable) or "nothing"
+            raise Denied(f"{author} may write {allowed}", path=pointer(path), author=author)
+
+
 def check_guard(transition: Transition | None, before: Any, after: Any, evidence: Any) -> None:
     """Raise `TransitionRefused` where the transition's guard says no."""
     if transition is None or transition.guard is None:
@@ -150,6 +160,7 @@ def check_invariant(rule: Rule, fields: Iterable[str], before: Any, after: Any, 
             f"{rule.__name__.replace('_', ' ')}: {reason}",
             rule=rule.__name__,
             path=", ".join(f"/{name}" for name in fields),
+            value=", ".join(str(getattr(after, name, None))[:80] for name in fields) or None,
         )
 
 

@@ -87,7 +87,7 @@ def _read_round(row: Sequence[Any]) -> Round:
         started_at,
         again_of,
         note,
-        parse_object(review) if review else None,
+        None if review is None else parse_object(review),
     )
 
 
@@ -97,12 +97,12 @@ def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
     return [
         Proposal(
             agent=agent,
-            patch=blobs.fetch(work, session_id, patch) if patch else (),
-            reads=tuple(parse_list(reads)) if reads else (),
+            patch=() if patch is None else blobs.fetch(work, session_id, patch),
+            reads=() if reads is None else tuple(parse_list(reads)),
             confidence=confidence,
             attempt=attempt,
             status=status,
-            detail=parse_object(detail) if detail else None,
+            detail=None if detail is None else parse_object(detail),
         )
         for agent, patch, reads, confidence, attempt, status, detail in rows
     ]

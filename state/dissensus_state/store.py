@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -19,7 +19,7 @@ from . import calls, commits, history, migrations, rounds, transitions, verify
 from . import diff as diffs
 from . import replay as replays
 from .engines import Database, Statement, Work, insert, insert_absent, wall_clock
-from .errors import Conflict, Denied, NotFound, Refused, SchemaRefused, located
+from .errors import Conflict, Denied, NotFound, Refused, SchemaRefused, ValueRefused, located
 from .records import Account, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .tables import events, sessions
@@ -58,12 +58,21 @@ class Budget:
     """
 
     usd: float | Decimal | str | None = None
-    unpriced: str = "refuse"
+    unpriced: Literal["refuse", "allow"] = "refuse"
+
+    def __post_init__(self) -> None:
+        if self.unpriced not in {"refuse", "allow"}:
+            raise ValueRefused(f"`unpriced` is 'refuse' or 'allow', not {self.unpriced!r}")
+        if not 0 <= (self.nano or 0) < 2**63:
+            raise ValueRefused(f"{self.usd!r} is no amount of US dollars")
 
     @property
     def nano(self) -> int | None:
         """The limit in nano-USD."""
-        return None if self.usd is None else int(Decimal(str(self.usd)) * 1_000_000_000)
+        try:
+            return None if self.usd is None else int(Decimal(str(self.usd)) * 1_000_000_000)
+        except (ArithmeticError, ValueError):
+            raise ValueRefused(f"{self.usd!r} is no amount of US dollars") from None
 
 
 @dataclass(frozen=True, slots=True)

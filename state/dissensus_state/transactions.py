@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from .errors import Denied, Refused
+from .machine import check_rights
 from .patches import Operation, Patch, Verb, apply, get
 from .records import Change, Commit, Isolation
-from .values import JSON, Path, copied, normalise, parse_path, pointer, within
+from .values import JSON, Path, copied, normalise, parse_path
 
 if TYPE_CHECKING:
     from .shapes import Shape
@@ -117,9 +118,7 @@ class Transaction:
             raise
 
     def _stage(self, operation: Operation) -> None:
-        allowed = self._settings.writes
-        if allowed is not None and not within(operation.path, allowed):
-            raise Denied(f"{self._settings.author} may not write here", path=pointer(operation.path))
+        check_rights(self._settings.author, self._settings.writes, operation.touched())
         self._state = apply(self._state, (operation,))
         self._operations.append(operation)
 

@@ -15,13 +15,13 @@ from . import blobs, commits, conflicts, proposals, rounds, snapshots
 from .chain import chained, cited
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
-from .machine import Transition, check_guard, check_invariant, check_writes
+from .machine import Transition, check_guard, check_invariant, check_rights, check_writes
 from .patches import Operation, Patch, apply, touched
 from .records import Change, Commit, Ruling
 from .shapes import Shape, SharedState, rules_for
 from .tables import branches
 from .tables import commits as commits_table
-from .values import JSON, canonical, pointer, within
+from .values import JSON, canonical, pointer
 
 _insert_commit = insert(commits_table)
 _insert_branch = insert(branches)
@@ -153,7 +153,7 @@ def commit(
     if change.base < head.version:
         unseen = list(commits.between(work, session_id, branch, change.base, head.version))
         conflicts.check(change, unseen, head.version)
-    _check_rights(change)
+    check_rights(change.author, change.writes, touched(change.patch))
     after, transition = _after(head, shape, change)
     if ruling is not None and change.round is not None:
         proposals.rule(work, session_id, change.round, ruling)
@@ -176,15 +176,6 @@ def _repeated(done: Commit, change: Change) -> Commit:
 def _check_base(change: Change, head: Head) -> None:
     if not 0 <= change.base <= head.version:
         raise NotFound(f"The base version {change.base} is not there: the head is {head.version}")
-
-
-def _check_rights(change: Change) -> None:
-    if change.writes is None:
-        return
-    for path in touched(change.patch):
-        if not within(path, change.writes):
-            allowed = ", ".join(pointer(place) for place in change.writes) or "nothing"
-            raise Denied(f"{change.author} may write {allowed}", path=pointer(path), author=change.author)
 
 
 def _check_fields(shape: Shape, patch: Patch) -> None:

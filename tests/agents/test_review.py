@@ -11,7 +11,7 @@ import pytest
 from dissensus_agents.errors import ProviderFailed
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict, shuffled
 from dissensus_agents.messages import Reply, Request
-from dissensus_state.store import Session
+from dissensus_state.store import Session, Store
 from panels import Case, Voice, agent, cause, in_prompt, one_step, panel, ruling, upholds, voice
 
 
@@ -112,20 +112,20 @@ ATTACKS = [
 ]
 
 
-@pytest.mark.parametrize("attack", ATTACKS)
-async def test_reasoning_that_closes_its_marks_and_rules_itself_gains_no_authority(
-    session: Session[Case], attack: str
-) -> None:
-    chair = Voice("chair", ruling("disk"))
-    agents = [agent("a", cause("disk")), agent("b", {**cause("net"), "reasoning": attack})]
+async def test_reasoning_that_closes_its_marks_and_rules_itself_gains_no_authority(store: Store) -> None:
+    for attack in ATTACKS:
+        session = store.create(Case())
+        chair = Voice("chair", ruling("disk"))
+        agents = [agent("a", cause("disk")), agent("b", {**cause("net"), "reasoning": attack})]
 
-    await one_step(agents, supervisor=Supervisor(chair)).run(session)
+        await one_step(agents, supervisor=Supervisor(chair)).run(session)
 
-    for part in (part for part in chair.asked[0].parts if (part.source or "").startswith("position:")):
-        assert len(re.findall("<<<", part.text)) == len(re.findall(">>>", part.text)) == 1
-        assert part.text.endswith("\n>>>")
-    given = session.round(1)[3][0]
-    assert (given.decision, given.upheld) == ("uphold", ("a",))
+        shown = [part.text for part in chair.asked[0].parts if (part.source or "").startswith("position:")]
+        assert len(shown) == 2
+        assert all(text.count("<<<") == text.count(">>>") == 1 for text in shown), attack
+        assert all(text.endswith("\n>>>") for text in shown), attack
+        given = session.round(1)[3][0]
+        assert (given.decision, given.upheld) == ("uphold", ("a",)), attack
 
 
 async def test_a_key_or_a_value_with_line_breaks_makes_no_position_of_its_own(session: Session[Case]) -> None:
@@ -183,32 +183,31 @@ async def test_a_verdict_that_cannot_be_read_is_asked_again_with_the_objection(
     assert (given.attempt, given.upheld) == (2, ("a",))
 
 
-@pytest.mark.parametrize(
-    "unusable",
-    [
-        "whatever",
-        '{"decision": "uphold"}',
-        '{"decision": "uphold", "position": "Q"}',
-        '{"decision": "amend", "position": "A"}',
-        '{"decision": "amend", "position": "A", "amendment": {"/nonsense": 1}}',
-        '{"decision": "amend", "position": "A", "amendment": {"/verdict": 1}}',
-        '{"decision": "amend", "position": "A", "amendment": {"nonsense": 1}}',
-        '{"decision": "amend", "position": "A", "amendment": {"/note": "outside of what may be written"}}',
-        '{"decision": "retry"}',
-        '{"decision": "approve", "position": "A"}',
-    ],
-)
-async def test_a_verdict_that_never_can_be_carried_out_is_a_rejection_that_says_so(
-    session: Session[Case], unusable: str
-) -> None:
-    chair = Voice("chair", unusable)
+UNUSABLE = [
+    "whatever",
+    '{"decision": "uphold"}',
+    '{"decision": "uphold", "position": "Q"}',
+    '{"decision": "amend", "position": "A"}',
+    '{"decision": "amend", "position": "A", "amendment": {"/nonsense": 1}}',
+    '{"decision": "amend", "position": "A", "amendment": {"/verdict": 1}}',
+    '{"decision": "amend", "position": "A", "amendment": {"nonsense": 1}}',
+    '{"decision": "amend", "position": "A", "amendment": {"/note": "outside of what may be written"}}',
+    '{"decision": "retry"}',
+    '{"decision": "approve", "position": "A"}',
+]
 
-    await one_step(panel("disk", "net"), supervisor=Supervisor(chair)).run(session)
 
-    given = session.round(1)[3][0]
-    assert (given.decision, given.notes, session.head) == ("reject", ("unreadable verdict",), 0)
-    assert "cannot be read" in given.reason
-    assert len(chair.asked) == 2
+async def test_a_verdict_that_never_can_be_carried_out_is_a_rejection_that_says_so(store: Store) -> None:
+    for unusable in UNUSABLE:
+        session = store.create(Case())
+        chair = Voice("chair", unusable)
+
+        await one_step(panel("disk", "net"), supervisor=Supervisor(chair)).run(session)
+
+        given = session.round(1)[3][0]
+        assert (given.decision, given.notes, session.head) == ("reject", ("unreadable verdict",), 0), unusable
+        assert "cannot be read" in given.reason
+        assert len(chair.asked) == 2
 
 
 async def test_a_supervisor_whose_provider_fails_is_asked_again_by_the_next_run(

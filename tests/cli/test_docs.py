@@ -133,12 +133,3 @@ def test_the_help_of_every_command_says_what_it_does_and_shows_an_example(
 @pytest.mark.parametrize(("name", "command"), list(commands()), ids=[name for name, _ in commands()])
 def test_the_list_of_commands_tells_each_whole(name: str, command: click.Command) -> None:
     assert not command.get_short_help_str(62).endswith("..."), name
-
-
-def test_a_demo_takes_a_name_that_is_still_free(folder: Path) -> None:
-    from dissensus.cli.demonstration import free_name
-
-    assert free_name() == "dissensus-demo.db"
-    (folder / "dissensus-demo.db").touch()
-    (folder / "dissensus-demo-2.db").touch()
-    assert free_name() == "dissensus-demo-3.db"

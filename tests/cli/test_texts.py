@@ -7,7 +7,7 @@ import unicodedata
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dissensus.cli.blocks import Grid, Line, Passage, plain
@@ -52,6 +52,7 @@ def test_a_value_shown_to_people_is_still_the_same_json(value: Any) -> None:
 
 
 @given(anything)
+@example("\x7f")
 def test_the_json_for_programs_is_one_line_of_printable_ascii(value: Any) -> None:
     assert all(" " <= char <= "~" for char in encoded(value))
     assert json.loads(encoded(value)) == value

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from dissensus_agents.messages import Part, Reply, Request, Usage
+from dissensus_agents.models import transport
 from dissensus_agents.models.client import Model
 from dissensus_agents.models.openai import OpenAIModel
 from dissensus_agents.models.retries import Patience
@@ -99,7 +101,7 @@ def test_a_server_that_cannot_is_shown_the_schema_in_the_prompt(
     ask(a_model(provider, dialect=dialect), TYPED)
     body = provider.received[0].body
     assert body.get("response_format") == format_
-    assert json.dumps(SCHEMA) in body["messages"][0]["content"]
+    assert json.dumps(SCHEMA, separators=(",", ":")) in body["messages"][0]["content"]
 
 
 def test_the_answer_is_bounded_by_the_field_that_the_server_knows(provider: Provider) -> None:
@@ -218,6 +220,12 @@ def test_clients_can_be_closed_before_their_loop_ends_and_come_back(provider: Pr
 
     asyncio.run(ask_twice())
     assert provider.connections == 2
+
+
+def test_a_loop_that_has_ended_is_not_kept(provider: Provider) -> None:
+    ask(a_model(provider))
+    gc.collect()
+    assert not transport._clients
 
 
 @pytest.mark.parametrize("library", ["httpx", "httpx2"])

@@ -133,6 +133,8 @@ def waited(provider: Provider, headers: dict[str, str]) -> float:
         ({"retry-after": "Wed, 01 Jan 2031 00:00:30 GMT"}, 30.0),
         ({"retry-after": "Tue, 31 Dec 2030 00:00:00 GMT"}, 0.0),
         ({"retry-after": "Wed, 99 Jan 2031 00:00:30 GMT"}, None),
+        ({"retry-after": "Wed, 01 Jan 2031 00:00:30 -0000"}, None),
+        ({"retry-after": f"Wed, 01 Jan 2031 00:00:30 +{'9' * 30}"}, None),
         ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
     ],
 )
@@ -412,3 +414,16 @@ def test_only_one_module_knows_an_http_library() -> None:
     package = Path(next(iter(dissensus_agents.__path__)))
     knowing = {path.name for path in package.rglob("*.py") if "import httpx" in path.read_text("utf-8")}
     assert knowing == {"transport.py"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SSL_CERT_FILE", "/nowhere/certificates.pem"), ("ALL_PROXY", "gopher://x:1")]
+)
+def test_settings_that_allow_no_connection_are_named(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.delenv("DISSENSUS_OFFLINE")
+    monkeypatch.setenv(name, value)
+    error = failure(a_model(base_url="https://api.example.invalid/v1", patience=ONCE))
+    assert error.message.startswith("No connection can be set up")
+    assert "SSL_CERT_FILE" in error.next_step

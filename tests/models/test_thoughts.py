@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissensus_agents.messages import Request, Usage
-from dissensus_agents.models.completions import read_reply
+from dissensus_agents.messages import Reply, Request, Usage
+from dissensus_agents.models.completions import NotACompletion, error_in, parse_body, read_reply
 from dissensus_agents.models.dialects import find_dialect
 from dissensus_agents.models.thoughts import Thought, read_thought
 
@@ -107,3 +108,24 @@ def test_whatever_a_server_sends_as_a_message_is_read_or_passed_over(
     thought = read_thought(message, "raw")
     assert isinstance(thought.text, str)
     assert thought.reasoning is None or isinstance(thought.reasoning, str)
+
+
+names = st.sampled_from(["choices", "message", "content", "usage", "error", "code", "model", "refusal"])
+nested = st.recursive(anything, lambda inner: st.dictionaries(names, inner) | st.lists(inner), max_leaves=8)
+bodies = st.dictionaries(names, nested)
+
+
+@given(bodies, st.dictionaries(st.sampled_from(["prompt_tokens", "completion_tokens_details"]), anything))
+def test_whatever_a_server_sends_as_a_body_is_a_reply_or_a_clear_error(
+    body: dict[str, Any], usage: dict[str, Any]
+) -> None:
+    for choice in ({}, {"choices": [{"message": body, "finish_reason": body}], "usage": usage}):
+        parsed, _ = parse_body(json.dumps({**body, **choice}).encode())
+        error = error_in(parsed)
+        assert error is None or isinstance(error.message, str)
+        try:
+            reply = read_reply(parsed, Request("", ()), "m", find_dialect("ollama"))
+        except NotACompletion:
+            continue
+        assert isinstance(reply, Reply)
+        assert min(reply.usage.input, reply.usage.output, reply.usage.cached, reply.usage.reasoning) >= 0

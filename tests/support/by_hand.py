@@ -73,7 +73,7 @@ def to_judging(session: Session[Inquiry]) -> None:
 
 def begun(journal: Journal, step: str = "conclude", *agents: str) -> tuple[Round, list[Call]]:
     """A new round on the newest version, with the calls of its agents sent."""
-    opened = journal.begin(step, journal.session.head, [intent(agent) for agent in agents])
+    opened = journal.begin(step, journal.session.head, [intent(agent, reserved=5) for agent in agents])
     assert opened is not None
     return opened
 
@@ -82,7 +82,7 @@ def in_review(session: Session[Inquiry]) -> tuple[Journal, Round, tuple[Proposal
     """A round whose two agents disagree on the verdict, in review."""
     journal = Journal(session)
     opened, sent = begun(journal, "conclude", "ana", "ben")
-    journal.settle([answered(call) for call in sent])
+    journal.settle([answered(call, cost=3) for call in sent])
     made = (proposes(session, "ana", verdict="the valve"), proposes(session, "ben", verdict="the pump"))
     return journal, journal.propose(opened, made, {"disagreements": ["/verdict"]}), made
 

@@ -99,7 +99,9 @@ def _review(said: dict[str, str]) -> dict[str, Any]:
 def tell(url: str, *, last: str = "parked") -> None:
     """Write the session: two commits by hand, a ruled round (v3), and one that waits for a person."""
     with Store.open(url, clock=lambda: 1_700_000_000_000) as store:
-        session = store.create(Outage(question="Why?"), name="outage", budget=Budget(usd=2, unpriced="allow"))
+        session = store.create(
+            Outage(question="Why? 原因"), name="outage", budget=Budget(usd=2, unpriced="allow")
+        )
         with session.transaction("analyst", "gather") as tx:
             tx.read("question")
             tx.append("findings", "the log says so", HOSTILE)

@@ -38,7 +38,7 @@ def request_body(request: Request, model: str, dialect: Dialect) -> bytes:
         body["temperature"] = request.temperature
     if request.output_schema is not None and dialect.format != "none":
         body["response_format"] = _format(request.output_schema, dialect)
-    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+    return _dumped(body).encode("utf-8", "replace")
 
 
 def _messages(request: Request, dialect: Dialect) -> list[dict[str, str]]:
@@ -54,8 +54,13 @@ def _messages(request: Request, dialect: Dialect) -> list[dict[str, str]]:
 def _system(request: Request, dialect: Dialect) -> str:
     if request.output_schema is None or dialect.shows_schema:
         return request.system
-    schema = json.dumps(request.output_schema, ensure_ascii=False)
+    # In its own order, which is the order in which the model answers: reasoning before the verdict.
+    schema = _dumped(request.output_schema)
     return f"{request.system}\n\n{_SCHEMA_WORDS}{schema}".strip()
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _format(schema: dict[str, Any], dialect: Dialect) -> dict[str, Any]:

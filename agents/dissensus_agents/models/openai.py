@@ -116,14 +116,13 @@ class OpenAIModel:
             raise self._refused(answered, _error_of(answered), key)
         try:
             parsed, notes = parse_body(answered.body)
-            error = error_in(parsed)
-            reply = None if error else read_reply(parsed, request, self._model, self.dialect)
+            said = error_in(parsed) or read_reply(parsed, request, self._model, self.dialect)
         except NotACompletion as what:
             address = transport.address(self._url)
             raise ProviderFailed(f"{address} answered with {what}", billed=True) from None
-        if error or reply is None:
-            raise self._refused(answered, error or ProviderError(""), key)
-        return _without_key(replace(reply, raw=answered.body, notes=(*notes, *reply.notes)), key)
+        if isinstance(said, ProviderError):
+            raise self._refused(answered, said, key)
+        return _without_key(replace(said, raw=answered.body, notes=(*notes, *said.notes)), key)
 
     def _refused(self, answered: Answered, error: ProviderError, key: Key) -> ProviderFailed:
         """The error of an answer that is one, whatever its status."""

@@ -15,10 +15,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import from_json
+
+from dissensus_state.errors import Denied
 
 from ..errors import MalformedAnswer, WrongType
 from .quoting import UNESCAPED, Broken
@@ -65,7 +67,11 @@ def read_answer(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]
     return value, repairs + more
 
 
-def objection(error: MalformedAnswer | WrongType) -> str:
+Unusable: TypeAlias = MalformedAnswer | WrongType | Denied
+"""Why an answer would not do, so that it is asked again."""
+
+
+def objection(error: Unusable) -> str:
     """What the model is told about an answer that would not do."""
     return (
         f"Your answer could not be used. {error.message}. "

@@ -227,7 +227,13 @@ async def _shared_client(parts: SplitResult) -> Any:
     kept = _clients.setdefault(asyncio.get_running_loop(), {})
     if kind not in kept:
         keeper = _keep(kind)
-        kept[kind] = (await anext(keeper), keeper)
+        try:
+            kept[kind] = (await anext(keeper), keeper)
+        except (ImportError, OSError, ValueError) as error:
+            raise ProviderFailed(
+                f"No connection can be set up: {shown(error)}",
+                next_step="Check the environment's proxies and certificates (HTTPS_PROXY, SSL_CERT_FILE)",
+            ) from error
     client, _ = kept[kind]
     return client
 
@@ -250,6 +256,7 @@ async def _keep(kind: _Kind) -> AsyncGenerator[Any, None]:
         try:
             yield client
         finally:
+            # The generator knows its loop, which would be kept for ever by what keeps the generator.
             _clients.pop(asyncio.get_running_loop(), None)
 
 

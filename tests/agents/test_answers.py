@@ -1,0 +1,252 @@
+"""What becomes of answers that would not do, and of agents that cannot answer."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from dissensus_agents.errors import (
+    MalformedAnswer,
+    MissingKey,
+    ModelFailed,
+    ProviderFailed,
+    RoundVoid,
+    WrongType,
+)
+from dissensus_agents.messages import Reply, Usage
+from dissensus_state.errors import FieldMissing
+from dissensus_state.store import Session
+from panels import Case, agent, cause, happened, kinds, one_step, panel, told, voice
+
+
+def attempts(session: Session[Any], name: str, number: int = 1) -> list[tuple[int, str, str | None]]:
+    """The calls of an agent in a round: attempt, status, answer."""
+    return [
+        (call.attempt, call.status, call.answer) for call in session.round(number)[2] if call.agent == name
+    ]
+
+
+async def test_g14_an_answer_that_can_be_mended_is_and_the_history_says_how(session: Session[Case]) -> None:
+    said = 'Sure!\n```json\n{"verdict": {"cause": "disk",},}\n```'
+
+    await one_step([agent("ana", said)]).run(session)
+
+    assert session.state.verdict is not None
+    assert session.state.verdict.cause == "disk"
+    assert attempts(session, "ana") == [(1, "answered", said)]
+    (mended,) = happened(session, "repaired")
+    assert mended["agent"] == "ana"
+    assert {"trailing comma", "code fence"} <= set(mended["repairs"])
+
+
+async def test_an_answer_that_cannot_be_read_is_asked_again_with_the_objection(
+    session: Session[Case],
+) -> None:
+    ana = agent("ana", "The disk, I think.", '{"verdict": 7}', cause("disk"))
+
+    await one_step([ana]).run(session)
+
+    assert [len(request.turns) for request in voice(ana).asked] == [0, 1, 2]
+    last = voice(ana).asked[2]
+    assert [turn.answer for turn in last.turns] == ["The disk, I think.", '{"verdict": 7}']
+    assert "holds no JSON" in last.turns[0].objection
+    assert "/verdict" in last.turns[1].objection
+    assert [(n, status) for n, status, _ in attempts(session, "ana")] == [(n, "answered") for n in (1, 2, 3)]
+    assert session.round(1)[1][0].attempt == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "exit_code"),
+    [("no JSON at all", MalformedAnswer, 14), ('{"verdict": 7}', WrongType, 15)],
+)
+async def test_an_agent_is_asked_as_often_as_it_may_be_and_then_abstains(
+    session: Session[Case], answer: str, error: type[ModelFailed], exit_code: int
+) -> None:
+    ana = agent("ana", answer, attempts=2)
+
+    with pytest.raises(error, match="0 of 1 agents proposed something, and 1 must") as raised:
+        await one_step([ana]).run(session)
+
+    assert raised.value.exit_code == exit_code
+    assert "dissensus show" in raised.value.next_step
+    assert attempts(session, "ana") == [(1, "answered", answer), (2, "answered", answer)]
+    (abstained,) = happened(session, "abstained")
+    assert (abstained["agent"], abstained["code"]) == ("ana", error.code)
+    assert (session.round(1)[0].status, session.head) == ("void", 0)
+
+
+async def test_g11_after_a_void_round_the_next_run_begins_the_step_again(session: Session[Case]) -> None:
+    with pytest.raises(MalformedAnswer):
+        await one_step([agent("ana", "?", attempts=1)]).run(session)
+
+    result = await one_step([agent("ana", cause("disk"))]).run(session)
+
+    assert (result.status, result.version) == ("finished", 1)
+    assert [(item.status, item.again_of) for item in session.rounds()] == [("void", None), ("committed", 1)]
+
+
+async def test_g14_an_agent_whose_provider_fails_abstains_and_all_can_see_it(session: Session[Case]) -> None:
+    agents = [*panel("disk", "disk"), agent("c", ProviderFailed("The server is down", model="model-of-c"))]
+
+    progress = await told(one_step(agents), session)
+
+    abstained = next(item for item in progress if item.kind == "abstained")
+    assert (abstained.body["agent"], abstained.body["code"]) == ("c", "model.provider")
+    assert happened(session, "abstained")[0]["message"] == "The server is down"
+    assert session.commit_at(1).author == "a+b"
+    stored = {item.agent: item for item in session.round(1)[1]}
+    assert (stored["c"].status, stored["c"].patch) == ("abstained", ())
+    assert (stored["c"].detail or {})["code"] == "model.provider"
+    assert attempts(session, "c") == [(1, "failed", None)]
+
+
+async def test_below_the_quorum_the_round_is_void_and_names_every_reason(session: Session[Case]) -> None:
+    agents = [
+        agent("a", cause("disk")),
+        agent("b", ProviderFailed("The server is down")),
+        agent("c", "nonsense", attempts=1),
+    ]
+
+    with pytest.raises(RoundVoid) as raised:
+        await one_step(agents, quorum=2).run(session)
+
+    assert (raised.value.code, raised.value.exit_code) == ("round.void", 19)
+    assert "1 of 3 agents proposed something, and 2 must" in raised.value.message
+    assert "b: The server is down" in raised.value.message
+    assert "c: The answer holds no JSON" in raised.value.message
+    assert raised.value.context["round"] == 1
+    assert [(item.agent, item.status) for item in session.round(1)[1]] == [
+        ("a", "void"),
+        ("b", "abstained"),
+        ("c", "abstained"),
+    ]
+
+
+async def test_an_agent_whose_key_is_missing_stops_the_run_and_is_asked_once_it_is_there(
+    session: Session[Case],
+) -> None:
+    agents = [agent("a", cause("disk")), agent("b", MissingKey("No key", model="m"), cause("disk"))]
+    graph = one_step(agents)
+
+    with pytest.raises(MissingKey) as raised:
+        await graph.run(session)
+    await graph.run(session)
+
+    assert raised.value.exit_code == 13
+    assert session.commit_at(1).author == "a+b"
+    assert [len(voice(one).asked) for one in agents] == [1, 2]
+    assert happened(session, "abstained") == []
+
+
+async def test_g11_a_recorded_failure_is_not_asked_again_and_still_counts_as_an_abstention(
+    session: Session[Case],
+) -> None:
+    class Stopped(RuntimeError):
+        pass
+
+    def stops(_: Any) -> None:
+        raise Stopped
+
+    down = agent("a", ProviderFailed("The server is down"), cause("disk"))
+    with pytest.raises(Stopped):
+        await one_step([down, agent("b", stops)]).run(session)
+
+    await one_step([down, agent("b", cause("disk"))]).run(session)
+
+    assert len(voice(down).asked) == 1
+    assert session.commit_at(1).author == "b"
+    (abstained,) = happened(session, "abstained")
+    assert (abstained["agent"], abstained["message"]) == ("a", "The server is down")
+
+
+async def test_a_users_own_parse_function_reads_answers_that_are_no_json(session: Session[Case]) -> None:
+    def parse(reply: Reply) -> dict[str, Any]:
+        first, _, rest = reply.text.partition(":")
+        if first != "Cause":
+            raise ValueError("the answer begins with Cause:")
+        return {"verdict": {"cause": rest.strip()}, "confidence": 0.5}
+
+    ana = agent("ana", "I don't know", "Cause: disk", parse=parse)
+
+    await one_step([ana]).run(session)
+
+    assert voice(ana).asked[0].output_schema is None
+    assert "the answer begins with Cause:" in voice(ana).asked[1].turns[0].objection
+    proposal = session.round(1)[1][0]
+    assert (proposal.confidence, proposal.attempt) == (0.5, 2)
+    assert session.blame("/verdict").as_dict()["reasoning"]["ana"] == "Cause: disk"
+
+
+async def test_a_parse_function_that_names_no_field_of_the_schema_is_an_error_of_its_own(
+    session: Session[Case],
+) -> None:
+    ana = agent("ana", "x", parse=lambda _: {"verdikt": 1})
+
+    with pytest.raises(FieldMissing, match="has the fields question, documents") as raised:
+        await one_step([ana]).run(session)
+
+    assert (raised.value.exit_code, raised.value.context["path"]) == (17, "/verdikt")
+    await one_step([agent("ana", "x", parse=lambda _: {"verdict": {"cause": "disk"}})]).run(session)
+    assert session.head == 1
+
+
+async def test_a_value_that_the_state_cannot_hold_is_an_objection_and_no_end(session: Session[Case]) -> None:
+    ana = agent("ana", '{"note": "\\ud800 and more"}', {"note": "fine"})
+
+    await one_step([ana], ["note"]).run(session)
+
+    assert session.state.note in {"\ufffd and more", "fine"}
+
+
+async def test_reasoning_and_confidence_and_usage_are_recorded_with_the_call(session: Session[Case]) -> None:
+    reply = Reply(
+        json.dumps(cause("disk", confidence=0.25)),
+        "model-2026-01",
+        usage=Usage(input=10, output=5, cached=2, reasoning=7),
+        reasoning="first the log",
+        reasoning_kind="summary",
+        finish_reason="length",
+        latency_ms=12,
+        ttft_ms=3,
+        raw=b'{"id": 1}',
+    )
+
+    await one_step([agent("ana", reply)]).run(session)
+
+    _, (proposal,), (call,), _ = session.round(1)
+    assert proposal.confidence == 0.25
+    assert (call.reasoning, call.reasoning_kind, call.finish_reason) == ("first the log", "summary", "length")
+    assert (call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens) == (10, 5, 2, 7)
+    assert (call.latency_ms, call.ttft_ms, call.raw) == (12, 3, b'{"id": 1}')
+    assert call.detail == {"answered_by": "model-2026-01"}
+
+
+@pytest.mark.parametrize("odd", ["\x00", "\u2028", "𝛑", "\x1b[31m"])
+async def test_g13_odd_characters_come_back_as_they_were_on_either_database(
+    session: Session[Case], odd: str
+) -> None:
+    said = {"note": f"a{odd}b", "reasoning": f"r{odd}"}
+
+    await one_step([agent("ana", said)], ["note"]).run(session)
+
+    assert session.state.note == f"a{odd}b"
+    assert session.blame("/note").as_dict()["reasoning"]["ana"] == f"r{odd}"
+    assert session.verify().versions == 2
+
+
+async def test_a_run_tells_what_happens_in_the_order_in_which_it_does(session: Session[Case]) -> None:
+    progress = await told(one_step([agent("ana", "?", cause("disk"))]), session)
+
+    assert kinds(progress) == [
+        "round",
+        "asked",
+        "answered",
+        "asked",
+        "answered",
+        "proposed",
+        "agreed",
+        "committed",
+        "finished",
+    ]
