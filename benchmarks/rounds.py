@@ -35,7 +35,7 @@ CHAIR = "gemini-1.5-pro-002"
 
 OURS, RULED = "dissensus", "dissensus_with_chair"
 
-WORDS = "the answer of a question is that we know how it follows from what was given before and so".split()
+WORDS = ("the", "answer", "of", "question", "is", "that", "we", "know", "how", "it", "follows", "so")
 LENGTH = 500
 """Characters; about the mean of the recorded answers of the panel."""
 

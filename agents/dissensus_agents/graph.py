@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dissensus_state.errors import located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Isolation, Round
 from dissensus_state.shapes import SharedState, shape_of
@@ -148,8 +149,9 @@ class AgentGraph:
         stream = self.compile().astream(
             position, _config(max_rounds), context=run, stream_mode="custom"
         )
-        async for progress in stream:
-            yield progress
+        with located(session=session.name):
+            async for progress in stream:
+                yield progress
         yield Progress("finished", body={"status": _status(run)})
 
     async def run(
@@ -159,7 +161,8 @@ class AgentGraph:
         run = await self._begin(session, max_rounds)
         run.emit = partial(log, session.name)
         position = {"next": await aside(self._entry, run, start)}
-        await self.compile().ainvoke(position, _config(max_rounds), context=run)
+        with located(session=session.name):
+            await self.compile().ainvoke(position, _config(max_rounds), context=run)
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 
@@ -199,7 +202,7 @@ class AgentGraph:
         for source in (START, *self.steps):
             target = self._target(source)
             if target is not None:
-                lines.append(f"    {_id(source)} -{'-' if isinstance(target, str) else '.-'}> {_id(target)}")
+                lines.append(f"    {_id(source)} {_arrow(source, target)}")
         return "\n".join(lines)
 
     def compile(self) -> Any:
@@ -224,6 +227,10 @@ class AgentGraph:
                     raise GraphError(f"The edge from {source!r} names {name!r}, which is no step")
 
     async def _begin(self, session: Session[Any], max_rounds: int) -> Run:
+        if session.shape.name != self.shape.name:
+            raise GraphError(
+                f"The graph is over {self.shape.name}, and the session {session.name} over {session.shape.name}"
+            )
         self.compile()
         journal = await aside(Journal, session)
         budget = await aside(lambda: session.budget)
@@ -280,6 +287,13 @@ def _emit(session: str, progress: Progress) -> None:
 
     log(session, progress)
     get_stream_writer()(progress)
+
+
+def _arrow(source: str, target: str | Choose) -> str:
+    if isinstance(target, str):
+        return f"--> {_id(target)}"
+    name = getattr(target, "__name__", "").strip("<>") or "choice"
+    return f"-.-> choice_{source.strip('_')}{{{name}}}"
 
 
 def _id(name: str) -> str:

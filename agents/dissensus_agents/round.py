@@ -231,14 +231,21 @@ _BY_CODE: dict[str, type[Unusable]] = {kind.code: kind for kind in (MalformedAns
 
 
 def compare_proposals(_: Run | None, running: Running) -> None:
-    """Say where the proposals disagree, and who stands together."""
-    compared = running.step.review
-    stances = [
-        Stance(item.agent, running.lineage(item.agent)[0], values_of(item.patch, compared), running.round.base)
-        for item in running.made
-    ]
+    """Say where the proposals disagree, who stands together, and what the suspected cause is."""
+    stances = [_stance(running, item) for item in running.made]
     running.comparison = compare(stances, running.step.comparators)
     running.sides = sides_of(running.made, running.comparison.disagreements)
+
+
+def _stance(running: Running, item: Proposal) -> Stance:
+    found = next((found for agents, found in running.evidence.items() if item.agent in agents), ())
+    return Stance(
+        agent=item.agent,
+        lineage=running.lineage(item.agent)[0],
+        values=values_of(item.patch, running.step.review),
+        base_version=running.round.base,
+        broken=tuple(check.verifier for check in found if not check.passed),
+    )
 
 
 def weigh(run: Run, running: Running) -> None:
@@ -253,6 +260,7 @@ async def verify(run: Run, running: Running) -> None:
         for side in running.sides:
             found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
             running.evidence = {**running.evidence, side.agents: found}
+        compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
     running.review = running.round.review if running.stored else _reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
     run.emit(running.progress(kind, votes=running.votes, review=running.review))

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from . import border, checking, databases, demonstration, judging, machines, reading
+from . import border, checking, databases, demonstration, judging, machines, reading, running
 from .options import examples
 
 
@@ -53,6 +53,7 @@ for command in (
     reading.events,
     judging.disagreements,
     judging.rule,
+    running.run,
     checking.cost,
     checking.replay,
     checking.verify,

@@ -48,23 +48,28 @@ def load_schema(name: str) -> type[SharedState]:
     """
     from dissensus_state.shapes import SharedState
 
-    found = _imported(name)
+    found = load(name)
     if not (isinstance(found, type) and issubclass(found, SharedState)):
         raise Misuse(f"{name} is no schema", next_step="Name a class that derives from SharedState")
     return found
 
 
-def _imported(name: str) -> Any:
+def load(name: str) -> Any:
+    """What stands under `MODULE:NAME`; modules in the current folder are found first.
+
+    Raises:
+        Misuse: there is no such module or name.
+    """
     module, colon, path = name.partition(":")
     if not colon or not all(part.isidentifier() for part in (*module.split("."), *path.split("."))):
         raise Misuse(
-            f"{name!r} does not name a schema",
-            next_step="Write it as MODULE:CLASS, like inquiry:Inquiry",
+            f"{name!r} names nothing that can be imported",
+            next_step="Write it as MODULE:NAME, like inquiry:Inquiry",
         )
     found: Any = _module(module)
     for attribute in path.split("."):
         if not hasattr(found, attribute):
-            raise Misuse(f"There is no {path} in {module}", next_step="Correct the name of the class")
+            raise Misuse(f"There is no {path} in {module}", next_step="Correct the name")
         found = getattr(found, attribute)
     return found
 

@@ -33,9 +33,9 @@ THE_RELEASE, THE_EXPORT = "release of checkout 4.18.0", "ledger-export moved to 
 def panel(delay: float = 0.0) -> dict[str, Model]:
     """Three models of two lineages; `delay` is about how many seconds each takes to answer."""
     return {
-        "ana": _scripted("quill-large", "quill/quill-3", "2.00", "8.00", _ANA, delay),
-        "ben": _scripted("quill-small", "quill/quill-3", "0.30", "1.20", _BEN, 0.6 * delay),
-        "caro": _scripted("heron-2", "heron/heron-2", "1.00", "4.00", _CARO, 1.4 * delay),
+        "ana": _scripted("quill-large", "quill/quill-3", "2.00", "8.00", ANA, delay),
+        "ben": _scripted("quill-small", "quill/quill-3", "0.30", "1.20", BEN, 0.6 * delay),
+        "caro": _scripted("heron-2", "heron/heron-2", "1.00", "4.00", CARO, 1.4 * delay),
     }
 
 
@@ -59,7 +59,7 @@ def _quotation(source: str, quote: str, shows: str) -> dict[str, str]:
     return {"source": source, "quote": quote, "shows": shows}
 
 
-_ANA = {
+ANA = {
     READ: _reply(
         """
 Step 1. The question is what changed before the payments failed. The change record lists two changes.
@@ -93,7 +93,7 @@ Step 4. The errors end with the rollback. The release did it.
     ),
 }
 
-_BEN = {
+BEN = {
     READ: _reply(
         """
 Step 1. The on-call engineer suspected the release, rolled it back, and the errors ended.
@@ -124,7 +124,7 @@ Step 3. So it was the release. One payment in seven was lost: major.
     ),
 }
 
-_CARO = {
+CARO = {
     READ: _reply(
         """
 Step 1. I go through the log in the order of time. At 09:40:00 ledger-export starts, with 32 connections.

@@ -26,8 +26,8 @@ WIDTH = 100
 
 
 def together(names: Iterable[str]) -> str:
-    """`ana`, `ana and ben`, `ana, ben and caro`."""
-    *most, last = names
+    """`ana`, `ana and ben`, `ana, ben and caro`; `nothing` where there is nothing."""
+    *most, last = tuple(names) or ("nothing",)
     return f"{', '.join(most)} and {last}" if most else last
 
 

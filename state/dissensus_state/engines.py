@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL, Engine, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from .errors import DatabaseFailed, DiskFull, DissensusError
@@ -33,6 +33,12 @@ Parameters = Mapping[str, Any]
 BUSY_SECONDS = 120
 CONNECT_SECONDS = 10
 
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+
 
 def read_url(url: str) -> URL:
     """The URL of a database from what users write: a URL, or the path of a SQLite file.
@@ -40,21 +46,16 @@ def read_url(url: str) -> URL:
     Raises:
         DatabaseFailed: it is neither, or names a database other than SQLite and PostgreSQL.
     """
-    text = url if "://" in url else f"sqlite:///{url}"
-    for short in ("postgres://", "postgresql://"):
-        if text.startswith(short):
-            text = "postgresql+psycopg://" + text.removeprefix(short)
+    if url and "://" not in url:
+        return URL.create("sqlite", database=url)
     try:
-        parsed = make_url(text)
-        known = parsed.get_backend_name() in {"sqlite", "postgresql"}
-    except (ArgumentError, NoSuchModuleError, ValueError):
-        parsed, known = None, False
-    if parsed is None or not known:
+        parsed = make_url(url)
+        return parsed.set(drivername=_DRIVERS[parsed.get_backend_name()])
+    except (ArgumentError, KeyError, ValueError):
         raise DatabaseFailed(
             f"{url.rpartition('@')[2]!r} is not the address of a database",
             next_step="Write a file such as inquiry.db, sqlite:///inquiry.db, or postgresql://host/name",
-        )
-    return parsed
+        ) from None
 
 
 class Statement:
@@ -183,7 +184,18 @@ class Database:
         """Write ahead: readers of other processes never block, nor are blocked. The file remembers it."""
         if self.backend == "sqlite" and not self.in_memory:
             with self._translated(), self._connection() as connection:
-                connection.execute("PRAGMA journal_mode=WAL").close()
+                self._until_free(lambda: connection.execute("PRAGMA journal_mode=WAL").close())
+
+    def _until_free(self, function: Callable[[], Any]) -> None:
+        """SQLite does not wait by itself where several processes change the mode of a new file at once."""
+        patience = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                return function()
+            except self._driver_errors as error:
+                if "locked" not in str(error) or time.monotonic() > patience:
+                    raise
+            time.sleep(0.01)
 
     @contextmanager
     def writing(self) -> Iterator[Work]:
@@ -254,12 +266,16 @@ def translate(error: Exception, name: str) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
     said = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300]
-    if "disk is full" in said or getattr(cause, "sqlstate", "") in {"53100", "53200"}:
+    if "disk is full" in said or getattr(cause, "sqlstate", "") == "53100":
         return DiskFull(f"The disk of {name} is full: {said}")
     if "locked" in said:
         return DatabaseFailed(
             f"{name} was held by another process for over {BUSY_SECONDS} s: {said}",
             next_step="Find what holds it open for writing, end it, and start again",
+        )
+    if "readonly" in said or "unable to open" in said:
+        return DatabaseFailed(
+            f"{name}: {said}", next_step="Give yourself the right to write the file and its folder"
         )
     return DatabaseFailed(f"{name}: {said}")
 

@@ -77,7 +77,8 @@ def commands(group: click.Group = cli, above: str = "") -> Iterator[tuple[str, c
 READING = [
     name
     for name, command in commands()
-    if any(option.name == "as_json" for option in command.params) and name not in {"rule", "db upgrade"}
+    if any(option.name == "as_json" for option in command.params)
+    and name not in {"rule", "run", "db upgrade"}
 ]
 
 

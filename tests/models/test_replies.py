@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 import sys
 from types import FrameType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, TypeAdapter
 
 from dissensus_agents.errors import MalformedAnswer, WrongType
 from dissensus_agents.models.repairs import MAX_DEPTH, Broken, mend_whole
@@ -16,6 +16,7 @@ from dissensus_agents.models.replies import (
     MAX_BRACKETS,
     MAX_CHARACTERS,
     MAX_REPAIRED,
+    MAX_TRIED,
     objection,
     read_answer,
 )
@@ -85,6 +86,8 @@ def test_a_python_value_is_read_as_it_was_printed(value: Any) -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
+@example("'\"")
+@example("\\'\U000e0001\x85")
 def test_text_is_read_as_it_was_printed_by_python(text: str) -> None:
     assert read_answer(repr({"cause": text}), VERDICT)[0].cause == text
 
@@ -163,6 +166,14 @@ def test_a_long_answer_is_read_if_it_is_strict_json_and_not_mended_otherwise() -
 def test_an_answer_among_more_brackets_than_anybody_writes_is_refused() -> None:
     with pytest.raises(MalformedAnswer, match="brackets"):
         read_answer("[1] " * (MAX_BRACKETS + 1) + '{"cause": "a"}', VERDICT)
+
+
+def test_an_answer_is_found_among_many_short_values_without_trying_them_all() -> None:
+    tried: list[Any] = []
+    adapter = TypeAdapter(Annotated[Verdict, BeforeValidator(lambda value: tried.append(value) or value)])
+    citations = " ".join(f"[{number}]" for number in range(500))
+    assert read_answer(f"{citations} {{'cause': 'a'}}", adapter)[0].cause == "a"
+    assert len(tried) <= MAX_TRIED
 
 
 def test_an_answer_is_nested_as_deep_as_the_state_can_hold_and_no_deeper() -> None:

@@ -85,9 +85,7 @@ def test_each_demo_without_a_database_has_a_new_file(dissensus, tmp_path: Path) 
     assert {path.name for path in tmp_path.glob("*.db")} == names
 
 
-def test_a_demo_that_has_finished_is_shown_again_and_nothing_is_changed(
-    dissensus, database_url: str
-) -> None:
+def test_a_demo_that_has_finished_is_shown_again_and_nothing_is_changed(dissensus, database_url: str) -> None:
     first = dissensus("demo", "-d", database_url).out
     again = dissensus("demo", "-d", database_url).out
     assert "has finished before" in again

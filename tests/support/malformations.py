@@ -279,5 +279,12 @@ CASES = (
     Case("brackets that do not match", '{"cause": "a", "quotes": ["b"}', None),
     Case("a key without a value", '{"cause"}', None),
     Case("quotation marks that could close anywhere", '{"cause": "a", "b": "c" d", "e": "f"}', None),
+    Case("a quotation that is never closed", '{"cause": "the log says "disk full}', None),
+    Case("a quotation that ends with the string", '{"cause": "the log says "disk full"}', None),
+    Case("a quotation before a colon", '{"cause": "a "b": "c" d"}', None),
+    Case("a quotation, and a bracket in the string", '{"cause": "a "b" c"} d"}', None),
+    Case("a measure in inches", '{"cause": "a 5" pipe"}', None),
+    Case("elements without commas", '{"cause": "a", "quotes": [12 345]}', None),
+    Case("one value in round brackets", "{'cause': 'a', 'quotes': ('b')}", None),
     Case("a quotation with a bracket", '{"cause": "the set {"a"} is full"}', None),
 )

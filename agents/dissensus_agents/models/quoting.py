@@ -32,7 +32,6 @@ _QUOTED_KEY = (
 )
 _BARE_KEY = r"[^\W\d][\w$-]{0,120}\s*:"
 _BEFORE_COLON = re.compile(r"\s*:")
-_UNCLEAR = re.compile(r"\s*:|\s+[\"']")
 _ENDS = {
     ":": _BEFORE_COLON,
     "}": re.compile(rf"\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|,\s*(?:\}}|//|/\*|\Z|{_QUOTED_KEY}|{_BARE_KEY}))"),
@@ -144,7 +143,7 @@ def _quotes(text: str, at: int, *, quoting: bool) -> bool:
     if text[at] in "'’" and before.isalnum() and after.isalnum():
         return quoting
     fits = not before.isspace() if quoting else not (before.isalnum() or after.isspace())
-    if not fits or _UNCLEAR.match(text, at + 1):
+    if not fits or _BEFORE_COLON.match(text, at + 1):
         raise _unclear(at)
     return not quoting
 

@@ -103,6 +103,8 @@ class _Reader:
 
     def _close(self, *, comma: bool) -> None:
         frame = self.stack.pop()
+        if frame.closer == ")" and frame.members == 1 and not comma:
+            raise self._broken("round brackets around one value are no tuple")
         self.out.append("}" if frame.closer == "}" else "]")
         if comma:
             self._note("trailing comma")
@@ -135,7 +137,7 @@ class _Reader:
 
     def _value(self) -> None:
         first = self._peek()
-        if first in _CLOSERS and (first != "(" or self.stack):
+        if first in _CLOSERS:
             self._open(first)
         elif first in CLOSING:
             self._string(self._place())

@@ -1,0 +1,147 @@
+"""`run`: a graph of the user's over a session, begun or gone on with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dissensus_state.errors import SchemaRefused
+
+from . import options
+from .blocks import Line, Passage
+from .border import situation
+from .errors import Misuse
+from .output import note, show
+from .schemas import load
+
+if TYPE_CHECKING:
+    from dissensus_agents.graph import AgentGraph
+    from dissensus_agents.running import Progress
+    from dissensus_state.store import Session, Store
+
+
+@click.command(
+    epilog=options.examples(
+        """dissensus run inquiry:graph -d inquiry.db --state '{"question": "Why?"}' --budget 2""",
+        "dissensus run inquiry:graph -d inquiry.db",
+    )
+)
+@click.argument("graph", metavar="MODULE:GRAPH")
+@click.option("--state", "initial", metavar="JSON|@FILE", help="Begin a new session with this state.")
+@click.option("--budget", metavar="USD", help="What a new session may spend.")
+@click.option("--start", metavar="STEP", help="Begin a new pass at this step.")
+@options.on_session
+def run(
+    *,
+    graph: str,
+    initial: str | None,
+    budget: str | None,
+    start: str | None,
+    database: str | None,
+    session: str | None,
+    as_json: bool,
+) -> int:
+    """Run an AgentGraph of yours over a session, from where it stands.
+
+    GRAPH is an AgentGraph, or a function without arguments that makes one; modules in the current
+    folder are found. Stop it at any moment: the same command goes on.
+    """
+    from dissensus_state.store import Store
+
+    made = _graph(graph)
+    here = situation()
+    here.kept = database or "dissensus.db"
+    with closing(Store.open(here.kept)) as store:
+        work = _session(store, made, session, initial, budget)
+        here.again = f"dissensus run {graph} -d {store.database.name} -s {work.name}"
+        asyncio.run(_watch(made, work, start))
+        _answer(work, as_json=as_json)
+    return 0
+
+
+def _graph(name: str) -> AgentGraph:
+    from dissensus_agents.graph import AgentGraph
+
+    found = load(name)
+    if not isinstance(found, AgentGraph) and callable(found):
+        found = found()
+    if not isinstance(found, AgentGraph):
+        raise Misuse(f"{name} is no AgentGraph", next_step="Name one, or a function that makes one")
+    return found
+
+
+def _session(
+    store: Store, graph: AgentGraph, name: str | None, initial: str | None, budget: str | None
+) -> Session[Any]:
+    """The session to go on with, or a new one where a state is given for it."""
+    from dissensus_state.store import Budget
+
+    if initial is None:
+        return store.session(name, graph.shape.schema)
+    try:
+        limits = None if budget is None else Budget(usd=budget)
+        state = graph.shape.typed(_object(initial))
+        return store.create(state, name=name, budget=limits)
+    except SchemaRefused as error:
+        raise SchemaRefused(f"The new state does not fit {graph.shape.name}: {error.message}", **error.context) from error
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        read = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
+    except (OSError, ValueError, RecursionError) as error:
+        raise Misuse(f"--state cannot be read: {error}", next_step="Give a JSON object, or @FILE") from error
+    if not isinstance(read, dict):
+        raise Misuse("--state is no JSON object", next_step="""Give one, like '{"question": "Why?"}'""")
+    return read
+
+
+async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) -> None:
+    from dissensus_agents.errors import RoundParked
+
+    note(f"session {session.name} at version {session.head}")
+    async for event in graph.stream(session, start=start):
+        line = _told(event)
+        if line:
+            note(line)
+        if event.kind == "parked":
+            raise RoundParked(
+                f"Round {event.round} waits for a person's ruling", session=session.name, round=event.round
+            )
+
+
+def _told(event: Progress) -> str:
+    """An event in a line; of some, nothing."""
+    body = event.body
+    where = f"round {event.round}, {event.step}: "
+    match event.kind:
+        case "round":
+            return where + ", ".join(body["agents"]) + f" on version {body['base']}"
+        case "abstained" | "conflict" | "refused":
+            return where + f"{body.get('agent', event.kind)}: {body.get('message', '')}"
+        case "disagreed":
+            paths = ", ".join(item["path"] for item in body["review"]["disagreements"])
+            return where + f"they disagree on {paths}"
+        case "ruled":
+            return where + f"{body['supervisor']} rules {body['decision']}: {body.get('reason', '')}"
+        case "committed":
+            return where + f"version {body['version']} by {body['author']}"
+        case "rejected":
+            return where + "nothing is committed"
+        case _:
+            return ""
+
+
+def _answer(session: Session[Any], *, as_json: bool) -> None:
+    """The state that the run has come to."""
+    version = session.head
+    state = session.raw(version)
+    data = {"session": session.name, "version": version, "state": state}
+    page = [Line(f"version {version}", "bold"), Passage(json.dumps(state, ensure_ascii=False, indent=2))]
+    show(data, page, as_json=as_json)
