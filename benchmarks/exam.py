@@ -14,8 +14,8 @@ from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
 from dissensus_agents.messages import Part, Reply
 from dissensus_agents.models.client import Model
 from dissensus_agents.views import View
+from dissensus_state.sessions import Session
 from dissensus_state.shapes import MergeByKey, SharedState
-from dissensus_state.store import Session
 
 ROLE = "Answer the multiple-choice question. Finish with 'The answer is (X)'."
 NO_LETTER = "-"

@@ -15,7 +15,7 @@ from exam import Exam
 from dissensus_state.engines import read_url
 from dissensus_state.patches import patch_to_json
 from dissensus_state.records import Call, Commit, Proposal, Round, Ruling
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from dissensus_state.values import canonical
 
 

@@ -28,7 +28,8 @@ from recorded import DATA, Asked, Question, asks, questions, recorded_models
 from scoring import accuracy, chair_alone, differing, expected, majority, share
 from settings import Settings
 
-from dissensus_state.store import Budget, Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Budget, Store
 from dissensus_state.values import canonical, digest
 
 PANEL = "gemini-1.5-flash-002,Meta-Llama-3_1-70B-Instruct"
@@ -37,7 +38,7 @@ BUDGET = 1000
 """USD, more than any run can cost: the budget is kept, and never stops it."""
 
 NANO = 1_000_000_000
-SAMPLE = 50
+SAMPLE = 20
 """How many versions are read back one by one and compared with what the replay makes of them."""
 
 

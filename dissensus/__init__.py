@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dissensus_state.errors import Conflict, DissensusError
     from dissensus_state.machine import Transition
     from dissensus_state.records import Ruling
+    from dissensus_state.sessions import Session
     from dissensus_state.shapes import (
         Add,
         Append,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
         Union,
         invariant,
     )
-    from dissensus_state.store import Budget, Session, Store
+    from dissensus_state.store import Budget, Store
 
     __version__: str
 
@@ -72,7 +73,7 @@ _HOMES = {
     "Replace": "dissensus_state.shapes:Replace",
     "Ruling": "dissensus_state.records:Ruling",
     "ScriptedModel": "dissensus_agents.models.scripted:ScriptedModel",
-    "Session": "dissensus_state.store:Session",
+    "Session": "dissensus_state.sessions:Session",
     "SharedState": "dissensus_state.shapes:SharedState",
     "Store": "dissensus_state.store:Store",
     "Supervisor": "dissensus_agents.judgement.supervisor:Supervisor",

@@ -6,6 +6,7 @@ own command line the address comes from `-x url=…`, else from `sqlalchemy.url`
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import sqlalchemy as sa
@@ -17,22 +18,23 @@ from dissensus_state.tables import VERSION_TABLE, metadata
 
 def run() -> None:
     """Run the migrations that are asked for, or print their SQL (`--sql`)."""
-    engine = _engine()
+    given: sa.Engine | None = context.config.attributes.get("engine")
+    if given is not None:
+        _run_on(given)
+        return
+    url = context.get_x_argument(as_dictionary=True).get("url")
+    with closing(Database(str(url or context.config.get_main_option("sqlalchemy.url")))) as database:
+        _run_on(database.engine)
+
+
+def _run_on(engine: sa.Engine) -> None:
     if context.is_offline_mode():
         _migrate(dialect_name=engine.dialect.name, literal_binds=True)
         return
     with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
+        if engine.dialect.name == "sqlite":
             sa.event.listen(connection, "begin", _begin)
         _migrate(connection=connection)
-
-
-def _engine() -> sa.Engine:
-    given: sa.Engine | None = context.config.attributes.get("engine")
-    if given is not None:
-        return given
-    url = context.get_x_argument(as_dictionary=True).get("url")
-    return Database(url or context.config.get_main_option("sqlalchemy.url", "")).engine
 
 
 def _begin(connection: sa.Connection) -> None:

@@ -57,9 +57,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def empty_database_url(
-    backend: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[str]:
+def empty_database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database with nothing in it; on SQLite, the name of a file that is not there yet."""
     yield from _fresh(backend, request, tmp_path, "template1")
 
@@ -71,9 +69,7 @@ def database_url(backend: str, request: pytest.FixtureRequest, tmp_path: Path) -
     yield from _fresh(backend, request, tmp_path, template)
 
 
-def _fresh(
-    backend: str, request: pytest.FixtureRequest, folder: Path, template: str
-) -> Iterator[str]:
+def _fresh(backend: str, request: pytest.FixtureRequest, folder: Path, template: str) -> Iterator[str]:
     name = f"test_{next(_numbers)}"
     if backend == "sqlite":
         yield f"sqlite:///{folder / name}.db"

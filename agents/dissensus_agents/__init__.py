@@ -1,0 +1,1 @@
+"""Models as agents: proposals, disagreement, supervision, and the graph that runs them."""

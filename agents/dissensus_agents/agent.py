@@ -140,6 +140,8 @@ class Task:
         if not self.writes:
             raise GraphError("A step needs something that it may write", next_step="Give writes={'field'}")
         self._shape = shape
+        for path in self.writes:
+            shape.field(path[0])
         self.fields = tuple(dict.fromkeys(path[0] for path in self.writes))
         model = _output_type(shape, self.fields)
         self._adapter: TypeAdapter[BaseModel] = TypeAdapter(model)
@@ -191,7 +193,7 @@ def _empty(operation: Operation) -> bool:
 
 def _output_type(shape: Shape, fields: Iterable[str]) -> type[BaseModel]:
     """A model with what the step may write, the reasoning before it, the confidence after."""
-    infos = {name: shape.schema.model_fields[name] for name in fields if shape.field(name)}
+    infos = {name: shape.schema.model_fields[name] for name in fields}
     body: dict[str, Any] = {
         "reasoning": (str, Field("", description="Your reasoning, step by step, before the answer")),
         **{name: (info.annotation, Field(description=info.description)) for name, info in infos.items()},

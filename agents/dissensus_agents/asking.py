@@ -231,13 +231,13 @@ class Asker:
         self._flush = None
 
     async def _write_batch(self, batch: Sequence[tuple[Call, asyncio.Future[None]]]) -> None:
-        try:
-            await aside(self._journal.settle, [outcome for outcome, _ in batch])
-        except BaseException as error:
-            for _, done in batch:
-                if not done.done():
-                    done.set_exception(error)
-            return
+        """Write some outcomes; everybody who waits for one of them learns what came of that."""
+        outcomes = [outcome for outcome, _ in batch]
+        (failure,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
         for _, done in batch:
-            if not done.done():
+            if done.done():
+                continue
+            if failure is None:
                 done.set_result(None)
+            else:
+                done.set_exception(failure)

@@ -18,10 +18,18 @@ async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     A cancelled caller still waits for the end: what was being written is either written or not,
     and whoever asked learns which before it stops.
     """
-    call = functools.partial(contextvars.copy_context().run, function, *args, **kwargs)
+    call = functools.partial(contextvars.copy_context().run, _contained, function, *args, **kwargs)
     future = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         await asyncio.wait([future])
         raise
+
+
+def _contained(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function; a StopIteration, for which a future would wait for ever, becomes an error."""
+    try:
+        return function(*args, **kwargs)
+    except StopIteration as error:
+        raise RuntimeError("A function raised StopIteration") from error

@@ -1,15 +1,15 @@
 """Every error of the agents; they grow from `dissensus_state.errors.DissensusError`.
 
-    DissensusError
-    ├── ModelFailed             7   a call that brought no usable answer
-    │   ├── ProviderFailed      7   the provider answered with an error, or not at all
-    │   ├── UnknownModel       12   no such model in the catalogue
-    │   ├── MissingKey         13   the provider's key is not in the environment
-    │   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
-    │   └── WrongType          15   an answer that can be read and does not fit the output type
-    ├── RoundVoid              19   too few proposals to go on
-    ├── RoundParked            20   the round waits for a person's ruling
-    └── GraphError              2   a graph that cannot be run as it was put together
+DissensusError
+├── ModelFailed             7   a call that brought no usable answer
+│   ├── ProviderFailed      7   the provider answered with an error, or not at all
+│   ├── UnknownModel       12   no such model in the catalogue
+│   ├── MissingKey         13   the provider's key is not in the environment
+│   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
+│   └── WrongType          15   an answer that can be read and does not fit the output type
+├── RoundVoid              19   too few proposals to go on
+├── RoundParked            20   the round waits for a person's ruling
+└── GraphError              2   a graph that cannot be run as it was put together
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class RoundParked(DissensusError):
 
     code = "round.parked"
     exit_code = 20
-    next_step = "Read the positions with `dissensus disagreements`, settle it with `dissensus rule`, and resume"
+    next_step = "See `dissensus disagreements`, settle it with `dissensus rule`, and resume"
 
 
 class GraphError(DissensusError):

@@ -29,7 +29,7 @@ from .running import Progress, Run
 from .steps import Step, make_step
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
 START = "__start__"
 END = "__end__"
@@ -146,9 +146,7 @@ class AgentGraph:
         """
         run = await self._begin(session, max_rounds)
         position = {"next": await aside(self._entry, run, start)}
-        stream = self.compile().astream(
-            position, _config(max_rounds), context=run, stream_mode="custom"
-        )
+        stream = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
         with located(session=session.name):
             async for progress in stream:
                 yield progress
@@ -169,13 +167,14 @@ class AgentGraph:
     def node(self, step: str, session: Session[Any]) -> Callable[[Any], Awaitable[dict[str, Any]]]:
         """One step as a node of a LangGraph graph of your own: `builder.add_node("judge", …)`.
 
-        It runs one round (again, where it must be) and changes nothing of that graph's state; read
-        the session. A round that waits for a person raises `RoundParked`.
+        It runs one round (again, where it must be; after one that another step has left) and changes
+        nothing of that graph's state; read the session. A round that waits raises `RoundParked`.
         """
         if step not in self.steps:
             raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
         alone = AgentGraph(self.shape.schema)
-        alone.steps = {step: self.steps[step]}
+        alone.steps = dict(self.steps)
+        alone._edges = dict.fromkeys(self.steps.keys() - {step}, step)  # noqa: SLF001 - one of us
 
         async def run_step(_: Any) -> dict[str, Any]:
             result = await alone.run(session, start=step)
@@ -229,7 +228,7 @@ class AgentGraph:
     async def _begin(self, session: Session[Any], max_rounds: int) -> Run:
         if session.shape.name != self.shape.name:
             raise GraphError(
-                f"The graph is over {self.shape.name}, and the session {session.name} over {session.shape.name}"
+                f"The graph is over {self.shape.name}, the session {session.name} over {session.shape.name}"
             )
         self.compile()
         journal = await aside(Journal, session)

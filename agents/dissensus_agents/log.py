@@ -20,13 +20,19 @@ QUIET = frozenset({"asked", "answered", "proposed", "agreed"})
 
 LOUD = frozenset({"abstained", "conflict", "refused", "rejected", "parked"})
 
-FIELDS = ("agent", "model", "cost", "version", "author", "decision", "supervisor", "code", "path", "votes", "base")
+FIELDS = (
+    *("agent", "model", "cost", "version", "author"),
+    *("decision", "supervisor", "code", "path", "votes", "base"),
+)
 """What of an event's body is logged: names, numbers and codes, no text of a model."""
 
 _plain = logging.getLogger("dissensus.run")
 _unconfigured: Any = structlog.wrap_logger(
     _plain,
-    processors=[structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer(["event"])],
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.KeyValueRenderer(key_order=["event"]),
+    ],
     wrapper_class=structlog.stdlib.BoundLogger,
 )
 

@@ -23,7 +23,7 @@ class Side:
 
 
 def label_of(index: int) -> str:
-    """A, B, … Z, then P27, P28, …"""
+    """The label of a position: A to Z, then P27 and on."""
     return chr(ord("A") + index) if index < 26 else f"P{index + 1}"
 
 

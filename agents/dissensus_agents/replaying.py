@@ -22,7 +22,7 @@ from .running import Running
 from .steps import Step
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
 WINDOW = 64
 """How many of the newest states are kept while folding; a round on an older base reads its own."""
@@ -65,21 +65,29 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     step = steps.get(held.step)
     if step is None:
         raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
-    requests, reads = requests_of(session, step, base, held.base, held.note)
+    _check_names(number, step, proposals)
+    try:
+        requests, reads = requests_of(session, step, base, held.base, held.note)
+    except Denied as error:
+        raise _diverged(number, "reads", list(commit.reads), error.as_dict()) from error
     running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
     for agent in step.agents:
-        _agent(running, agent, proposals)
+        _agent(running, agent)
     compare_proposals(None, running)
     _check_patch(running, commit, rulings[-1] if rulings else None)
     return sum(call.status == "answered" for call in calls)
 
 
-def _agent(running: Running, agent: Agent, proposals: list[Proposal]) -> None:
+def _check_names(number: int, step: Step, proposals: list[Proposal]) -> None:
+    asked, now = sorted(item.agent for item in proposals), sorted(agent.name for agent in step.agents)
+    if asked != now:
+        raise _diverged(number, "agents", asked, now)
+
+
+def _agent(running: Running, agent: Agent) -> None:
     """One agent's calls and proposal again."""
     said = _said(running, agent)
-    stored = next((item for item in proposals if item.agent == agent.name), None)
-    if stored is None:
-        raise _diverged(running.round.round, "agents", [item.agent for item in proposals], agent.name)
+    stored = running.proposal(agent.name)
     where = f"proposal of {agent.name}"
     if stored.status == "abstained" or said is None:
         _same(running, where, _kind(abstained=stored.status == "abstained"), _kind(abstained=said is None))

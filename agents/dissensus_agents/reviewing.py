@@ -185,19 +185,34 @@ def _ruling(
         amendment=amendment_of(shape, side, verdict.amendment) if verdict.decision == "amend" else (),
         clarification=verdict.clarification,
         cause=verdict.cause,
-        steps={names.get(step.position.strip()[-1:], step.position): step.step for step in verdict.wrong_steps},
+        steps=_wrong_steps(verdict, names),
         seed=seed,
-        kinds={agent: call.reasoning_kind for agent, call in _calls(running) if call.reasoning_kind != "rationale"},
+        kinds=_kinds(running),
         notes=(*notes, *_kinship(running, supervisor)),
         attempt=attempt,
     )
 
 
+def _wrong_steps(verdict: Verdict, names: dict[str, str]) -> dict[str, str]:
+    """The first wrong step of each position, under its own label."""
+    return {names.get(_label(item.position), item.position): item.step for item in verdict.wrong_steps}
+
+
+def _label(written: str) -> str:
+    return written.strip().removeprefix("Position").strip().upper()
+
+
+def _kinds(running: Running) -> dict[str, str]:
+    """Which kind of reasoning could be read of whom, where it was not what stands in the answer."""
+    calls = _calls(running)
+    return {agent: call.reasoning_kind for agent, call in calls if call.reasoning_kind != "rationale"}
+
+
 def _chosen(running: Running, verdict: Verdict, names: dict[str, str]) -> Side | None:
     if not verdict.position:
         return None
-    shown = verdict.position.strip().removeprefix("Position").strip().upper()
-    return next((side for side in running.sides if side.label == names.get(shown)), None)
+    own = names.get(_label(verdict.position))
+    return next((side for side in running.sides if side.label == own), None)
 
 
 def _calls(running: Running) -> list[tuple[str, Call]]:

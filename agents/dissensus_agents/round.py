@@ -7,16 +7,15 @@ records; a run that was killed rebuilds the first from the second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import Conflict, Denied, LeaseLost, NotFound, Refused
 from dissensus_state.journal import Outcome
-from dissensus_state.records import Call, Change, Proposal, Round, Ruling
+from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
-from .asking import intent, reply_of
+from .asking import intent
 from .crossing import aside
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
@@ -25,12 +24,12 @@ from .judgement.verifiers import run_verifiers
 from .messages import Reply, Request
 from .models.replies import Unusable, objection
 from .positions import Side, all_values, joined, sides_of, values_of
-from .running import Run, Running
+from .running import Progress, Run, Running
 from .steps import Step
 from .views import View
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
     from dissensus_state.values import JSON
 
 # Read
@@ -68,9 +67,16 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
     session, note = run.journal.session, _note(run, repeated)
     head = session.remembered
     while True:
-        requests, reads = requests_of(session, step, head.state, head.version, note)
+        try:
+            requests, reads = _requests(session, step, head.state, head.version, note)
+        except (NotFound, LookupError):  # a prompt may ask for what only a newer version has
+            if session.current().version == head.version:
+                raise
+            head = session.current()
+            continue
         intents = [
-            intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced) for agent in step.agents
+            intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced)
+            for agent in step.agents
         ]
         begun = run.journal.begin(step.name, head.version, intents, repeated, note)
         if begun is not None:
@@ -86,20 +92,32 @@ def _note(run: Run, repeated: Round | None) -> str | None:
     """What the panel is told when a round is repeated: a clarification, or why a patch was refused."""
     if repeated is None:
         return None
+    note = (repeated.review or {}).get("tell")
     if repeated.status == "retried":
-        return run.journal.rulings(repeated)[-1].clarification
-    return (repeated.review or {}).get("tell")
+        note = run.journal.rulings(repeated)[-1].clarification
+    return note and str(note).replace("\x00", "\ufffd")  # PostgreSQL holds no U+0000 in a plain text
 
 
 def _taken_up(run: Run, step: Step, left: Round) -> Running:
     """An unsettled round, as its records tell it."""
     state = run.journal.session.raw(left.base)
-    requests, reads = requests_of(run.journal.session, step, state, left.base, left.note)
+    requests, reads = _requests(run.journal.session, step, state, left.base, left.note)
     calls = run.journal.calls(left)
     running = Running(step, left, state, requests, reads, calls)
     running.proposals = tuple(run.journal.proposals(left))
     running.stored = bool(running.proposals)
     return running
+
+
+def _requests(
+    session: Session[Any], step: Step, state: JSON, version: int, note: str | None
+) -> tuple[dict[str, Request], dict[str, tuple[str, ...]]]:
+    """The same as `requests_of`, with a denied attempt put into the history."""
+    try:
+        return requests_of(session, step, state, version, note)
+    except Denied as error:
+        session.record("denied", {"step": step.name, **error.as_dict()})
+        raise
 
 
 def requests_of(
@@ -109,11 +127,7 @@ def requests_of(
     requests, reads = {}, {}
     for agent in step.agents:
         view = View(state, version, agent.reads, session.shape.keys, agent.name)
-        try:
-            requests[agent.name] = agent.request(view, step.task, note)
-        except Denied as error:
-            session.record("denied", {"agent": agent.name, "step": step.name, **error.as_dict()})
-            raise
+        requests[agent.name] = agent.request(view, step.task, note)
         reads[agent.name] = view.reads
     return requests, reads
 
@@ -186,9 +200,7 @@ def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Ca
     if answer.repairs:
         running.outcomes.append(Outcome("repaired", {"agent": agent.name, "repairs": list(answer.repairs)}))
     run.emit(running.progress("proposed", agent=agent.name, confidence=answer.confidence))
-    return Proposal(
-        agent.name, answer.patch, running.reads[agent.name], answer.confidence, call.attempt
-    )
+    return Proposal(agent.name, answer.patch, running.reads[agent.name], answer.confidence, call.attempt)
 
 
 def _abstained(
@@ -202,10 +214,11 @@ def _abstained(
 
 async def _void(run: Run, running: Running) -> None:
     """Settle a round without a quorum, and stop with the reason that all abstentions share."""
-    reasons = [item.detail or {} for item in running.proposals if item.status == "abstained"]
+    silent = [(item.agent, item.detail or {}) for item in running.proposals if item.status == "abstained"]
+    reasons = [detail for _, detail in silent]
     made, quorum = len(running.made), running.step.quorum
     await _settle_void(run, running, {"void": reasons})
-    said = "; ".join(f"{item.agent}: {(item.detail or {}).get('message')}" for item in running.proposals if item.detail)
+    said = "; ".join(f"{agent}: {detail.get('message')}" for agent, detail in silent)
     kinds = {detail.get("code") for detail in reasons}
     kind = _BY_CODE.get(kinds.pop() or "", RoundVoid) if len(kinds) == 1 else RoundVoid
     raise kind(
@@ -248,7 +261,7 @@ def _stance(running: Running, item: Proposal) -> Stance:
     )
 
 
-def weigh(run: Run, running: Running) -> None:
+def weigh(_: Run, running: Running) -> None:
     """How many independent votes the panel is worth; a hollow consensus is not accepted silently."""
     models = [running.lineage(item.agent) for item in running.made]
     running.votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])
@@ -328,7 +341,7 @@ async def commit(run: Run, running: Running) -> None:
         return
     running.round = replace(running.round, status="committed")
     running.ending = "committed"
-    run.emit(_committed(running))
+    run.emit(_committed(running, running.commit))
 
 
 def _worded(item: Disagreement) -> Outcome:
@@ -352,12 +365,9 @@ def ruled_change(running: Running, ruling: Ruling) -> Change:
     return replace(change, evidence=tuple(item.as_dict() for item in found))
 
 
-def _committed(running: Running) -> Any:
-    made = running.commit
-    assert made is not None
-    return running.progress(
-        "committed", version=made.version, author=made.author, writes=[list(path) for path in made.writes]
-    )
+def _committed(running: Running, made: Commit) -> Progress:
+    writes = [list(path) for path in made.writes]
+    return running.progress("committed", version=made.version, author=made.author, writes=writes)
 
 
 async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound | Refused) -> None:

@@ -15,7 +15,7 @@ from .positions import Side, joined, sides_of
 from .reviewing import amendment_of, dissent_of
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
 
 def sides_of_round(round_: Round, proposals: list[Proposal]) -> tuple[Side, ...]:

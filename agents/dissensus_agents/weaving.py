@@ -7,12 +7,14 @@ thread, which costs more than what they do.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from itertools import pairwise
 from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
-from . import reviewing, round
+from . import reviewing
+from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
 from .running import Run, Running
@@ -32,10 +34,10 @@ class Position(TypedDict, total=False):
 Node = Callable[[Run, Running], Awaitable[None] | None]
 
 NODES: Mapping[str, Node] = {
-    "propose": round.propose,
-    "compare": round.compare_proposals,
-    "weigh": round.weigh,
-    "verify": round.verify,
+    "propose": rounds.propose,
+    "compare": rounds.compare_proposals,
+    "weigh": rounds.weigh,
+    "verify": rounds.verify,
 }
 """What stands between the reading of a snapshot and the review or the commit."""
 
@@ -49,7 +51,7 @@ def weave(steps: Mapping[str, Step], after: After) -> Any:
     graph = StateGraph(Position, context_schema=Run)
     for step in steps.values():
         _add(graph, step, after)
-    ways = {name: f"{name}.read" for name in steps} | {END: END}
+    ways: dict[Any, str] = {name: f"{name}.read" for name in steps} | {END: END}
     graph.add_conditional_edges(START, _next, ways)
     for name in steps:
         graph.add_conditional_edges(f"{name}.review", _ruled, {**ways, "commit": f"{name}.commit"})
@@ -63,9 +65,9 @@ def _add(graph: Any, step: Step, after: After) -> None:
     for node, work in NODES.items():
         graph.add_node(f"{name}.{node}", _working(name, work))
     graph.add_node(f"{name}.review", _leaving(name, reviewing.review, after))
-    graph.add_node(f"{name}.commit", _leaving(name, round.commit, after))
+    graph.add_node(f"{name}.commit", _leaving(name, rounds.commit, after))
     line = ["read", *NODES]
-    for one, other in zip(line, line[1:], strict=False):
+    for one, other in pairwise(line):
         graph.add_edge(f"{name}.{one}", f"{name}.{other}")
     graph.add_conditional_edges(
         f"{name}.verify", _reviewed, {"review": f"{name}.review", "commit": f"{name}.commit"}
@@ -73,15 +75,15 @@ def _add(graph: Any, step: Step, after: After) -> None:
 
 
 def _reading(step: Step) -> Any:
-    async def read(state: Position, runtime: Runtime[Run]) -> Position:
-        running = await round.read(runtime.context, step)
+    async def read(_: Position, runtime: Runtime[Run]) -> Position:
+        running = await rounds.read(runtime.context, step)
         return {"round": running.round.round}
 
     return read
 
 
 def _working(name: str, work: Node) -> Any:
-    async def node(state: Position, runtime: Runtime[Run]) -> Position | None:
+    async def node(_: Position, runtime: Runtime[Run]) -> Position | None:
         running = _running(runtime.context, name)
         done = work(runtime.context, running)
         if done is not None:
@@ -94,7 +96,7 @@ def _working(name: str, work: Node) -> Any:
 def _leaving(name: str, work: Node, after: After) -> Any:
     """A node after which the round may be settled, so that the next step is to be found."""
 
-    async def node(state: Position, runtime: Runtime[Run]) -> Position:
+    async def node(_: Position, runtime: Runtime[Run]) -> Position:
         run = runtime.context
         running = _running(run, name)
         done = work(run, running)

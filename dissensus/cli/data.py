@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dissensus_state.blame import Blame
     from dissensus_state.costs import Cost
     from dissensus_state.records import Account, Call, Event, Proposal, Round, Ruling
-    from dissensus_state.store import Session, SessionInfo
+    from dissensus_state.sessions import Session, SessionInfo
 
 Data = dict[str, Any]
 

@@ -23,7 +23,7 @@ from .schemas import needed_schema
 
 if TYPE_CHECKING:
     from dissensus_state.records import Decision
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
     from .data import Data
 

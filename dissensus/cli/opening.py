@@ -14,8 +14,9 @@ from .errors import Misuse
 
 if TYPE_CHECKING:
     from dissensus_state.records import Commit
+    from dissensus_state.sessions import Session, SessionInfo
     from dissensus_state.shapes import SharedState
-    from dissensus_state.store import Session, SessionInfo, Store
+    from dissensus_state.store import Store
 
 DEFAULT = "dissensus.db"
 

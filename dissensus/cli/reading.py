@@ -15,7 +15,7 @@ from .revisions import range_of, round_number, version_of
 from .texts import compact
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
     from .data import Data
 

@@ -10,7 +10,7 @@ from dissensus_state.errors import NotFound
 from .errors import Misuse
 
 if TYPE_CHECKING:
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
 _REVISION = re.compile(r"(?P<start>[^~]*)(?P<steps>(?:~[0-9]{0,9})*)")
 _VERSION = re.compile(r"v?(?P<number>[0-9]{1,18})")

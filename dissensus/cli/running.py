@@ -14,7 +14,7 @@ import click
 from dissensus_state.errors import SchemaRefused
 
 from . import options
-from .blocks import Line, Passage
+from .blocks import Block, Line, Passage
 from .border import situation
 from .errors import Misuse
 from .output import note, show
@@ -23,7 +23,8 @@ from .schemas import load
 if TYPE_CHECKING:
     from dissensus_agents.graph import AgentGraph
     from dissensus_agents.running import Progress
-    from dissensus_state.store import Session, Store
+    from dissensus_state.sessions import Session
+    from dissensus_state.store import Store
 
 
 @click.command(
@@ -47,10 +48,11 @@ def run(
     session: str | None,
     as_json: bool,
 ) -> int:
-    """Run an AgentGraph of yours over a session, from where it stands.
+    """Run a graph of yours over a session.
 
-    GRAPH is an AgentGraph, or a function without arguments that makes one; modules in the current
-    folder are found. Stop it at any moment: the same command goes on.
+    It goes on from where the session stands. GRAPH is an AgentGraph, or a function without
+    arguments that makes one; modules in the current folder are found. Stop it at any moment: the
+    same command goes on.
     """
     from dissensus_state.store import Store
 
@@ -89,7 +91,8 @@ def _session(
         state = graph.shape.typed(_object(initial))
         return store.create(state, name=name, budget=limits)
     except SchemaRefused as error:
-        raise SchemaRefused(f"The new state does not fit {graph.shape.name}: {error.message}", **error.context) from error
+        what = f"The new state does not fit {graph.shape.name}: {error.message}"
+        raise SchemaRefused(what, **error.context) from error
 
 
 def _object(text: str) -> Mapping[str, Any]:
@@ -143,5 +146,8 @@ def _answer(session: Session[Any], *, as_json: bool) -> None:
     version = session.head
     state = session.raw(version)
     data = {"session": session.name, "version": version, "state": state}
-    page = [Line(f"version {version}", "bold"), Passage(json.dumps(state, ensure_ascii=False, indent=2))]
+    page: list[Block] = [
+        Line(f"version {version}", "bold"),
+        Passage(json.dumps(state, ensure_ascii=False, indent=2)),
+    ]
     show(data, page, as_json=as_json)

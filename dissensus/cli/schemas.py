@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from .errors import Misuse
 
 if TYPE_CHECKING:
+    from dissensus_state.sessions import SessionInfo
     from dissensus_state.shapes import SharedState
-    from dissensus_state.store import SessionInfo
 
 _OURS = re.compile(r"dissensus(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*")
 

@@ -15,7 +15,7 @@ from .telling import failed_check, together, votes, wrapped
 if TYPE_CHECKING:
     from dissensus_state.blame import Blame
     from dissensus_state.records import Call, Proposal
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
     from .incident import Incident, Verdict
 

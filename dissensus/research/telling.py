@@ -17,7 +17,7 @@ from dissensus_agents.running import Progress
 
 if TYPE_CHECKING:
     from dissensus_state.records import Call
-    from dissensus_state.store import Session
+    from dissensus_state.sessions import Session
 
     from .incident import Incident
 

@@ -191,11 +191,13 @@ class Database:
         patience = time.monotonic() + BUSY_SECONDS
         while True:
             try:
-                return function()
+                function()
             except self._driver_errors as error:
                 if "locked" not in str(error) or time.monotonic() > patience:
                     raise
-            time.sleep(0.01)
+                time.sleep(0.01)
+            else:
+                return
 
     @contextmanager
     def writing(self) -> Iterator[Work]:

@@ -95,7 +95,7 @@ class NotFound(DissensusError):
 
     code = "not_found"
     exit_code = 3
-    next_step = "List what there is with `dissensus log` or `store.sessions()`"
+    next_step = "List what there is with `dissensus sessions`, `dissensus log`"
 
 
 class Conflict(DissensusError):

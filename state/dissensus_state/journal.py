@@ -12,7 +12,7 @@ from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus
 
 if TYPE_CHECKING:
     from .engines import Work
-    from .store import Session
+    from .sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +159,9 @@ class Journal:
 
         Args:
             made: Proposals that are not stored yet.
-            why: Becomes the round's `review` where there is no ruling to tell.
+            why: What is added to the round's `review`, where there is no ruling to tell.
         """
+        review = {**(round_.review or {}), **why} if why else None
         with self._writing(round=round_.round) as work:
             proposals.propose(work, self.session.session_id, round_.round, made)
             for outcome in outcomes:
@@ -169,8 +170,8 @@ class Journal:
                 proposals.rule(work, self.session.session_id, round_.round, ruling)
             if status in SETTLED:
                 proposals.settle_proposals(work, self.session.session_id, round_.round, (), "void")
-            proposals.move_round(work, self.session.session_id, round_.round, status, why)
-        return replace(round_, status=status, review=why or round_.review)
+            proposals.move_round(work, self.session.session_id, round_.round, status, review)
+        return replace(round_, status=status, review=review or round_.review)
 
     def _remember(self, calls_sent: Sequence[Call], kept: set[bytes]) -> None:
         """Which calls of the running round this worker has sent, and which texts are stored."""

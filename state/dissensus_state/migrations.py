@@ -37,6 +37,15 @@ def prepare(database: Database) -> None:
         NeedsMigration: it is ours, with an older schema.
         DatabaseFailed: it cannot be reached, or is newer than this version of dissensus.
     """
+    stands_at = revision(database)
+    if stands_at is None:
+        stands_at = _make(database)
+    _check(stands_at, database)
+    database.keep_wal()
+
+
+def _make(database: Database) -> str:
+    """Give an empty database its tables; whoever comes second finds them there."""
     try:
         with database.engine.begin() as connection:
             if database.backend == "sqlite":
@@ -50,8 +59,7 @@ def prepare(database: Database) -> None:
                 connection.execute(_version.insert().values(version_num=HEAD))
     except sa.exc.SQLAlchemyError as error:
         raise _told(error, database) from error
-    _check(stands_at, database)
-    database.keep_wal()
+    return stands_at or HEAD
 
 
 def revision(database: Database) -> str | None:

@@ -17,7 +17,7 @@ as it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -61,16 +61,18 @@ class Operation:
 Patch = tuple[Operation, ...]
 
 
-def patch_from_json(stored: Iterable[list[JSON]]) -> Patch:
+def patch_from_json(stored: JSON) -> Patch:
     """Read a patch back from its stored form; `ValueRefused` where it is none."""
+    if not isinstance(stored, list | tuple):
+        raise ValueRefused(f"{canonical(stored)[:200]} is not a patch")
     return tuple(_operation(item) for item in stored)
 
 
-def _operation(stored: list[JSON]) -> Operation:
+def _operation(stored: JSON) -> Operation:
     match stored:
         case ["remove", str(path)]:
             return Operation("remove", parse_path(path))
-        case [str(verb), str(path), value] if verb in _APPLY:
+        case [str(verb), str(path), value] if verb in _APPLY and verb != "remove":
             return Operation(verb, parse_path(path), value)  # type: ignore[arg-type]
         case ["merge", str(path), value, str(key)]:
             return Operation("merge", parse_path(path), value, key)

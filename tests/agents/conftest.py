@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from panels import Case
 
 

@@ -17,7 +17,7 @@ from dissensus_agents.errors import (
 )
 from dissensus_agents.messages import Reply, Usage
 from dissensus_state.errors import FieldMissing
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from panels import Case, agent, cause, happened, kinds, one_step, panel, told, voice
 
 

@@ -10,8 +10,9 @@ from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
 from dissensus_agents.judgement.verifiers import quotes_stand_in_sources, verifier
 from dissensus_state.errors import InvariantViolated
+from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState, invariant
-from dissensus_state.store import Session, Store
+from dissensus_state.store import Store
 from panels import Case, Voice, agent, cause, happened, kinds, one_step, panel, ruling, told, upholds, voice
 
 

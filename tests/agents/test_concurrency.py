@@ -10,7 +10,8 @@ import pytest
 from dissensus_agents.agent import Agent
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_state.errors import Conflict
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from panels import Case, agent, cause, happened, kinds, one_step, told, upholds, voice
 
 

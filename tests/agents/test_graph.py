@@ -10,8 +10,9 @@ from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import END, START, AgentGraph
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_state.errors import DissensusError, Refused
-from dissensus_state.store import Session, Store
-from panels import Case, agent, cause, kinds, one_step, panel, told, upholds
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
+from panels import Case, agent, cause, kinds, one_step, panel, told, upholds, voice
 
 
 def finding() -> Any:
@@ -246,3 +247,26 @@ async def test_agents_are_asked_at_once_and_not_one_after_the_other(session: Ses
     await one_step([agent(name, waits) for name in "abc"]).run(session)
 
     assert session.commit_at(1).author == "a+b+c"
+
+
+async def test_a_prompt_that_raises_stop_iteration_ends_the_run_and_does_not_hang_it(
+    session: Session[Case],
+) -> None:
+    def prompt(_: Any) -> str:
+        return next(iter(()))
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await one_step([agent("ana", cause("disk"), prompt=prompt)]).run(session)
+
+
+async def test_a_round_begins_on_the_newest_version_though_this_process_remembers_an_older_one(
+    store: Store, session: Session[Case]
+) -> None:
+    store.session(session.name, Case).transact(lambda tx: tx.set("/documents/metrics", "97 %"), "user")
+    ana = agent("ana", cause("disk"), prompt=lambda view: view.part("/documents/metrics"))
+    ben = agent("ben", cause("disk"), prompt=lambda view: view.read("documents")["metrics"])
+
+    await one_step([ana, ben]).run(session, start="judge")
+
+    assert session.rounds()[0].base == 1
+    assert "97 %" in voice(ana).asked[0].prompt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, TypedDict
 
 import pytest
@@ -11,7 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from dissensus_agents.errors import GraphError, RoundParked
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.session import settle
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from panels import Case, agent, cause, one_step, panel
 
 
@@ -28,7 +29,7 @@ def users_graph(ours: AgentGraph, session: Session[Any], checkpointer: Any = Non
     for step in ours.steps:
         builder.add_node(step, ours.node(step, session))
     line = [START, "before", *ours.steps, END]
-    for one, other in zip(line, line[1:], strict=False):
+    for one, other in pairwise(line):
         builder.add_edge(one, other)
     return builder.compile(checkpointer=checkpointer)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.supervisor import Supervisor
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from panels import Case, agent, cause, happened, kinds, one_step, panel, told, upholds, voice
 
 

@@ -17,7 +17,7 @@ from dissensus_agents.messages import Reply
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.session import settle
 from dissensus_state.errors import Diverged
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from dissensus_state.tables import proposals
 from panels import Case, Voice, agent, cause, one_step, panel, ruling
 

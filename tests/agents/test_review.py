@@ -11,7 +11,8 @@ import pytest
 from dissensus_agents.errors import ProviderFailed
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict, shuffled
 from dissensus_agents.messages import Reply, Request
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from panels import Case, Voice, agent, cause, in_prompt, one_step, panel, ruling, upholds, voice
 
 

@@ -9,9 +9,9 @@ import pytest
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import AgentGraph
-from dissensus_state.errors import Denied, FieldMissing, NotFound
-from dissensus_state.store import Session
 from dissensus_agents.judgement.supervisor import Supervisor
+from dissensus_state.errors import Denied, FieldMissing, NotFound
+from dissensus_state.sessions import Session
 from panels import Case, Voice, agent, cause, happened, one_step, ruling, voice
 
 

@@ -13,7 +13,7 @@ from dissensus_agents.session import settle, sides_of_round
 from dissensus_state.errors import Conflict, Denied, FieldMissing, NotFound, Refused, ReviewRequired
 from dissensus_state.journal import Journal
 from dissensus_state.records import Change
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from panels import Case, agent, cause, one_step, panel, voice
 
 

@@ -10,7 +10,7 @@ from dissensus_agents.errors import RoundVoid, WrongType
 from dissensus_agents.graph import END, AgentGraph
 from dissensus_agents.judgement.supervisor import Person, Review, Supervisor, Verdict
 from dissensus_state.errors import NotFound
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from panels import Case, Voice, agent, cause, happened, kinds, one_step, panel, ruling, told, upholds, voice
 
 

@@ -32,7 +32,8 @@ def says(verdict):
 
 def make(supervisor=None, models=("leak", "leak"), writes=("verdict",), **options):
     graph = AgentGraph(Inquiry)
-    agents = [Agent(f"a{n}", model if callable(model) else says(model), **options) for n, model in enumerate(models)]
+    made = [model if callable(model) else says(model) for model in models]
+    agents = [Agent(f"a{n}", model, **options) for n, model in enumerate(made)]
     return graph.add_step("conclude", agents, writes=writes, supervisor=supervisor)
 
 agreed = make()
@@ -40,8 +41,10 @@ parked = lambda: make(Supervisor(Person("chris")), ("leak", "release"))
 malformed = lambda: make(models=(lambda request: "I would rather not say",))
 mistyped = lambda: make(models=(lambda request: {"reasoning": "", "verdict": ["a", "list"]},))
 unknown = lambda: make(models=())
-no_model = lambda: AgentGraph(Inquiry).add_step("conclude", [Agent("a", "nobody:nothing")], writes={"verdict"})
-no_key = lambda: AgentGraph(Inquiry).add_step("conclude", [Agent("a", "openai:gpt-4o-mini")], writes={"verdict"})
+def only(model):
+    return AgentGraph(Inquiry).add_step("conclude", [Agent("a", model)], writes={"verdict"})
+no_model = lambda: only("nobody:nothing")
+no_key = lambda: only("openai:gpt-4o-mini")
 no_field = lambda: make(writes=("verdikt",))
 def unreadable():
     return make(prompt=lambda view: view.part("/severity"), reads={"question"})

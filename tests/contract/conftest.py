@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Finding, Inquiry, Notes
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from dissensus_state import migrations
-from dissensus_state.engines import read_url
+from dissensus_state.engines import Database, read_url
 from dissensus_state.errors import DatabaseFailed, NeedsMigration, NotOurs
 from dissensus_state.store import Store
 from inquiries import Notes, does, nothing_changes
@@ -33,6 +35,27 @@ def test_eight_who_open_a_new_database_at_once_all_get_it(empty_database_url: st
 
     with ThreadPoolExecutor(8) as pool:
         assert sorted(pool.map(work, range(8))) == list(range(8))
+
+
+def test_a_new_file_that_another_process_is_just_making_is_waited_for(database_file: Path) -> None:
+    database, other = Database(str(database_file)), Database(str(database_file))
+    locked = threading.Event()
+
+    def make() -> None:
+        with other.writing():
+            locked.set()
+            time.sleep(0.2)
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(make)
+        locked.wait()
+        database.keep_wal()
+        made.result()
+    with database.reading() as work:
+        work._cursor.execute("PRAGMA journal_mode")
+        assert work._cursor.fetchone() == ("wal",)
+    database.close()
+    other.close()
 
 
 def test_a_database_in_memory_is_gone_with_its_store() -> None:

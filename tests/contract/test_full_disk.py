@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dissensus_state.errors import DatabaseFailed, DiskFull
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Notes, does, nothing_changes
 
 LINE = "x" * 20_000

@@ -8,7 +8,8 @@ import workers
 from by_hand import begun, change, in_review, proposes, rules, to_judging
 from dissensus_state.errors import Conflict
 from dissensus_state.journal import Journal
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Finding, Inquiry, Notes, nothing_changes
 
 

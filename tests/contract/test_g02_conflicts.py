@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dissensus_state.errors import Conflict, NotFound, SchemaRefused
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Claim, Notes, Work, does, nothing_changes, overtaken
 

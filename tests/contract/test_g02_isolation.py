@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dissensus_state.errors import Conflict, InvariantViolated, TransitionRefused
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Finding, Inquiry, Notes, Shift, does, overtaken
 

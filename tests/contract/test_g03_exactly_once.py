@@ -12,7 +12,8 @@ import pytest
 import workers
 from dissensus_state.errors import Conflict
 from dissensus_state.records import Commit
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Notes, nothing_changes
 

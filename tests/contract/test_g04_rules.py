@@ -1,5 +1,4 @@
 """G4: every version satisfies schema and rules; a refused commit changes nothing and says why."""
-# ruff: noqa: RUF012 - written as users write them: pydantic copies the defaults of a model
 
 from __future__ import annotations
 
@@ -18,8 +17,9 @@ from dissensus_state.errors import (
     TransitionRefused,
     ValueRefused,
 )
+from dissensus_state.sessions import Session
 from dissensus_state.shapes import Add, Append, MergeByKey, SharedState, invariant
-from dissensus_state.store import Session, Store
+from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Claim, Inquiry, Notes, Work, does, nothing_changes
 

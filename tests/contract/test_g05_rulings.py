@@ -11,7 +11,7 @@ from by_hand import begun, change, in_review, proposes, rules, to_judging
 from dissensus_state.errors import Conflict, ReviewRequired
 from dissensus_state.journal import Journal
 from dissensus_state.records import Change, Decision, Proposal, Round, Ruling
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from inquiries import Inquiry, does, nothing_changes
 
 Review = tuple[Journal, Round, tuple[Proposal, ...]]

@@ -16,7 +16,7 @@ from dissensus_state.errors import (
 from dissensus_state.journal import Journal
 from dissensus_state.patches import Operation
 from dissensus_state.records import Change
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from dissensus_state.transactions import Transaction
 from inquiries import Inquiry, Notes, Work, does, nothing_changes
 

@@ -14,7 +14,8 @@ from dissensus_state import calls
 from dissensus_state.errors import BudgetExceeded, Conflict, ValueRefused
 from dissensus_state.journal import Journal
 from dissensus_state.records import Account, Call
-from dissensus_state.store import Budget, Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Budget, Store
 from inquiries import Notes
 
 CENT = 10_000_000

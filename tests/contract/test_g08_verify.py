@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dissensus_state import tables
 from dissensus_state.errors import Tampered
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Inquiry, does
 from tampering import changed, forge, rows, storied
 

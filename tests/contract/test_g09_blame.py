@@ -6,7 +6,7 @@ import pytest
 
 from by_hand import concluded
 from dissensus_state.errors import FieldMissing, NotFound
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from inquiries import Claim, Inquiry, Notes, does
 
 

@@ -8,7 +8,8 @@ from dissensus_state import tables
 from dissensus_state.blobs import pack
 from dissensus_state.errors import Diverged
 from dissensus_state.replay import versions
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.values import canonical, digest
 from inquiries import Inquiry, Notes, does
 from tampering import LONG, changed, rows, storied

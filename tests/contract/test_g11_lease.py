@@ -10,7 +10,8 @@ from by_hand import answered, begun, change, in_review, intent, proposes, rules,
 from dissensus_state.errors import LeaseLost
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Proposal, Round
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Inquiry, Notes, does, nothing_changes
 
 Attempt = Callable[[Journal, Round, Call, Proposal], object]

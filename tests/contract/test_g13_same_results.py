@@ -70,7 +70,7 @@ OTHERS: list[Any] = [float("nan"), float("inf"), b"\xff", object(), {"x", "y"}, 
 ODD = [*TEXTS, *NUMBERS, *KEYS, *OTHERS]
 
 
-@pytest.mark.parametrize("value", ODD, ids=lambda value: ascii(value)[:24])
+@pytest.mark.parametrize("value", ODD, ids=lambda value: ascii(value).partition(" at 0x")[0][:24])
 def test_g13_both_databases_accept_refuse_and_return_the_same(both: tuple[Store, Store], value: Any) -> None:
     one, other = (_answer(store, value) for store in both)
     assert one == other

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from dissensus_state.errors import NotFound
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Claim, Inquiry, Notes, does
 

@@ -44,9 +44,7 @@ def in_a_fresh_python(program: str) -> list[str]:
 def test_neither_the_import_nor_the_version_loads_a_graph_a_wire_or_a_database(
     program: str,
 ) -> None:
-    loaded = {
-        name.partition(".")[0] for name in json.loads(in_a_fresh_python(program + REPORT)[-1])
-    }
+    loaded = {name.partition(".")[0] for name in json.loads(in_a_fresh_python(program + REPORT)[-1])}
     assert "dissensus" in loaded
     assert loaded & HEAVY == set()
 
@@ -58,9 +56,7 @@ def test_the_version_is_the_one_that_is_installed() -> None:
 def test_what_is_exported_is_what_is_documented() -> None:
     import dissensus
 
-    documented = re.findall(
-        r"^\| `(\w+)` \|", (ROOT / "docs/api.md").read_text("utf-8"), re.MULTILINE
-    )
+    documented = re.findall(r"^\| `(\w+)` \|", (ROOT / "docs/api.md").read_text("utf-8"), re.MULTILINE)
     assert sorted(dissensus.__all__) == sorted(documented)
     assert len(set(dissensus.__all__)) == len(dissensus.__all__)
 

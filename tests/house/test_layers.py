@@ -42,9 +42,7 @@ def imports(module: str) -> frozenset[str]:
     path = modules()[module]
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     return frozenset(
-        name
-        for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        for name in _named(node, package)
+        name for node in ast.walk(ast.parse(path.read_text("utf-8"))) for name in _named(node, package)
     )
 
 
@@ -85,9 +83,7 @@ def test_every_floor_of_the_house_is_found() -> None:
         ("dissensus_agents", "dissensus"),
     ],
 )
-def test_imports_point_one_way_from_the_face_to_the_agents_to_the_state(
-    lower: str, upper: str
-) -> None:
+def test_imports_point_one_way_from_the_face_to_the_agents_to_the_state(lower: str, upper: str) -> None:
     assert importers(lower, upper) == set()
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from dissensus_agents.errors import MissingKey, UnknownModel
+from dissensus_agents.errors import MissingKey, ProviderFailed, UnknownModel
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.catalog import PROVIDERS, resolve
 from dissensus_agents.models.client import Model
@@ -115,6 +115,12 @@ def test_ollama_is_found_as_its_own_setting_says(
 ) -> None:
     monkeypatch.setenv("OLLAMA_HOST", host)
     assert address_of(resolve("ollama:llama3.1")) == f"{address}/chat/completions"
+
+
+def test_a_setting_that_is_no_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "gpu:70000")
+    with pytest.raises(ProviderFailed, match="'gpu:70000/chat/completions' is no base URL"):
+        resolve("ollama:llama3.1")
 
 
 @pytest.mark.parametrize(

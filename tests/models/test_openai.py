@@ -149,13 +149,14 @@ def test_tokens_are_counted_once_whichever_way_the_provider_counts_them(provider
     "usage",
     [
         {"prompt_tokens": 0, "completion_tokens": 0},
+        ["many"],
         {"prompt_tokens": "12", "completion_tokens": -3},
         {"prompt_tokens": True, "completion_tokens": 10**12},
         {"prompt_tokens": None, "prompt_tokens_details": [], "completion_tokens_details": "many"},
     ],
 )
 def test_where_a_server_does_not_count_the_tokens_are_estimated_and_said_to_be(
-    provider: Provider, usage: dict[str, Any]
+    provider: Provider, usage: Any
 ) -> None:
     provider.says(completion("12345678", usage=usage))
     assert ask(a_model(provider)).usage == Usage(input=-(-ASKED.characters // 4), output=2, estimated=True)

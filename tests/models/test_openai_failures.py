@@ -164,6 +164,25 @@ def test_an_error_that_comes_as_a_success_and_may_pass_is_tried_again(provider: 
     assert ask(a_model(provider)).text == "at last"
 
 
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"<h1>Not here</h1>", "answered 404: <h1>Not here</h1>"),
+        (b'{"detail": "No such model"}', "answered 404: No such model"),
+        (b'{"message": "No such model"}', "answered 404: No such model"),
+        (b'{"error": "No such model"}', "answered 404: No such model"),
+        (b"", "answered 404: without a word"),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_the_server_whatever_their_form(
+    provider: Provider, body: bytes, says: str
+) -> None:
+    provider.says(Say(404, body))
+    error = failure(a_model(provider))
+    assert error.message.endswith(says)
+    assert error.next_step.startswith("Check the model's name")
+
+
 def test_an_error_inside_of_a_choice_is_an_error(provider: Provider) -> None:
     choice = {"message": {"content": "Half an ans"}, "error": {"message": "upstream died"}}
     provider.says(Say(body=json.dumps({"choices": [choice]}).encode()))

@@ -217,6 +217,11 @@ def test_a_wrong_type_that_had_to_be_mended_first_is_one_all_the_same() -> None:
         read_answer("Sure: {'certain': True,}", VERDICT)
 
 
+def test_a_wrong_type_inside_of_a_string_is_one_all_the_same() -> None:
+    with pytest.raises(WrongType, match="/cause: Field required"):
+        read_answer(json.dumps("{}"), VERDICT)
+
+
 def test_many_complaints_are_cut_short_and_counted() -> None:
     with pytest.raises(WrongType) as caught:
         read_answer(json.dumps(["x"] * 100), TypeAdapter(list[int]))

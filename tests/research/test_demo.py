@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -26,14 +31,13 @@ def test_the_demo_says_that_it_is_scripted_then_shows_the_answer_its_evidence_di
 ) -> None:
     said = dissensus("demo", "-d", database_url).out
     assert "The models are scripted" in said
-    assert "invented prices" in said
     assert "cause     ledger-export moved to 09:40" in said
     assert "service-log.txt: “09:47:30 gate INFO rollout of checkout 4.18.0 complete, 6 of 6" in said
     assert "ana and ben: release of checkout 4.18.0" in said
     assert "2 votes of one lineage (quill/quill-3), worth 1.32" in said
     assert "does not stand in 'service-log.txt': “09:37:30 gate INFO rollout" in said
     assert "Step 2. The log has “09:37:30" in said
-    assert "$0.027892 of $1.000000 for 7 calls" in said
+    assert re.search(r"\$0\.0[1-9]\d+ of \$1\.000000 for 7 calls, at invented prices", said)
 
 
 def test_away_from_a_terminal_it_is_plain_text(dissensus) -> None:
@@ -78,9 +82,11 @@ def test_beside_other_sessions_the_demo_has_a_name_of_its_own_and_its_commands_s
         assert dissensus(*command).out
 
 
-def test_each_demo_without_a_database_has_a_new_file(dissensus, tmp_path: Path) -> None:
-    for _ in range(3):
-        dissensus("demo")
+def test_each_demo_without_a_database_has_a_new_file_also_when_they_begin_at_once(
+    dissensus, tmp_path: Path
+) -> None:
+    with ThreadPoolExecutor() as at_once:
+        list(at_once.map(dissensus, ["demo"] * 3))
     names = {"dissensus-demo.db", "dissensus-demo-2.db", "dissensus-demo-3.db"}
     assert {path.name for path in tmp_path.glob("*.db")} == names
 
@@ -125,23 +131,39 @@ def test_a_folder_where_nothing_can_be_written_is_named_and_so_is_the_way_out(
     assert "--database" in refused.value.next_step
 
 
-@pytest.mark.parametrize("pages", [20, 33, 36, 39], ids=lambda pages: f"{pages} pages")
-def test_on_a_full_disk_it_stops_with_a_code_and_goes_on_when_there_is_room(
-    pages: int, tmp_path: Path, capsys
-) -> None:
-    url = str(tmp_path / "demo.db")
+@contextmanager
+def room_for(pages: int) -> Iterator[None]:
+    """A disk on which a database can't grow beyond so many pages of 4 KiB."""
 
-    def leave_little_room(connection, _) -> None:
+    def limit(connection: Any, _: Any) -> None:
         connection.execute(f"PRAGMA max_page_count={pages}").close()
 
-    sa.event.listen(sa.Engine, "connect", leave_little_room)
+    sa.event.listen(sa.Engine, "connect", limit)
     try:
-        with pytest.raises(DiskFull) as full:
-            demo.main(url)
+        yield
     finally:
-        sa.event.remove(sa.Engine, "connect", leave_little_room)
+        sa.event.remove(sa.Engine, "connect", limit)
+
+
+@pytest.mark.parametrize("pages", [33, 36, 39])
+def test_on_a_full_disk_it_stops_with_a_code_and_the_command_it_names_goes_on_when_there_is_room(
+    pages: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = str(tmp_path / "demo.db")
+    with room_for(pages), pytest.raises(DiskFull) as full:
+        demo.main(url)
     assert (full.value.code, full.value.exit_code) == ("database.full", 11)
+    assert full.value.context["resume"] == f"dissensus demo --database {url}"
     assert demo.main(url) == 0
     assert "ledger-export moved to 09:40" in capsys.readouterr().out
     with Store.open(url) as store:
         assert store.session(None, Incident).verify().versions == 3
+
+
+def test_a_disk_without_room_for_the_tables_leaves_a_file_that_is_good_for_the_next_try(
+    tmp_path: Path,
+) -> None:
+    url = str(tmp_path / "demo.db")
+    with room_for(20), pytest.raises(DiskFull, match="is full"):
+        demo.main(url)
+    assert demo.main(url) == 0

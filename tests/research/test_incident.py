@@ -17,7 +17,7 @@ from dissensus_agents.judgement.quotations import stands
 from dissensus_agents.models.client import Model
 from dissensus_agents.models.scripted import ScriptedModel
 from dissensus_state.errors import InvariantViolated, NotFound, TransitionRefused
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from dissensus_state.values import parse
 
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -67,7 +67,10 @@ async def run(session: Session[Incident], chair: Model | None = None, **panel: M
 
 def says(name: str, **verdict: Any) -> Model:
     """A model that finds one line and judges so."""
-    answers = {READ: {"findings": because(script.RELEASED)}, JUDGE: {"reasoning": "So it is.", "verdict": verdict}}
+    answers = {
+        READ: {"findings": because(script.RELEASED)},
+        JUDGE: {"reasoning": "So it is.", "verdict": verdict},
+    }
     return ScriptedModel(name, answers, lineage=name)
 
 

@@ -11,7 +11,8 @@ import pytest
 from dissensus.research import demo, script
 from dissensus.research.incident import Incident, incident_graph, opening
 from dissensus_state.records import Call
-from dissensus_state.store import Budget, Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Budget, Store
 
 MOMENTS = (
     ("database:", signal.SIGINT),

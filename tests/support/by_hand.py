@@ -9,7 +9,7 @@ from typing import Any
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Change, Decision, Proposal, Round, Ruling
 from dissensus_state.rounds import binding
-from dissensus_state.store import Session
+from dissensus_state.sessions import Session
 from inquiries import Inquiry
 
 

@@ -1,5 +1,4 @@
 """The schemas that the tests of the state work on, and what they ask of every session."""
-# ruff: noqa: RUF012 - written as users write them: pydantic copies the defaults of a model
 
 from __future__ import annotations
 
@@ -13,8 +12,8 @@ from pydantic import BaseModel
 
 from dissensus_state.machine import Transition
 from dissensus_state.records import Commit
+from dissensus_state.sessions import Session
 from dissensus_state.shapes import Add, Append, MergeByKey, SharedState, Union, invariant
-from dissensus_state.store import Session
 from dissensus_state.transactions import Transaction
 
 START = 1_767_225_600_000

@@ -7,6 +7,7 @@ since anything read from it would be a guess.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -242,6 +243,12 @@ CASES = (
         "JSON inside a string",
     ),
     Case(
+        "malformed JSON inside a string",
+        json.dumps("{'cause': 'disk full',}"),
+        {"cause": "disk full"},
+        "single quotes",
+    ),
+    Case(
         "every quotation mark escaped",
         '{\\"cause\\": \\"disk full\\"}',
         {"cause": "disk full"},
@@ -279,6 +286,7 @@ CASES = (
     Case("brackets that do not match", '{"cause": "a", "quotes": ["b"}', None),
     Case("a key without a value", '{"cause"}', None),
     Case("quotation marks that could close anywhere", '{"cause": "a", "b": "c" d", "e": "f"}', None),
+    Case("a path before triple quotes", r'''{"cause": """C:\"""}''', None),
     Case("a quotation that is never closed", '{"cause": "the log says "disk full}', None),
     Case("a quotation that ends with the string", '{"cause": "the log says "disk full"}', None),
     Case("a quotation before a colon", '{"cause": "a "b": "c" d"}', None),

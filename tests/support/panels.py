@@ -16,8 +16,8 @@ from dissensus_agents.models.prices import FREE, Price
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.running import Progress
 from dissensus_state.errors import DissensusError
+from dissensus_state.sessions import Session
 from dissensus_state.shapes import Add, Append, MergeByKey, SharedState, Union
-from dissensus_state.store import Session
 
 LOG = "12:01 the disk is full\n12:02 the writer stops"
 

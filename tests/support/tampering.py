@@ -12,7 +12,8 @@ from by_hand import concluded
 from dissensus_state import tables
 from dissensus_state.chain import chained, cited
 from dissensus_state.commits import between
-from dissensus_state.store import Session, Store
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from inquiries import Finding, Inquiry
 
 LONG = "The valve was open. " * 5_000

@@ -1,85 +1,118 @@
-"""Processes of their own that work on a database and may be killed at any moment.
-
-`python workers.py TASK URL [NUMBER]` prints a line for everything that was acknowledged.
-"""
+"""Real worker processes that the tests start, wait for and kill."""
 
 from __future__ import annotations
 
+import json
+import os
+import queue
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from by_hand import change, in_review, rules, to_judging
-from dissensus_state.shapes import SharedState
-from dissensus_state.store import Session, Store
-from dissensus_state.transactions import Transaction
-from inquiries import Inquiry, Notes, ticking
-from tampering import storied
+import killable
+
+SECONDS = 60
 
 
-def append(session: Session[Notes], worker: int) -> None:
-    """Append 10 lines and count each, with what was read before."""
-    for number in range(10):
-        session.transact(partial(_appended, f"{worker}:{number}"), f"worker {worker}", attempts=500)
-        _say(number)
+class Nursery:
+    """The program of `killable`, and what its workers tell; a context manager that ends them all."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, ...]] = []
+        self._arriving: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()
+        self._program = subprocess.Popen(
+            [sys.executable, killable.__file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        forked = {event[1] for event in self.events if event[0] == "forked"}
+        for pid in forked - {event[1] for event in self.events if event[0] == "ended"}:
+            os.kill(int(pid), signal.SIGKILL)
+        self._program.communicate()
+        self._reader.join()
+
+    def start(
+        self, url: str, session: str, folder: Path, stop: tuple[str, int] | None = None, delay: float = 0.0
+    ) -> Worker:
+        """A new worker on a session."""
+        settings = {"url": url, "session": session, "folder": str(folder), "stop": stop, "delay": delay}
+        assert self._program.stdin is not None
+        seen = len(self.events)
+        self._program.stdin.write(json.dumps(settings) + "\n")
+        self._program.stdin.flush()
+        forked = self.wait(lambda event: event[0] == "forked", since=seen)
+        return Worker(self, int(forked[1]), seen)
+
+    def wait(self, wanted: Callable[[tuple[str, ...]], bool], *, since: int = 0) -> tuple[str, ...]:
+        """The first event like this that came since then; it fails where none comes for a minute."""
+        for event in self.events[since:]:
+            if wanted(event):
+                return event
+        until = time.monotonic() + SECONDS
+        while True:
+            event = self._arriving.get(timeout=max(0.0, until - time.monotonic()))
+            self.events.append(event)
+            if wanted(event):
+                return event
+
+    def _read(self) -> None:
+        assert self._program.stdout is not None
+        for line in self._program.stdout:
+            self._arriving.put(tuple(line.split()))
 
 
-def _appended(line: str, tx: Transaction) -> None:
-    tx.set("a", tx.read("a") + 1)
-    tx.append("lines", line)
+class Worker:
+    """One process that runs the exam."""
 
+    def __init__(self, nursery: Nursery, pid: int, since: int) -> None:
+        self.pid = pid
+        self._nursery = nursery
+        self._since = since
 
-def append_by_key(session: Session[Notes], upto: int) -> None:
-    """Append a line for each number, each under a key of its own."""
-    for number in range(upto):
-        with session.transaction("worker", key=f"line {number}") as tx:
-            tx.append("lines", str(number))
-        _say(number)
+    def says(self, *words: str) -> None:
+        """Wait until it has said this."""
+        self._nursery.wait(
+            lambda event: event == (str(self.pid), *" ".join(words).split()), since=self._since
+        )
 
+    def ends(self) -> int:
+        """Wait for its end; its exit status, below zero after a signal."""
+        ended = self._nursery.wait(lambda event: event[:2] == ("ended", str(self.pid)), since=self._since)
+        return int(ended[2])
 
-def half_a_commit(session: Session[Inquiry], _: int) -> None:
-    """Write everything of a commit, but never end its transaction."""
-    to_judging(session)
-    _journal, round_, made = in_review(session)
-    with session.writing() as work:
-        asked = change(session, made[0], round=round_.round)
-        session.commit_in(work, asked, rules(round_, made, upheld=("ana",)))
-        _say("written")
-        time.sleep(60)
+    def kill(self, number: int = signal.SIGKILL) -> int:
+        """Send it a signal and wait for its end."""
+        os.kill(self.pid, number)
+        return self.ends()
 
+    def kill_after(self, events: int, pause: float, number: int) -> int:
+        """Send it a signal a moment after so many events, or see it end before."""
+        ours = (str(self.pid),)
+        told: list[Any] = []
 
-def script(store: Store) -> None:
-    """Tell the last hash of a session that does the same on every run."""
-    _say(storied(store).verify().head)
+        def enough(event: tuple[str, ...]) -> bool:
+            told.append(event[:1] == ours)
+            return sum(told) >= events or event[:2] == ("ended", str(self.pid))
 
-
-def _say(what: object) -> None:
-    print(what, flush=True)  # noqa: T201
-
-
-TASKS: dict[str, tuple[Callable[[Session[Any], int], None], type[SharedState]]] = {
-    "append": (append, Notes),
-    "append_by_key": (append_by_key, Notes),
-    "half_a_commit": (half_a_commit, Inquiry),
-}
-
-
-def start(task: str, url: str, number: int = 0) -> subprocess.Popen[str]:
-    """Start a worker on the only session of a database."""
-    return subprocess.Popen(
-        [sys.executable, Path(__file__), task, url, str(number)], stdout=subprocess.PIPE, text=True
-    )
-
-
-if __name__ == "__main__":
-    task, url, number = sys.argv[1:]
-    with Store.open(url, clock=ticking()) as store:
-        if task == "script":
-            script(store)
-        else:
-            work, schema = TASKS[task]
-            work(store.session(schema=schema), int(number))
+        last = self._nursery.wait(enough, since=self._since)
+        if last[0] == "ended":
+            return int(last[2])
+        time.sleep(pause)
+        try:
+            return self.kill(number)
+        except ProcessLookupError:
+            return self.ends()

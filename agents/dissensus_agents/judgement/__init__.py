@@ -1,0 +1,1 @@
+"""What the proposals of a round are worth: comparing, weighing, checking, ruling."""

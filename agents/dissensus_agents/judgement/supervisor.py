@@ -112,7 +112,15 @@ class Person:
         self.name = name
 
 
-Judge: TypeAlias = "Model | str | Person | Callable[[Review], Verdict | Awaitable[Verdict]]"
+Rule: TypeAlias = "Callable[[Review], Verdict | Awaitable[Verdict]]"
+Judge: TypeAlias = "Model | str | Person | Rule"
+
+
+def _function(judge: Any) -> Rule:
+    if not callable(judge):
+        raise GraphError(f"{judge!r} cannot supervise", next_step="Give a model, a function or a Person")
+    rule: Rule = judge
+    return rule
 
 
 class Supervisor:
@@ -141,11 +149,7 @@ class Supervisor:
     ) -> None:
         self.person = judge if isinstance(judge, Person) else None
         self.model = as_model(judge, "supervisor") if isinstance(judge, str | Model) else None
-        self.function = judge if self.person is None and self.model is None else None
-        if self.function is not None and not callable(self.function):
-            raise GraphError(
-                f"{judge!r} cannot supervise", next_step="Give a model, a function or a Person"
-            )
+        self.function = None if self.person or self.model else _function(judge)
         self.name = name or self._own_name()
         self.instructions = instructions
         self.parse = parse
@@ -184,9 +188,7 @@ class Supervisor:
         try:
             return sound(self.parse(reply, review), review)
         except ValueError as error:
-            raise WrongType(
-                f"The supervisor's parse function refuses the answer: {error}"
-            ) from error
+            raise WrongType(f"The supervisor's parse function refuses the answer: {error}") from error
 
 
 def sound(verdict: Verdict, review: Review) -> Verdict:
@@ -194,9 +196,7 @@ def sound(verdict: Verdict, review: Review) -> Verdict:
     named = review.position(verdict.position) if verdict.position else None
     labels = ", ".join(seen.label for seen in review.positions) or "none"
     if verdict.position and named is None:
-        raise WrongType(
-            f"There is no position {verdict.position!r}; there are: {labels}", path="/position"
-        )
+        raise WrongType(f"There is no position {verdict.position!r}; there are: {labels}", path="/position")
     if verdict.decision == "uphold" and named is None:
         raise WrongType(f"To uphold, name the position ({labels})", path="/position")
     if verdict.decision == "amend" and not verdict.amendment:
@@ -233,11 +233,7 @@ def quoted(seen: Seen) -> str:
     lines += [f"Failed check: {_line(detail)}" for detail in seen.failed]
     for kind, text in seen.reasoning:
         body = _inert(text[:MAX_REASONING]) if text else "(withheld by the provider)"
-        cut = (
-            ""
-            if not text or len(text) <= MAX_REASONING
-            else f"\n(cut after {MAX_REASONING} characters)"
-        )
+        cut = "" if not text or len(text) <= MAX_REASONING else f"\n(cut after {MAX_REASONING} characters)"
         lines.append(f"Reasoning ({kind}):\n{QUOTE_OPEN}\n{body}\n{QUOTE_CLOSE}{cut}")
     return "\n".join(lines)
 

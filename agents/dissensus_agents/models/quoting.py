@@ -159,11 +159,9 @@ def _special(text: str, at: int, out: list[str], note: Callable[[str], None]) ->
         return _escape(text, at, out, note)
     if character == '"':
         out.append('\\"')
-    elif character < " ":
+    else:
         note("line break or control character in a string")
         out.append(_CONTROL.get(character) or f"\\u{ord(character):04x}")
-    else:
-        out.append(character)
     return at + 1
 
 
