@@ -44,8 +44,10 @@ lowest: $(VENV)/.dev ## Run the tests with the oldest dependencies that pyprojec
 	$(PIP) --python $(VENV)/lowest install --quiet --constraint $(VENV)/lowest/floors.txt --editable . --group dev
 	$(VENV)/lowest/bin/python -m pytest $(WORKERS) $(ARGS)
 
-bench: $(VENV)/.bench ## Run the panel benchmark and print its figures
-	$(BIN)/python benchmarks/panel.py $(ARGS)
+bench: $(VENV)/.bench ## Run small versions of the benchmarks and print their figures
+	$(BIN)/python benchmarks/startup.py --runs 7
+	$(BIN)/python benchmarks/rounds.py --blocks 5 --rounds 40
+	$(BIN)/python benchmarks/panel.py --questions 300 --kill 3 $(ARGS)
 
 clean: ## Remove .venv and everything that tools have left
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

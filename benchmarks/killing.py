@@ -19,15 +19,15 @@ LATEST = 0.97
 A_ROUND = 0.02
 """Seconds; a kill waits a random part of it, so that it falls anywhere within a round."""
 
-A_START = 2.0
-"""Seconds; every fourth kill or so falls into this time after a start, while a run is taken up."""
+A_START = 0.3
+"""Seconds; every fourth kill or so falls into this time after a run begins, while it is taken up."""
 
 GLANCE = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """When to kill: after how many answers, how long after that, and whether that is a new start."""
+    """When to kill: after how many answers, or as soon as a run begins, and how many seconds later."""
 
     answers: int
     delay: float
@@ -100,7 +100,7 @@ class Workers:
         """Start a worker; kill it, or let it end by itself. Whether the session is at its end."""
         begun = len(self._watched.starts())
         worker = self._start()
-        struck = kill is not None and self._struck(worker, kill)
+        struck = kill is not None and self._struck(worker, kill, begun)
         self.kills += struck
         used = self._buried(worker, killed=struck)
         before = self._watched.starts()[begun:]
@@ -112,10 +112,10 @@ class Workers:
         program = [sys.executable, str(Path(__file__).with_name("worker.py")), str(self._told.write())]
         return subprocess.Popen(program, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
-    def _struck(self, worker: subprocess.Popen[bytes], kill: Kill) -> bool:
+    def _struck(self, worker: subprocess.Popen[bytes], kill: Kill, begun: int) -> bool:
         """Kill the worker when it is due; False where it ended before."""
-        due = -1 if kill.at_start else max(kill.answers, self._watched.look())
-        while self._watched.look() <= due:
+        due = max(kill.answers, self._watched.look())
+        while not self._due(kill, begun, due):
             if _ended(worker):
                 return False
             self._tell(self._watched.answered, self.kills)
@@ -125,6 +125,11 @@ class Workers:
         while (ended := _ended(worker)) is None:
             time.sleep(GLANCE)
         return ended.si_code == os.CLD_KILLED
+
+    def _due(self, kill: Kill, begun: int, answers: int) -> bool:
+        if kill.at_start:
+            return len(self._watched.starts()) > begun
+        return self._watched.look() > answers
 
     def _buried(self, worker: subprocess.Popen[bytes], *, killed: bool) -> float:
         """Wait for the end of a worker; the CPU seconds it has used."""

@@ -28,8 +28,9 @@ from recorded import DATA, Asked, Question, asks, questions, recorded_models
 from scoring import accuracy, chair_alone, differing, expected, majority, share
 from settings import Settings
 
+from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 from dissensus_state.values import canonical, digest
 
 PANEL = "gemini-1.5-flash-002,Meta-Llama-3_1-70B-Instruct"

@@ -28,8 +28,9 @@ from exam import Exam, exam_of, graph_of
 from peers import asynchronous, synchronous
 from recorded import DATA, Question, questions, recorded_models
 
+from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 
 PANEL = ("gemini-1.5-flash-002", "Meta-Llama-3_1-70B-Instruct", "DeepSeek-Coder-V2")
 CHAIR = "gemini-1.5-pro-002"

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dissensus_agents.agent import Agent
-    from dissensus_agents.graph import AgentGraph
-    from dissensus_agents.judgement.supervisor import Supervisor
-    from dissensus_agents.judgement.verifiers import verifier
+    from dissensus_agents.graph import END, AgentGraph
+    from dissensus_agents.judgement.supervisor import Person, Supervisor, Verdict
     from dissensus_agents.models.catalog import resolve as model
+    from dissensus_agents.models.prices import Price
     from dissensus_agents.models.recordings import RecordedModel
     from dissensus_agents.models.scripted import FunctionModel, ScriptedModel
     from dissensus_state.errors import Conflict, DissensusError
     from dissensus_state.machine import Transition
-    from dissensus_state.records import Ruling
+    from dissensus_state.records import Budget
     from dissensus_state.sessions import Session
     from dissensus_state.shapes import (
         Add,
@@ -29,11 +29,12 @@ if TYPE_CHECKING:
         Union,
         invariant,
     )
-    from dissensus_state.store import Budget, Store
+    from dissensus_state.store import Store
 
     __version__: str
 
 __all__ = [
+    "END",
     "Add",
     "Agent",
     "AgentGraph",
@@ -43,9 +44,10 @@ __all__ = [
     "DissensusError",
     "FunctionModel",
     "MergeByKey",
+    "Person",
+    "Price",
     "RecordedModel",
     "Replace",
-    "Ruling",
     "ScriptedModel",
     "Session",
     "SharedState",
@@ -53,10 +55,10 @@ __all__ = [
     "Supervisor",
     "Transition",
     "Union",
+    "Verdict",
     "__version__",
     "invariant",
     "model",
-    "verifier",
 ]
 
 _HOMES = {
@@ -64,14 +66,16 @@ _HOMES = {
     "Agent": "dissensus_agents.agent:Agent",
     "AgentGraph": "dissensus_agents.graph:AgentGraph",
     "Append": "dissensus_state.shapes:Append",
-    "Budget": "dissensus_state.store:Budget",
+    "Budget": "dissensus_state.records:Budget",
     "Conflict": "dissensus_state.errors:Conflict",
     "DissensusError": "dissensus_state.errors:DissensusError",
+    "END": "dissensus_agents.graph:END",
     "FunctionModel": "dissensus_agents.models.scripted:FunctionModel",
     "MergeByKey": "dissensus_state.shapes:MergeByKey",
+    "Person": "dissensus_agents.judgement.supervisor:Person",
+    "Price": "dissensus_agents.models.prices:Price",
     "RecordedModel": "dissensus_agents.models.recordings:RecordedModel",
     "Replace": "dissensus_state.shapes:Replace",
-    "Ruling": "dissensus_state.records:Ruling",
     "ScriptedModel": "dissensus_agents.models.scripted:ScriptedModel",
     "Session": "dissensus_state.sessions:Session",
     "SharedState": "dissensus_state.shapes:SharedState",
@@ -79,9 +83,9 @@ _HOMES = {
     "Supervisor": "dissensus_agents.judgement.supervisor:Supervisor",
     "Transition": "dissensus_state.machine:Transition",
     "Union": "dissensus_state.shapes:Union",
+    "Verdict": "dissensus_agents.judgement.supervisor:Verdict",
     "invariant": "dissensus_state.shapes:invariant",
     "model": "dissensus_agents.models.catalog:resolve",
-    "verifier": "dissensus_agents.judgement.verifiers:verifier",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any misspelt name for a right one

@@ -123,7 +123,7 @@ def reply_of(call: Call) -> Reply:
     )
 
 
-def _failed(call: Call) -> ModelFailed:
+def recorded_failure(call: Call) -> ModelFailed:
     """The error of a call that is recorded as failed."""
     detail = dict(call.detail or {})
     message, next_step, code = (str(detail.pop(name, "")) for name in ("message", "next", "code"))
@@ -173,7 +173,7 @@ class Asker:
         elif known.status == "answered":
             return known, reply_of(known)
         elif known.status == "failed" and not _unsent(known):
-            raise _failed(known)
+            raise recorded_failure(known)
         elif known.status == "failed":
             return known, Reply("", known.model)
         elif known.status == "unknown" or not self._is_mine(known):
@@ -196,20 +196,19 @@ class Asker:
     async def ask(self, call: Call, model: Model, request: Request) -> tuple[Call, Reply]:
         """Make a call whose intent is written, and record what comes of it.
 
+        One that broke off, and may have been billed, comes back as `unknown`, charged in full.
+
         Raises:
             ModelFailed: no usable answer came; that is recorded as well.
         """
         try:
             reply = await model.answer(request)
         except ModelFailed as error:
-            billed = bool(error.context.get("billed"))
-            failed = replace(
-                call,
-                status="unknown" if billed else "failed",
-                cost=call.reserved if billed else 0,
-                detail=error.as_dict(),
-            )
-            await self.record(failed)
+            if error.context.get("billed"):
+                lost = replace(call, status="unknown", cost=call.reserved, detail=error.as_dict())
+                await self.record(lost)
+                return lost, Reply("", call.model)
+            await self.record(replace(call, status="failed", cost=0, detail=error.as_dict()))
             raise
         done = answered(call, reply, model.price)
         await self.record(done)

@@ -18,7 +18,7 @@ async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
     A cancelled caller still waits for the end: what was being written is either written or not,
     and whoever asked learns which before it stops.
     """
-    call = functools.partial(contextvars.copy_context().run, _contained, function, *args, **kwargs)
+    call = functools.partial(_contained, contextvars.copy_context(), function, *args, **kwargs)
     future = asyncio.get_running_loop().run_in_executor(None, call)
     try:
         return await asyncio.shield(future)
@@ -27,9 +27,11 @@ async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
         raise
 
 
-def _contained(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+def _contained(
+    context: contextvars.Context, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
     """Call a function; a StopIteration, for which a future would wait for ever, becomes an error."""
     try:
-        return function(*args, **kwargs)
+        return context.run(function, *args, **kwargs)
     except StopIteration as error:
         raise RuntimeError("A function raised StopIteration") from error

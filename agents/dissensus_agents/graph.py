@@ -164,23 +164,29 @@ class AgentGraph:
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 
-    def node(self, step: str, session: Session[Any]) -> Callable[[Any], Awaitable[dict[str, Any]]]:
+    def node(
+        self, step: str, session: Session[Any] | Callable[[Any], Session[Any]]
+    ) -> Callable[[Any], Awaitable[dict[str, Any]]]:
         """One step as a node of a LangGraph graph of your own: `builder.add_node("judge", …)`.
 
         It runs one round (again, where it must be; after one that another step has left) and changes
         nothing of that graph's state; read the session. A round that waits raises `RoundParked`.
+
+        Args:
+            session: The session, or a function of that graph's state that finds it.
         """
         if step not in self.steps:
             raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
         alone = AgentGraph(self.shape.schema)
         alone.steps = dict(self.steps)
-        alone._edges = dict.fromkeys(self.steps.keys() - {step}, step)  # noqa: SLF001 - one of us
+        alone._edges = dict.fromkeys(self.steps.keys() - {step}, step)
 
-        async def run_step(_: Any) -> dict[str, Any]:
-            result = await alone.run(session, start=step)
+        async def run_step(state: Any) -> dict[str, Any]:
+            found = session(state) if callable(session) else session
+            result = await alone.run(found, start=step)
             if result.parked is not None:
                 raise RoundParked(
-                    "The round waits for a person's ruling", session=session.name, round=result.parked
+                    "The round waits for a person's ruling", session=found.name, round=result.parked
                 )
             return {}
 

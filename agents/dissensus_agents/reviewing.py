@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -86,12 +87,13 @@ def seen_of(running: Running, side: Side) -> Seen:
         values=values_of(side.patch, [()]),
         reasoning=tuple((call.reasoning_kind, call.thinking) for _, call in calls if call),
         confidence=sum(sure) / len(sure) if sure else None,
-        failed=tuple(
-            f"{item.verifier}: {item.detail}"
-            for item in running.evidence.get(side.agents, ())
-            if not item.passed
-        ),
+        failed=_failed_checks(running, side),
     )
+
+
+def _failed_checks(running: Running, side: Side) -> tuple[str, ...]:
+    found = (item for agent in side.agents for item in running.evidence.get(agent, ()) if not item.passed)
+    return tuple(dict.fromkeys(f"{item.verifier}: {item.detail}" for item in found))
 
 
 def _material(running: Running) -> tuple[Part, ...]:
@@ -179,7 +181,7 @@ def _ruling(
         author=supervisor.name,
         decision=verdict.decision,
         binding=bound,
-        reason=verdict.reason,
+        reason=_unblinded(verdict.reason, names),
         upheld=side.agents if side and verdict.decision in {"uphold", "amend"} else (),
         dissent=dissent_of(running.made, side, verdict.decision),
         amendment=amendment_of(shape, side, verdict.amendment) if verdict.decision == "amend" else (),
@@ -195,7 +197,13 @@ def _ruling(
 
 def _wrong_steps(verdict: Verdict, names: dict[str, str]) -> dict[str, str]:
     """The first wrong step of each position, under its own label."""
-    return {names.get(_label(item.position), item.position): item.step for item in verdict.wrong_steps}
+    steps = {names.get(_label(item.position), item.position): item.step for item in verdict.wrong_steps}
+    return {label: _unblinded(step, names) for label, step in steps.items()}
+
+
+def _unblinded(text: str, names: dict[str, str]) -> str:
+    """A text about positions as they were shown, under the labels that the history gives them."""
+    return re.sub(r"\b([Pp]osition) (\w+)\b", lambda said: f"{said[1]} {names.get(said[2], said[2])}", text)
 
 
 def _label(written: str) -> str:

@@ -15,15 +15,15 @@ from dissensus_state.journal import Outcome
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
-from .asking import intent
+from .asking import intent, recorded_failure
 from .crossing import aside
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
-from .judgement.verifiers import run_verifiers
+from .judgement.verifiers import Evidence
 from .messages import Reply, Request
 from .models.replies import Unusable, objection
-from .positions import Side, all_values, joined, sides_of, values_of
+from .positions import Side, joined, sides_of, values_of
 from .running import Progress, Run, Running
 from .steps import Step
 from .views import View
@@ -157,7 +157,9 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
     request = running.requests[agent.name]
     done: list[Call] = []
     while True:
-        run.emit(running.progress("asked", agent=agent.name, model=agent.model.name))
+        known = any(call.attempt == len(done) + 1 and call.status == "answered" for call in earlier)
+        if not known:
+            run.emit(running.progress("asked", agent=agent.name, model=agent.model.name))
         try:
             call, reply = await run.asker.attempt(
                 running.round, agent.name, agent.model, request, earlier, len(done) + 1
@@ -169,9 +171,12 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
         done.append(call)
         if call.status == "unknown":
             running.outcomes.append(unknown(call))
+            if sum(item.status == "unknown" for item in done) > agent.attempts:
+                return _abstained(run, running, agent, recorded_failure(call), call.attempt), done
         if call.status != "answered":
             continue
-        run.emit(running.progress("answered", agent=agent.name, model=call.model, cost=call.cost))
+        told = {"agent": agent.name, "model": call.model, "cost": call.cost, "recorded": known}
+        run.emit(running.progress("answered", **told))
         read_as = _read(running, agent, reply)
         if isinstance(read_as, Answer):
             return _proposed(run, running, agent, read_as, call), done
@@ -251,7 +256,7 @@ def compare_proposals(_: Run | None, running: Running) -> None:
 
 
 def _stance(running: Running, item: Proposal) -> Stance:
-    found = next((found for agents, found in running.evidence.items() if item.agent in agents), ())
+    found = running.evidence.get(item.agent, ())
     return Stance(
         agent=item.agent,
         lineage=running.lineage(item.agent)[0],
@@ -270,9 +275,7 @@ def weigh(_: Run, running: Running) -> None:
 async def verify(run: Run, running: Running) -> None:
     """Run the step's verifiers on what each side proposes, and say whether a ruling is needed."""
     if running.step.verifiers:
-        for side in running.sides:
-            found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
-            running.evidence = {**running.evidence, side.agents: found}
+        running.evidence = {item.agent: running.checked(item.patch) for item in running.made}
         compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
     running.review = running.round.review if running.stored else _reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
@@ -286,11 +289,7 @@ def _reasons(run: Run, running: Running) -> dict[str, Any] | None:
     step, disputed = running.step, running.comparison.disagreements
     asked = bool(step.transition and run.shape.machine.transitions[step.transition].review)
     hollow = not disputed and step.hollow_below is not None and running.votes < step.hollow_below
-    checked = [
-        {"agents": list(side.agents), **item.as_dict()}
-        for side in running.sides
-        for item in running.evidence.get(side.agents, ())
-    ]
+    checked = _witnesses(running)
     failed = [item for item in checked if not item["passed"]]
     if not (disputed or hollow or failed or asked):
         return None
@@ -305,6 +304,15 @@ def _reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "transition": step.transition if step.transition != step.name else None,
     }
     return {name: value for name, value in reasons.items() if value}
+
+
+def _witnesses(running: Running) -> list[dict[str, Any]]:
+    """Every check with the agents whose proposals it was found on."""
+    found: dict[Evidence, list[str]] = {}
+    for agent, checks in running.evidence.items():
+        for check in checks:
+            found.setdefault(check, []).append(agent)
+    return [{"agents": agents, **check.as_dict()} for check, agents in found.items()]
 
 
 async def _keep(run: Run, running: Running) -> None:
@@ -360,9 +368,7 @@ def ruled_change(running: Running, ruling: Ruling) -> Change:
         side = Side("", ruling.upheld, joined(patches))
         return running.change(author_of(side), side)
     side = Side("", tuple(item.agent for item in running.made), ruling.amendment)
-    found = run_verifiers(running.step.verifiers, all_values(side.patch), running.state)
-    change = running.change(ruling.author, side)
-    return replace(change, evidence=tuple(item.as_dict() for item in found))
+    return running.change(ruling.author, side)
 
 
 def _committed(running: Running, made: Commit) -> Progress:

@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dissensus_state.journal import Journal, Outcome
+from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 from dissensus_state.shapes import Shape
-from dissensus_state.values import JSON, parse_path
+from dissensus_state.values import JSON, canonical, parse_path
 
 from .asking import Asker
 from .judgement.disagreement import Comparison
-from .judgement.verifiers import Evidence
+from .judgement.verifiers import Evidence, run_verifiers
 from .messages import Request
-from .positions import Side
+from .positions import Side, all_values
 from .steps import Step
 
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
@@ -26,7 +27,7 @@ class Progress:
     """Something that just happened in a run, for whoever watches it.
 
     `kind` is one of `round`, `asked`, `answered`, `abstained`, `proposed`, `disagreed`, `agreed`,
-    `checked`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`, `rejected`,
+    `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`, `rejected`,
     `finished`. `body` holds plain data that depends on it.
     """
 
@@ -66,7 +67,8 @@ class Running:
     proposals: tuple[Proposal, ...] = ()
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
-    evidence: Mapping[tuple[str, ...], tuple[Evidence, ...]] = field(default_factory=dict)
+    evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
     votes: float = 0.0
     review: dict[str, Any] | None = None
     sides: tuple[Side, ...] = ()
@@ -97,6 +99,15 @@ class Running:
         model = next(item.model for item in self.step.agents if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
+    def checked(self, patch: Patch) -> tuple[Evidence, ...]:
+        """What the step's verifiers find on a patch; the same patch is checked once."""
+        if not self.step.verifiers:
+            return ()
+        text = canonical(patch_to_json(patch))
+        if text not in self.checks:
+            self.checks[text] = run_verifiers(self.step.verifiers, all_values(patch), self.state)
+        return self.checks[text]
+
     def change(self, author: str, side: Side) -> Change:
         """A side's patch as the one door of writing takes it."""
         reads = {path for agent in side.agents for path in self.proposal(agent).reads}
@@ -109,7 +120,7 @@ class Running:
             isolation=self.step.isolation,
             writes=self.step.task.writes,
             round=self.round.round,
-            evidence=tuple(item.as_dict() for item in self.evidence.get(side.agents, ())),
+            evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
     def progress(self, kind: str, **body: Any) -> Progress:

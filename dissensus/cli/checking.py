@@ -8,10 +8,27 @@ from functools import partial
 import click
 
 from . import pages
+from .blocks import Line
 from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import show
 from .schemas import known_schema
+
+
+@click.command(epilog=examples("dissensus budget 5 -d inquiry.db"))
+@click.argument("usd")
+@on_session
+def budget(*, usd: str, database: str | None, session: str | None, as_json: bool) -> None:
+    """Give a session another limit, in US dollars.
+
+    "none" takes the limit away. What is spent stays spent, and the change stands in the history.
+    """
+    from .data import budget_data, place
+
+    with opened_session(database, session) as found:
+        now = found.set_budget(None if usd == "none" else usd)
+        data = {**place(found), "budget": budget_data(now)}
+        show(data, [Line(f"limit of {found.name}: {usd} USD", "bold")], as_json=as_json)
 
 
 @click.command(epilog=examples("dissensus cost", "dissensus cost --json"))

@@ -55,6 +55,7 @@ for command in (
     judging.rule,
     running.run,
     checking.cost,
+    checking.budget,
     checking.replay,
     checking.verify,
     machines.machine,

@@ -82,7 +82,7 @@ def _session(
     store: Store, graph: AgentGraph, name: str | None, initial: str | None, budget: str | None
 ) -> Session[Any]:
     """The session to go on with, or a new one where a state is given for it."""
-    from dissensus_state.store import Budget
+    from dissensus_state.records import Budget
 
     if initial is None:
         return store.session(name, graph.shape.schema)

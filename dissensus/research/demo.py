@@ -14,10 +14,10 @@ from dissensus.cli.output import colours, write
 from dissensus_agents.graph import AgentGraph
 from dissensus_state.engines import read_url
 from dissensus_state.errors import DatabaseFailed, located
-from dissensus_state.records import Round
+from dissensus_state.records import Budget, Round
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import shape_of
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 
 from . import answer, script
 from .incident import Incident, incident_graph, opening

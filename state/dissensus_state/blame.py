@@ -45,6 +45,17 @@ class Blame:
         """The proposals that lost."""
         return tuple(item for item in self.proposals if item.status == "dissent")
 
+    def __str__(self) -> str:
+        """Value, author, ruling and dissent in a few lines."""
+        lines = [f"{self.path} = {canonical(self.value)}"]
+        lines.append(f"  by {', '.join(self.authors)} in version {self.commit.version}")
+        lines.append(f"  who had read {', '.join(self.commit.reads) or 'nothing'}")
+        lines += [f"  {item.author} ruled {item.decision}: {item.reason}" for item in self.rulings]
+        for item in self.dissent:
+            said = canonical([operation.to_json() for operation in item.patch])
+            lines.append(f"  against {item.agent}: {said}")
+        return "\n".join(lines)
+
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data."""
         reasoning = {call.agent: call.thinking for call in self.calls}

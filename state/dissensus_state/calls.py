@@ -69,6 +69,11 @@ _account = Statement(
         ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT
     )
 )
+_set_limit = Statement(
+    sa.update(ledger)
+    .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
+    .values(limit_nano=sa.bindparam("limit"))
+)
 _hold = Statement(
     sa.update(ledger)
     .where(
@@ -108,6 +113,11 @@ def account(work: Work, session_id: int) -> Account:
     """The budget of a session as it stands."""
     row = work.one(_account, session_id=session_id)
     return Account(None, 0, 0) if row is None else Account(*row)
+
+
+def set_limit(work: Work, session_id: int, limit: int | None) -> None:
+    """Give a session another limit; what is held and spent stays."""
+    work.run(_set_limit, session_id_=session_id, limit=limit)
 
 
 def send(work: Work, session_id: int, intents: Sequence[Call], kept: set[bytes]) -> None:

@@ -143,7 +143,7 @@ class BudgetExceeded(DissensusError):
 
     code = "budget.exceeded"
     exit_code = 6
-    next_step = "Raise the session's budget, or lower max_output_tokens, and resume"
+    next_step = "Raise the limit with `dissensus budget USD`, or lower max_output_tokens, and resume"
 
 
 class DatabaseFailed(DissensusError):

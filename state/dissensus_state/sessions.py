@@ -6,7 +6,8 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from . import diff as diffs
 from . import replay as replays
 from .engines import Database, Statement, Work, insert
 from .errors import Conflict, Denied, NotFound, Refused, located
-from .records import Account, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
+from .records import Account, Budget, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
 from .shapes import Shape, SharedState
 from .tables import events
 from .transactions import Transaction, settings
@@ -282,6 +283,15 @@ class Session(Generic[StateT]):
             round=round_,
             body=store(body),
         )
+
+    def set_budget(self, usd: float | Decimal | str | None) -> Account:
+        """Give the session another limit in US dollars (None: no limit); it stands in the history."""
+        limit = Budget(usd=usd).nano
+        with self.writing() as work:
+            before = calls.account(work, self.session_id)
+            calls.set_limit(work, self.session_id, limit)
+            self.record_in(work, "budget", {"before_nano_usd": before.limit, "limit_nano_usd": limit})
+        return replace(before, limit=limit)
 
     def take_lease(self) -> int:
         """Take the branch over from whoever ran it; the epoch that fences them out."""

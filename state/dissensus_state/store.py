@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from . import calls, migrations, transitions
 from .engines import Database, Statement, insert_absent, wall_clock
-from .errors import Conflict, NotFound, SchemaRefused, ValueRefused, located
+from .errors import Conflict, NotFound, SchemaRefused, located
+from .records import Budget
 from .sessions import MAIN, Session, SessionInfo, StateT
 from .shapes import shape_of
 from .tables import sessions
@@ -29,34 +28,6 @@ _columns = (
     sessions.c.created_at,
 )
 _all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id))
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a session may spend.
-
-    Args:
-        usd: The limit in US dollars; None sets none.
-        unpriced: What to do with a call whose price is unknown: `"refuse"` it, or `"allow"` it and
-            record its cost as unknown.
-    """
-
-    usd: float | Decimal | str | None = None
-    unpriced: Literal["refuse", "allow"] = "refuse"
-
-    def __post_init__(self) -> None:
-        if self.unpriced not in {"refuse", "allow"}:
-            raise ValueRefused(f"`unpriced` is 'refuse' or 'allow', not {self.unpriced!r}")
-        if not 0 <= (self.nano or 0) < 2**63:
-            raise ValueRefused(f"{self.usd!r} is no amount of US dollars")
-
-    @property
-    def nano(self) -> int | None:
-        """The limit in nano-USD."""
-        try:
-            return None if self.usd is None else int(Decimal(str(self.usd)) * 1_000_000_000)
-        except (ArithmeticError, ValueError):
-            raise ValueRefused(f"{self.usd!r} is no amount of US dollars") from None
 
 
 class Store:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import killable
-from dissensus_state.store import Budget, Session, Store
+from dissensus_state.records import Budget
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from killable import Exam, exam
 from workers import Nursery
 
@@ -66,7 +68,7 @@ async def is_whole(session: Session[Exam], unkilled: list[Any], folder: Path) ->
 
 MOMENTS = {
     "reading": 0,
-    "sent": 1,
+    "sent": 3,
     "cid asked": 1,
     "comparing": 0,
     "checking": 0,
@@ -85,10 +87,10 @@ async def test_g11_a_run_killed_at_an_exact_moment_goes_on_as_if_it_had_not_been
     with Store.open(database_url) as store:
         session = created(store)
         worker = nursery.start(database_url, "exam", tmp_path, stop=(moment, 1))
-        worker.says("at", moment)
+        worker.says(f"at {moment}")
         if moment == "cid asked":
-            worker.says("proposed", "zoe")
-            worker.says("proposed", "zoe")
+            worker.says("proposed 2 zoe")
+            worker.says("proposed 2 ben")
         assert worker.kill() == -signal.SIGKILL
         in_flight = Counter(call.status for number in _numbers(session) for call in session.round(number)[2])
 
@@ -98,6 +100,21 @@ async def test_g11_a_run_killed_at_an_exact_moment_goes_on_as_if_it_had_not_been
         unknown = [event for event in session.events() if event.kind == "unknown"]
         assert len(unknown) == MOMENTS[moment]
         await is_whole(session, unkilled, tmp_path)
+
+
+async def test_g01_of_a_commit_that_is_cut_short_nothing_at_all_is_there(
+    nursery: Nursery, database_url: str, tmp_path: Path
+) -> None:
+    with Store.open(database_url) as store:
+        session = created(store)
+        worker = nursery.start(database_url, "exam", tmp_path, stop=("committing", 1))
+        worker.says("at committing")
+        worker.kill()
+
+        round_, proposals, _, rulings = session.round(2)
+
+        assert (session.head, round_.status, rulings) == (1, "review", [])
+        assert {item.status for item in proposals} == {"open"}
 
 
 def _numbers(session: Session[Any]) -> list[int]:
@@ -110,13 +127,15 @@ async def test_g11_a_run_killed_and_interrupted_at_random_moments_goes_on_as_if_
     chance = random.Random(20260101)
     with Store.open(database_url) as store:
         session = created(store, questions=40)
+        ends = []
         for n in range(26):
             worker = nursery.start(database_url, "exam", tmp_path, delay=0.002)
             number = signal.SIGINT if n % 4 == 3 else signal.SIGKILL
-            worker.kill_after(chance.randint(1, 22), chance.uniform(0, 0.006), number)
+            ends.append(worker.kill_after(chance.randint(1, 22), chance.uniform(0, 0.006), number))
 
+        assert ends.count(-signal.SIGKILL) == 20
+        assert ends.count(130) == 6
         assert nursery.start(database_url, "exam", tmp_path).ends() == 0
-
         await is_whole(session, unkilled, tmp_path)
 
 

@@ -13,7 +13,8 @@ from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply, Usage
 from dissensus_agents.models.prices import Price, worst_case
 from dissensus_state.errors import BudgetExceeded, LeaseLost
-from dissensus_state.store import Budget, Store
+from dissensus_state.records import Budget
+from dissensus_state.store import Store
 from panels import Case, Voice, agent, cause, one_step, panel, ruling, voice
 
 DEAR = Price(Decimal(10), Decimal(30), source="a test", since="2026-01-01")

@@ -9,7 +9,8 @@ from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.judgement.verifiers import quotes_stand_in_sources
 from dissensus_agents.messages import Reply
-from dissensus_state.store import Budget, Store
+from dissensus_state.records import Budget
+from dissensus_state.store import Store
 from inquiries import START
 from panels import Case, Voice, agent, cause, ruling, told
 from postgres import Postgres

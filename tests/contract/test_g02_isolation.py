@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dissensus_state import transitions
 from dissensus_state.errors import Conflict, InvariantViolated, TransitionRefused
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
@@ -133,3 +134,9 @@ def test_g02_what_was_read_can_be_changed_by_its_reader_and_the_state_is_not(
     assert notes.raw() == {**notes.raw(1), "a": 1}
     assert notes.state == Notes(a=1, anything={"deep": ["x"]})
     assert notes.replay().versions == 3
+
+
+def test_g02_a_head_that_moved_is_not_moved_again_whatever_locks_there_are(notes: Session[Notes]) -> None:
+    made = notes.commit_at(0)
+    with pytest.raises(Conflict, match="Another writer moved the head first"), notes.writing() as work:
+        transitions._set_head(work, notes.session_id, notes.branch, 7, made)

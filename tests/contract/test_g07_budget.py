@@ -13,9 +13,9 @@ from by_hand import answered, begun, intent
 from dissensus_state import calls
 from dissensus_state.errors import BudgetExceeded, Conflict, ValueRefused
 from dissensus_state.journal import Journal
-from dissensus_state.records import Account, Call
+from dissensus_state.records import Account, Budget, Call
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 from inquiries import Notes
 
 CENT = 10_000_000

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from dissensus.research.incident import Incident, opening
+from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 
 COMMAND = (sys.executable, "-m", "dissensus")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")

@@ -10,9 +10,9 @@ import pytest
 
 from dissensus.research import demo, script
 from dissensus.research.incident import Incident, incident_graph, opening
-from dissensus_state.records import Call
+from dissensus_state.records import Budget, Call
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 
 MOMENTS = (
     ("database:", signal.SIGINT),

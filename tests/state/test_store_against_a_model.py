@@ -26,8 +26,20 @@ from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
 from inquiries import Notes
 
-KEYS = st.sampled_from("xyz")
+Asked = tuple[str, str, Any]
+
 ADDING = {"append", "add", "union"}
+SMALL = st.integers(0, 9)
+ANSWERS = st.dictionaries(st.sampled_from("xyz"), SMALL)
+READ = st.sampled_from(["a", "lines", "total", "tags", "answers", "answers/x"])
+ASKED: st.SearchStrategy[Asked] = st.one_of(
+    st.tuples(st.just("set"), st.sampled_from(["a", "answers/x"]), SMALL),
+    st.tuples(st.just("set"), st.just("answers"), ANSWERS.map(lambda items: {"x": 0, **items})),
+    st.tuples(st.just("append"), st.just("lines"), st.lists(st.text(max_size=3), min_size=1, max_size=2)),
+    st.tuples(st.just("add"), st.just("total"), SMALL),
+    st.tuples(st.just("union"), st.just("tags"), st.lists(st.sampled_from("pqr"), min_size=1)),
+    st.tuples(st.just("merge"), st.just("answers"), ANSWERS),
+)
 
 
 @dataclass
@@ -37,10 +49,10 @@ class Open:
     real: Transaction
     base: int
     reads: set[str] = field(default_factory=set)
-    asked: list[tuple[str, str, Any]] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
 
 
-def _do(state: dict[str, Any], asked: list[tuple[str, str, Any]]) -> dict[str, Any]:
+def _do(state: dict[str, Any], asked: list[Asked]) -> dict[str, Any]:
     after = {**state, "lines": [*state["lines"]], "answers": {**state["answers"]}}
     for verb, path, value in asked:
         if path.startswith("answers/"):
@@ -70,9 +82,9 @@ class Model(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.url = str(Path(self.folder.name) / "state.db")
         self.stores = [Store.open(self.url)]
-        self.sessions: list[Session[Notes]] = [self.stores[0].create(Notes())]
+        self.sessions: list[Session[Notes]] = [self.stores[0].create(Notes(answers={"x": 0}))]
         self.states = [self.sessions[0].raw()]
-        self.history: list[list[tuple[str, str, Any]]] = [[]]
+        self.history: list[list[Asked]] = [[]]
 
     @precondition(lambda self: len(self.sessions) < 3)
     @rule()
@@ -80,45 +92,33 @@ class Model(RuleBasedStateMachine):
         self.stores.append(Store.open(self.url))
         self.sessions.append(self.stores[-1].session(schema=Notes))
 
-    @rule(which=st.integers(0, 2), target=opened)
-    def begin(self, which: int) -> Open:
+    @rule(which=st.integers(0, 2), read=st.lists(READ, max_size=2), first=ASKED, target=opened)
+    def begin(self, which: int, read: list[str], first: Asked) -> Open:
         session = self.sessions[which % len(self.sessions)]
-        return Open(session.transaction(f"author {which}"), len(self.states) - 1)
+        tx = Open(session.transaction(f"author {which}"), len(self.states) - 1, set(read))
+        for path in read:
+            assert tx.real.read(path) == self._at(tx, path)
+        self.go_on(tx, first)
+        return tx
 
-    @rule(tx=opened, name=st.sampled_from(["a", "lines", "total", "tags", "answers"]))
-    def read(self, tx: Open, name: str) -> None:
-        assert tx.real.read(name) == _do(self.states[tx.base], tx.asked)[name]
-        tx.reads.add(name)
+    def _at(self, tx: Open, path: str) -> Any:
+        name, _, key = path.partition("/")
+        value = _do(self.states[tx.base], tx.asked)[name]
+        return value[key] if key else value
 
-    @rule(tx=opened, value=st.integers(0, 9))
-    def set_a(self, tx: Open, value: int) -> None:
-        tx.real.set("a", value)
-        tx.asked.append(("set", "a", value))
+    @rule(tx=opened, asked=ASKED)
+    def go_on(self, tx: Open, asked: Asked) -> None:
+        verb, path, value = asked
+        if verb == "append":
+            tx.real.append(path, *value)
+        else:
+            getattr(tx.real, verb)(path, value)
+        tx.asked += [("merge", f"{path}/{key}", value[key]) for key in value] if verb == "merge" else [asked]
 
-    @rule(tx=opened, items=st.lists(st.text(max_size=3), min_size=1, max_size=2))
-    def append(self, tx: Open, items: list[str]) -> None:
-        tx.real.append("lines", *items)
-        tx.asked.append(("append", "lines", items))
-
-    @rule(tx=opened, number=st.integers(-9, 9))
-    def add(self, tx: Open, number: int) -> None:
-        tx.real.add("total", number)
-        tx.asked.append(("add", "total", number))
-
-    @rule(tx=opened, items=st.sets(st.sampled_from("pqr"), min_size=1))
-    def union(self, tx: Open, items: set[str]) -> None:
-        tx.real.union("tags", items)
-        tx.asked.append(("union", "tags", items))
-
-    @rule(tx=opened, items=st.dictionaries(KEYS, st.integers(0, 9), min_size=1))
-    def merge(self, tx: Open, items: dict[str, int]) -> None:
-        tx.real.merge("answers", items)
-        tx.asked += [("merge", f"answers/{key}", value) for key, value in items.items()]
-
-    @rule(tx=opened, items=st.dictionaries(KEYS, st.integers(0, 9)))
-    def replace(self, tx: Open, items: dict[str, int]) -> None:
-        tx.real.set("answers", items)
-        tx.asked.append(("set", "answers", items))
+    @rule(tx=opened, path=READ)
+    def read(self, tx: Open, path: str) -> None:
+        assert tx.real.read(path) == self._at(tx, path)
+        tx.reads.add(path)
 
     @rule(tx=consumes(opened))
     def commit(self, tx: Open) -> None:
@@ -166,4 +166,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestAStoreAgainstItsModel = Model.TestCase
-TestAStoreAgainstItsModel.settings = settings(max_examples=25, stateful_step_count=30)
+TestAStoreAgainstItsModel.settings = settings(max_examples=40, stateful_step_count=40)

@@ -62,7 +62,7 @@ class Moments:
     async def wait(self, name: str, number: int) -> None:
         """Stop here alone, if this is the moment."""
         if self.reached(name, number):
-            while not self._may_go():
+            while not self._may_go():  # noqa: ASYNC110 - another process lets it go, through a file
                 await asyncio.sleep(0.002)
         elif self.delay:
             await asyncio.sleep(random.uniform(0, self.delay))
@@ -117,7 +117,7 @@ def answering(name: str) -> FunctionModel:
 
     async def answer(request: Request) -> dict[str, Any]:
         number = number_of(request)
-        await moments.wait("sent", number)
+        moments.pause("sent", number)
         moments.asked(name, number)
         await moments.wait(f"{name} asked", number)
         said = "B" if name == "cid" and number % 3 else "A"
@@ -191,7 +191,7 @@ def exam() -> AgentGraph:
 async def _work(url: str, session: str) -> None:
     with Store.open(url) as store:
         async for progress in exam().stream(store.session(session, Exam)):
-            say(f"{progress.kind} {progress.body.get('agent', '')}".strip())
+            say(f"{progress.kind} {progress.round} {progress.body.get('agent', '')}".strip())
 
 
 def work(url: str, session: str, folder: str, stop: tuple[str, int] | None = None, delay: float = 0.0) -> int:

@@ -11,10 +11,10 @@ import pytest
 from dissensus_state.errors import Denied
 from dissensus_state.journal import Journal
 from dissensus_state.patches import Operation
-from dissensus_state.records import Call, Change, Proposal, Round, Ruling
+from dissensus_state.records import Budget, Call, Change, Proposal, Round, Ruling
 from dissensus_state.rounds import binding
 from dissensus_state.sessions import Session
-from dissensus_state.store import Budget, Store
+from dissensus_state.store import Store
 from outage import Outage
 
 HOSTILE = "\x1b[31mred\x1b[0m [bold]loud[/bold]\r\nversion 99\x07\u202egnol\U000e0041"

@@ -83,11 +83,10 @@ class Worker:
         self._nursery = nursery
         self._since = since
 
-    def says(self, *words: str) -> None:
+    def says(self, text: str) -> None:
         """Wait until it has said this."""
-        self._nursery.wait(
-            lambda event: event == (str(self.pid), *" ".join(words).split()), since=self._since
-        )
+        said = (str(self.pid), *text.split())
+        self._nursery.wait(lambda event: event == said, since=self._since)
 
     def ends(self) -> int:
         """Wait for its end; its exit status, below zero after a signal."""

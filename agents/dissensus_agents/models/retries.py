@@ -10,7 +10,6 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
-from ..errors import ModelFailed
 from .transport import Unavailable
 
 T = TypeVar("T")
@@ -47,12 +46,11 @@ PATIENCE = Patience()
 class Attempts:
     """The attempts of one call; `missed` says what became of those that failed.
 
-    `billed` says that the provider may have charged for one of them.
+    What may have been billed is not tried again here: whoever reserves the money decides on that.
     """
 
     patience: Patience
     missed: list[str] = field(default_factory=list)
-    billed: bool = False
     _until: float = 0.0
 
     async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -61,14 +59,6 @@ class Attempts:
         Raises:
             ModelFailed: What the last attempt raised.
         """
-        try:
-            return await self._run(attempt)
-        except ModelFailed as error:
-            if self.billed:
-                error.context["billed"] = True
-            raise
-
-    async def _run(self, attempt: Callable[[], Awaitable[T]]) -> T:
         import stamina
 
         _keep_standard_output_clean(stamina)
@@ -87,9 +77,8 @@ class Attempts:
 
     def _wait(self, error: Exception) -> bool | float:
         """Seconds until the next attempt; True: the usual ones; False: there is none."""
-        if not isinstance(error, Unavailable):
+        if not isinstance(error, Unavailable) or error.context.get("billed"):
             return False
-        self.billed = self.billed or bool(error.context.get("billed"))
         self.missed.append(_became(error))
         asked = error.context.get("retry_after")
         if asked is None:
@@ -101,8 +90,6 @@ class Attempts:
 
 def _became(error: Unavailable) -> str:
     """What became of an attempt, in a word or two."""
-    if error.context.get("billed"):
-        return "no whole answer (it may have been billed)"
     return str(error.context.get("status") or "no connection")
 
 
