@@ -130,6 +130,11 @@ def recorded_failure(call: Call) -> ModelFailed:
     return ModelFailed(message, next_step=next_step, recorded=code, **detail)
 
 
+def broke_off(call: Call) -> bool:
+    """Whether a call failed after it may have been billed; one that a crash cut short tells nothing."""
+    return call.status == "unknown" and call.detail is not None
+
+
 def _unsent(call: Call) -> bool:
     """Whether a failed call never left, so that it says nothing of the model."""
     return (call.detail or {}).get("code") == MissingKey.code

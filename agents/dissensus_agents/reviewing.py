@@ -15,6 +15,7 @@ from dissensus_state.rounds import binding
 from dissensus_state.shapes import Shape
 from dissensus_state.values import parse_path, pointer, within
 
+from .asking import broke_off, recorded_failure
 from .crossing import aside
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
@@ -141,19 +142,22 @@ async def _asked(
     """Ask a supervising model until its verdict can be read; what never can is a rejection."""
     request = supervisor.request(asked)
     earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
-    failed = {call.attempt for call in earlier if call.status == "failed"}
+    known = {call.attempt: call.status for call in earlier}
     if supervisor.model is None:
         raise GraphError(f"The supervisor {supervisor.name} has no model to ask")
-    answers, attempt, failure = 0, 0, ""
+    answers, lost, attempt, failure = 0, 0, 0, ""
     while answers < supervisor.attempts:
         attempt += 1
-        if attempt in failed:
+        if known.get(attempt) == "failed":
             continue
         call, reply = await run.asker.attempt(
             running.round, SEAT, supervisor.model, request, earlier, attempt
         )
         if call.status == "unknown":
             running.outcomes.append(unknown(call))
+            lost += broke_off(call) and call.attempt not in known
+            if lost > supervisor.attempts:
+                raise recorded_failure(call)
             continue
         answers += 1
         try:

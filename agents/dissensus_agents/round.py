@@ -15,7 +15,7 @@ from dissensus_state.journal import Outcome
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
-from .asking import intent, recorded_failure
+from .asking import broke_off, intent, recorded_failure
 from .crossing import aside
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
@@ -171,7 +171,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
         done.append(call)
         if call.status == "unknown":
             running.outcomes.append(unknown(call))
-            if sum(item.status == "unknown" for item in done) > agent.attempts:
+            if sum(map(broke_off, done)) > agent.attempts:
                 return _abstained(run, running, agent, recorded_failure(call), call.attempt), done
         if call.status != "answered":
             continue

@@ -118,6 +118,6 @@ def _change(session: Session[Any], round_: Round, made: list[Proposal], ruling: 
         evidence=tuple(
             {name: value for name, value in item.items() if name != "agents"}
             for item in checked
-            if upheld and upheld[0].agent in item.get("agents", ()) and not amends
+            if set(item.get("agents", ())) & set(ruling.upheld) and not amends
         ),
     )

@@ -153,6 +153,21 @@ async def test_g11_a_run_that_is_interrupted_stops_at_once_and_goes_on_later(
         await is_whole(session, unkilled, tmp_path)
 
 
+async def test_g11_an_agent_whose_call_is_cut_short_again_and_again_is_asked_until_it_can_answer(
+    nursery: Nursery, database_url: str, tmp_path: Path, unkilled: list[Any]
+) -> None:
+    with Store.open(database_url) as store:
+        session = created(store)
+        for _ in range(5):
+            worker = nursery.start(database_url, "exam", tmp_path, stop=("cid asked", 1))
+            worker.says("at cid asked")
+            worker.kill()
+
+        assert nursery.start(database_url, "exam", tmp_path).ends() == 0
+
+        await is_whole(session, unkilled, tmp_path)
+
+
 async def test_g11_a_worker_whose_session_was_taken_over_cannot_write_any_more(
     nursery: Nursery, database_url: str, tmp_path: Path, unkilled: list[Any]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dissensus_agents.errors import ProviderFailed
+from dissensus_agents.errors import ModelFailed, ProviderFailed
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply, Usage
 from dissensus_agents.models.prices import Price, worst_case
@@ -23,9 +23,9 @@ COST = 100 * 10_000 + 20 * 30_000
 """What the reply costs, in nano-USD."""
 
 
-def priced(name: str, *said: Any, price: Price | None = DEAR) -> Any:
+def priced(name: str, *said: Any, price: Price | None = DEAR, **settings: Any) -> Any:
     """An agent whose calls cost something."""
-    return agent(name, *(said or (REPLY,)), price=price, max_output_tokens=100)
+    return agent(name, *(said or (REPLY,)), price=price, max_output_tokens=100, **settings)
 
 
 async def test_g07_the_worst_case_is_held_while_a_call_is_out_and_its_cost_is_settled(store: Store) -> None:
@@ -58,7 +58,7 @@ async def test_g07_a_round_that_does_not_fit_is_refused_before_anybody_is_asked(
         await one_step(agents).run(session)
 
     assert (raised.value.exit_code, raised.value.context["left_usd"]) == (6, 0.015)
-    assert "Raise the session's budget" in raised.value.next_step
+    assert "dissensus budget" in raised.value.next_step
     assert [len(voice(one).asked) for one in agents] == [0, 0, 0]
     assert (session.rounds(), session.budget.held, session.budget.spent) == ([], 0, 0)
 
@@ -109,20 +109,58 @@ async def test_g14_a_call_without_a_price_that_is_allowed_is_recorded_as_unknown
     assert session.verify().versions == 2
 
 
-async def test_g07_a_failed_call_gives_back_what_was_held_unless_it_may_have_been_billed(
+async def test_g07_a_failed_call_gives_back_what_was_held(store: Store) -> None:
+    session = store.create(Case(), budget=Budget(usd=1))
+
+    await one_step([priced("a", ProviderFailed("It broke")), agent("b", cause("disk"))]).run(session)
+
+    assert (session.budget.held, session.budget.spent) == (0, 0)
+    assert [call.status for call in session.round(1)[2]] == ["failed", "answered"]
+    assert session.verify().versions == 2
+
+
+async def test_g07_a_call_that_broke_off_and_may_have_been_billed_is_charged_and_asked_again(
     store: Store,
 ) -> None:
-    for billed in (False, True):
-        session = store.create(Case(), budget=Budget(usd=1))
-        failed = ProviderFailed("It broke", billed=True) if billed else ProviderFailed("It broke")
+    session = store.create(Case(), budget=Budget(usd=1))
+    ana = priced("ana", ProviderFailed("It broke off", billed=True), REPLY)
 
-        await one_step([priced("a", failed), agent("b", cause("disk"))]).run(session)
+    await one_step([ana]).run(session)
 
-        call = next(call for call in session.round(1)[2] if call.agent == "a")
-        assert session.budget.held == 0
-        assert session.budget.spent == (call.reserved if billed else 0), billed
-        assert call.status == ("unknown" if billed else "failed")
-        assert session.verify().versions == 2
+    lost, answered = session.round(1)[2]
+    assert (lost.status, answered.status) == ("unknown", "answered")
+    assert (session.budget.held, session.budget.spent) == (0, lost.reserved + COST)
+    assert session.verify().versions == 2
+
+
+async def test_g07_calls_that_break_off_again_and_again_are_given_up(store: Store) -> None:
+    session = store.create(Case(), budget=Budget(usd=1))
+    ana = priced("ana", ProviderFailed("It broke off", billed=True), attempts=2)
+
+    await one_step([ana, agent("ben", cause("disk"))]).run(session)
+
+    calls = [call for call in session.round(1)[2] if call.agent == "ana"]
+    assert [call.status for call in calls] == ["unknown"] * 3
+    assert session.budget.spent == sum(call.reserved for call in calls)
+    assert session.commit_at(1).author == "ben"
+
+
+async def test_g07_a_supervisor_whose_calls_break_off_again_and_again_is_given_up_until_the_next_run(
+    store: Store,
+) -> None:
+    session = store.create(Case(), budget=Budget(usd=1))
+    broken = ProviderFailed("It broke off", billed=True)
+    chair = Voice("chair", *[broken] * 3, ruling("disk"), price=DEAR)
+    graph = one_step(panel("disk", "net"), supervisor=Supervisor(chair))
+
+    with pytest.raises(ModelFailed, match="It broke off"):
+        await graph.run(session)
+    assert len(chair.asked) == 3
+
+    await graph.run(session)
+
+    assert session.commit_at(1).author == "a"
+    assert session.budget.held == 0
 
 
 async def test_g07_the_supervisors_call_is_reserved_for_as_well(store: Store) -> None:

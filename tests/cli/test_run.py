@@ -87,19 +87,8 @@ def test_a_graph_runs_over_a_new_session_and_the_same_command_finds_it_finished(
 def test_a_round_that_waits_for_a_person_is_said_with_what_to_do_and_settled_by_rule(home: Path) -> None:
     code, _, err = run(home, "parked")
     assert (code, "error[round.parked]" in err, "dissensus rule" in err) == (20, True, True)
-    ruling = started(
-        home,
-        "rule",
-        "1",
-        "--uphold",
-        "B",
-        "--reason",
-        "the log",
-        "-d",
-        "it.db",
-        "--schema",
-        "inquiry:Inquiry",
-    )
+    how = ("--position", "B", "--reason", "the log", "--schema", "inquiry:Inquiry")
+    ruling = started(home, "rule", "1", "uphold", *how, "-d", "it.db")
     _, err = ruling.communicate(timeout=60)
     assert ruling.returncode == 0, err
     code, out, _ = run(home, "parked", "--json", new=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-import workers
+import state_workers
 from by_hand import begun, change, in_review, proposes, rules, to_judging
 from dissensus_state.errors import Conflict
 from dissensus_state.journal import Journal
@@ -89,7 +89,7 @@ def test_g01_a_process_that_is_killed_in_the_middle_of_a_commit_leaves_nothing_o
     own_store: Store, database_url: str
 ) -> None:
     session = own_store.create(Inquiry(findings=[Finding(text="The valve was open")]))
-    with workers.start("half_a_commit", database_url) as worker:
+    with state_workers.start("half_a_commit", database_url) as worker:
         assert worker.stdout is not None
         assert worker.stdout.readline() == "written\n"
         worker.kill()

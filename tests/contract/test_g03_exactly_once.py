@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-import workers
+import state_workers
 from dissensus_state.errors import Conflict
 from dissensus_state.records import Commit
 from dissensus_state.sessions import Session
@@ -85,7 +85,7 @@ def test_g03_eight_threads_lose_no_update(notes: Session[Notes]) -> None:
 
 def test_g03_four_processes_lose_no_update(own_store: Store, database_url: str) -> None:
     session = own_store.create(Notes())
-    running = [workers.start("append", database_url, number) for number in range(4)]
+    running = [state_workers.start("append", database_url, number) for number in range(4)]
     for worker in running:
         assert len(worker.communicate()[0].splitlines()) == 10
         assert worker.returncode == 0
@@ -101,7 +101,7 @@ def test_g03_what_was_acknowledged_survives_a_kill_and_the_rest_is_repeated_once
     own_store: Store, database_url: str, acknowledged: int
 ) -> None:
     session = own_store.create(Notes())
-    with workers.start("append_by_key", database_url, 1_000_000) as worker:
+    with state_workers.start("append_by_key", database_url, 1_000_000) as worker:
         assert worker.stdout is not None
         for _ in range(acknowledged):
             worker.stdout.readline()
@@ -109,7 +109,7 @@ def test_g03_what_was_acknowledged_survives_a_kill_and_the_rest_is_repeated_once
     assert worker.returncode == -signal.SIGKILL
     assert session.state.lines[:acknowledged] == [str(number) for number in range(acknowledged)]
     upto = session.head + 3
-    with workers.start("append_by_key", database_url, upto) as again:
+    with state_workers.start("append_by_key", database_url, upto) as again:
         again.communicate()
     assert session.state.lines == [str(number) for number in range(upto)]
     _gapless(session, upto)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import workers
+import state_workers
 from dissensus_state import tables
 from dissensus_state.errors import DissensusError
 from dissensus_state.store import Store
@@ -47,7 +47,7 @@ def test_g13_the_hashes_depend_on_nothing_of_the_process() -> None:
     heads = set()
     for seed in ("1", "2"):
         ran = subprocess.run(
-            [sys.executable, workers.__file__, "script", "sqlite://", "0"],
+            [sys.executable, state_workers.__file__, "script", "sqlite://", "0"],
             env={**os.environ, "PYTHONHASHSEED": seed},
             capture_output=True,
             text=True,

@@ -260,22 +260,14 @@ def test_a_server_that_is_too_slow_is_given_up_and_may_have_billed(provider: Pro
     assert error.context["billed"] is True
 
 
-def test_an_attempt_that_may_have_been_billed_is_remembered_by_what_follows(
-    provider: Provider,
-) -> None:
-    provider.says(Say(silent=True), completion("at last"))
-    notes = ask(a_model(provider)).notes
-    assert notes == ("asked again after: no whole answer (it may have been billed)",)
-    provider.says(Say(silent=True), fault(401))
-    assert failure(a_model(provider)).context["billed"] is True
-
-
 @pytest.mark.parametrize(
     "broken", [Say(silent=True), Say(body=b'{"choices"', length=500), Say(999, b"", {"x": "\n"})]
 )
-def test_a_connection_that_breaks_off_is_tried_again(provider: Provider, broken: Say) -> None:
-    provider.says(Say(broken.status, broken.body, length=broken.length, silent=True), completion())
-    assert ask(a_model(provider)).text == "an answer"
+def test_what_may_have_been_billed_is_left_to_who_reserved_for_it(provider: Provider, broken: Say) -> None:
+    said = Say(broken.status, broken.body, length=broken.length, silent=True)
+    provider.says(said, completion("at last"))
+    error = failure(a_model(provider))
+    assert (error.context["billed"], len(provider.received)) == (True, 1)
 
 
 def test_a_body_shorter_than_announced_is_not_taken_for_whole(provider: Provider) -> None:
