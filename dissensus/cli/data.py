@@ -169,12 +169,20 @@ def budget_data(account: Account) -> Data:
     }
 
 
-def dispute_data(found: Round, proposals: Sequence[Proposal], rulings: Sequence[Ruling]) -> Data:
-    """A round that is or was under review, with what was decided."""
+def dispute_data(
+    found: Round, proposals: Sequence[Proposal], calls: Sequence[Call], rulings: Sequence[Ruling]
+) -> Data:
+    """A round that is or was under review, with the reasoning behind each letter and what was decided."""
+    review = review_data(found, proposals)
+    thought = {call.agent: call.thinking for call in calls if call.status == "answered"}
     return {
         **_heading(found),
         "settled": found.settled,
-        "review": review_data(found, proposals),
+        "review": review,
+        "reasoning": {
+            side["letter"]: [thought[agent] for agent in side["agents"] if thought.get(agent)]
+            for side in (review or {}).get("positions", ())
+        },
         "rulings": [ruling_data(item) for item in rulings],
     }
 

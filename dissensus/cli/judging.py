@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 def disagreements(*, database: str | None, session: str | None, as_json: bool, only_open: bool) -> None:
     """Show the rounds that are or were under review.
 
-    Each with the positions, who holds them, and the rulings.
+    Each with the positions and the rulings; who holds them is shown once it is settled, until then
+    the reasoning behind each letter.
     """
     from .data import place
 
@@ -54,8 +55,7 @@ _REASONS = {"disagreements", "hollow", "failed", "asked"}
 def _dispute(found: Session[Any], number: int) -> Data:
     from .data import dispute_data
 
-    round_, proposals, _, rulings = found.round(number)
-    return dispute_data(round_, proposals, rulings)
+    return dispute_data(*found.round(number))
 
 
 def _say_what_is_open(data: Data) -> None:

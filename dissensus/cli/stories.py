@@ -137,9 +137,32 @@ def disagreements(data: Data) -> list[Block]:
 def _dispute(item: Data) -> Iterator[Block]:
     yield Line(_round_title(item), "bold")
     yield from facts({"note": item["note"]}, 2)
-    yield from _review(item["review"])
+    if item["settled"]:
+        yield from _review(item["review"])
+    else:
+        yield from _review(_blind(item["review"]))
+        for letter, texts in item["reasoning"].items():
+            for text in texts:
+                yield from _text(f"reasoning behind {letter}", text, 2)
     for ruling in item["rulings"]:
         yield from ruling_(ruling, 2)
+
+
+def _blind(review: Data) -> Data:
+    """A review as whoever is to rule sees it: letters, and no names."""
+    letters = {agent: side["letter"] for side in review["positions"] for agent in side["agents"]}
+    return {
+        **review,
+        "positions": [{**side, "agents": []} for side in review["positions"]],
+        "disagreements": [
+            {**item, "positions": [{**held, "holders": []} for held in item["positions"]]}
+            for item in review["disagreements"]
+        ],
+        "failed": [
+            {**item, "agents": sorted({letters.get(agent, "?") for agent in item.get("agents", ())})}
+            for item in review["failed"]
+        ],
+    }
 
 
 def _review(item: Data | None) -> Iterator[Block]:

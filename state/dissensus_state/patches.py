@@ -52,10 +52,10 @@ class Operation:
         return [*body, self.key] if self.key else body
 
     def touched(self) -> tuple[Path, ...]:
-        """The paths that this operation writes; a merge writes only the keys it names."""
+        """The paths that this operation writes; a merge writes only the keys it names, if it names any."""
         if self.verb != "merge":
             return (self.path,)
-        return tuple((*self.path, name) for name in _merge_items(self))
+        return tuple((*self.path, name) for name in _merge_items(self)) or (self.path,)
 
 
 Patch = tuple[Operation, ...]

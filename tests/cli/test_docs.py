@@ -17,8 +17,13 @@ from dissensus.cli.main import cli
 from dissensus_state.errors import DissensusError
 
 DOCS = Path(__file__).parents[2] / "docs"
-RUN = {"budget": ["budget", "5"], "blame": ["blame", "/verdict"], "machine": ["machine", "outage:Outage"], "show": ["show", "v3"],
-       "db current": ["db", "current", "dissensus.db"]}  # fmt: skip
+RUN = {
+    "budget": ["budget", "5"],
+    "blame": ["blame", "/verdict"],
+    "machine": ["machine", "outage:Outage"],
+    "show": ["show", "v3"],
+    "db current": ["db", "current", "dissensus.db"],
+}
 
 
 class Command(Protocol):

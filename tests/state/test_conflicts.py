@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dissensus_state.conflicts import check
@@ -108,6 +108,7 @@ def _contested(there: Patch, change: Change) -> list[str]:
     return []
 
 
+@settings(max_examples=200)
 @given(st.lists(patches, min_size=1, max_size=2), patches, reads)
 def test_g02_what_is_admitted_over_unseen_commits_could_have_come_first(
     unseen: list[Patch], patch: Patch, read: list[str]

@@ -30,7 +30,7 @@ Asked = tuple[str, str, Any]
 
 ADDING = {"append", "add", "union"}
 SMALL = st.integers(0, 9)
-ANSWERS = st.dictionaries(st.sampled_from("xyz"), SMALL)
+ANSWERS = st.dictionaries(st.sampled_from("xyz"), SMALL, min_size=1)
 READ = st.sampled_from(["a", "lines", "total", "tags", "answers", "answers/x"])
 ASKED: st.SearchStrategy[Asked] = st.one_of(
     st.tuples(st.just("set"), st.sampled_from(["a", "answers/x"]), SMALL),
@@ -113,7 +113,8 @@ class Model(RuleBasedStateMachine):
             tx.real.append(path, *value)
         else:
             getattr(tx.real, verb)(path, value)
-        tx.asked += [("merge", f"{path}/{key}", value[key]) for key in value] if verb == "merge" else [asked]
+        parts = [("merge", f"{path}/{key}", value[key]) for key in value] if verb == "merge" else [asked]
+        tx.asked += parts
 
     @rule(tx=opened, path=READ)
     def read(self, tx: Open, path: str) -> None:
@@ -142,6 +143,12 @@ class Model(RuleBasedStateMachine):
             for other_verb, other, _ in unseen
         )
 
+    @rule(which=st.integers(0, 2), read=st.lists(READ, max_size=1), late=ASKED, early=ASKED)
+    def overtake(self, which: int, read: list[str], late: Asked, early: Asked) -> None:
+        second = self.begin(which, read, late)
+        self.commit(self.begin(which + 1, [], early))
+        self.commit(second)
+
     @rule(data=st.data())
     def look_back(self, data: st.DataObject) -> None:
         version = data.draw(st.integers(0, len(self.states) - 1))
@@ -166,4 +173,4 @@ class Model(RuleBasedStateMachine):
 
 
 TestAStoreAgainstItsModel = Model.TestCase
-TestAStoreAgainstItsModel.settings = settings(max_examples=40, stateful_step_count=40)
+TestAStoreAgainstItsModel.settings = settings(max_examples=25, stateful_step_count=20)

@@ -9,6 +9,7 @@ worker `PID KIND …`. A worker that reaches the moment it is to stop at says so
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -207,6 +208,9 @@ def work(url: str, session: str, folder: str, stop: tuple[str, int] | None = Non
     return 0
 
 
+_children: set[int] = set()
+
+
 def _reap(*_: object) -> None:
     while True:
         try:
@@ -215,12 +219,14 @@ def _reap(*_: object) -> None:
             return
         if not pid:
             return
+        _children.discard(pid)
         os.write(1, f"ended {pid} {os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _fork(settings: dict[str, Any]) -> None:
     pid = os.fork()
     if pid:
+        _children.add(pid)
         os.write(1, f"forked {pid}\n".encode())
         return
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -233,3 +239,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGCHLD, _reap)
     for line in sys.stdin:
         _fork(json.loads(line))
+    for child in list(_children):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)

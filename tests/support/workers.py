@@ -39,11 +39,12 @@ class Nursery:
         return self
 
     def __exit__(self, *_: object) -> None:
-        forked = {event[1] for event in self.events if event[0] == "forked"}
-        for pid in forked - {event[1] for event in self.events if event[0] == "ended"}:
-            os.kill(int(pid), signal.SIGKILL)
-        self._program.communicate()
+        assert self._program.stdin is not None
+        self._program.stdin.close()
+        self._program.wait()
         self._reader.join()
+        assert self._program.stdout is not None
+        self._program.stdout.close()
 
     def start(
         self, url: str, session: str, folder: Path, stop: tuple[str, int] | None = None, delay: float = 0.0

@@ -1,0 +1,213 @@
+"""What a user writes, for a type checker: it is never run, a test has mypy read it.
+
+Each `type: ignore` is a mistake that the types must catch; one that they no longer catch is reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Annotated, Any, Literal, assert_type
+
+from pydantic import BaseModel
+
+import dissensus
+from dissensus import (
+    END,
+    Add,
+    Agent,
+    AgentGraph,
+    Append,
+    Budget,
+    Conflict,
+    DissensusError,
+    FunctionModel,
+    MergeByKey,
+    Person,
+    Price,
+    Replace,
+    ScriptedModel,
+    Session,
+    SharedState,
+    Store,
+    Supervisor,
+    Transition,
+    Union,
+    Verdict,
+    invariant,
+    model,
+)
+from dissensus.comparators import Number, Text
+from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
+from dissensus_agents.graph import Result
+from dissensus_agents.judgement.supervisor import Review
+from dissensus_agents.messages import Part, Reply, Request
+from dissensus_agents.running import Progress
+from dissensus_agents.session import settle
+from dissensus_agents.views import View
+from dissensus_state.records import Account, Commit
+
+
+class Finding(BaseModel):
+    text: str
+
+
+class Inquiry(SharedState, version=2):
+    question: str
+    phase: Literal["gathering", "closed"] = "gathering"
+    findings: Annotated[list[Finding], Append] = []
+    tags: Annotated[set[str], Union] = set()
+    doubts: Annotated[int, Add] = 0
+    answers: Annotated[dict[str, str], MergeByKey()] = {}
+    note: Annotated[str, Replace] = ""
+    verdict: str | None = None
+
+    transitions = [Transition("conclude", "gathering -> closed", writes={"verdict"}, review=True)]
+
+    @invariant("verdict", "findings")
+    @staticmethod
+    def a_verdict_rests_on_findings(before: Inquiry, after: Inquiry, evidence: Any) -> str | None:
+        return None if after.verdict is None or after.findings else "there are no findings"
+
+
+def a_session_knows_its_schema(store: Store) -> None:
+    session = store.create(Inquiry(question="Why?"), budget=Budget(usd=2), name="why")
+    assert_type(session, Session[Inquiry])
+    assert_type(session.state, Inquiry)
+    assert_type(session.at(3).findings, list[Finding])
+    assert_type(session.state.verdict, str | None)
+    assert_type(session.head, int)
+    assert_type(session.log(), list[Commit])
+    assert_type(session.budget, Account)
+    session.state.verdikt  # type: ignore[attr-defined]
+
+
+def a_session_is_opened_with_its_schema() -> None:
+    with Store.open("sqlite:///inquiry.db") as store:
+        assert_type(store.session("why", Inquiry), Session[Inquiry])
+        store.create(Finding(text="no state"))  # type: ignore[type-var]
+
+
+def a_transaction_reads_and_writes(session: Session[Inquiry]) -> None:
+    with session.transaction(author="analyst", transition="conclude") as transaction:
+        transaction.append("findings", Finding(text="full"))
+        transaction.set("verdict", "disk")
+    session.transact(lambda tx: tx.add("doubts", 1), "analyst")
+    session.transaction(transition="conclude")  # type: ignore[call-arg]
+
+
+def what_a_model_says(request: Request) -> dict[str, Any]:
+    assert_type(request.prompt, str)
+    return {"verdict": "disk"}
+
+
+def what_a_prompt_shows(view: View) -> list[str | Part]:
+    return ["What is the cause?", view.part("/findings")]
+
+
+def what_an_answer_means(reply: Reply) -> dict[str, Any]:
+    return {"verdict": reply.text}
+
+
+def agents_take_models_names_and_functions() -> list[Agent]:
+    priced = FunctionModel("mine", what_a_model_says, price=Price(Decimal(1), Decimal(2)))
+    return [
+        Agent("a", priced, "You read logs.", reads=["/findings"], prompt=what_a_prompt_shows),
+        Agent("b", "openai:gpt-4o-mini", parse=what_an_answer_means),
+        Agent("c", model("openai:gpt-4o-mini"), attempts=2),
+        Agent("d", ScriptedModel("scripted", ["one", {"verdict": "two"}])),
+        Agent("e", what_a_model_says),
+        Agent("f", 3),  # type: ignore[arg-type]
+        Agent(model="openai:gpt-4o-mini"),  # type: ignore[call-arg]
+    ]
+
+
+def supervisors_are_models_functions_and_people() -> list[Supervisor]:
+    def rule(review: Review) -> Verdict:
+        first = review.positions[0]
+        return Verdict(decision="uphold", position=first.label, reason="the first")
+
+    async def awaited(review: Review) -> Verdict:
+        return Verdict(decision="amend", amendment={"/verdict": "disk"})
+
+    def wrong(review: Review) -> str:
+        return "uphold"
+
+    return [
+        Supervisor("openai:gpt-4o"),
+        Supervisor(ScriptedModel("chair", [{"decision": "reject"}]), attempts=3),
+        Supervisor(rule, name="the rule"),
+        Supervisor(awaited),
+        Supervisor(Person("jutta")),
+        Supervisor(wrong),  # type: ignore[arg-type]
+    ]
+
+
+def a_verdict_needs_a_decision_that_there_is() -> None:
+    Verdict(decision="retry", clarification="Which log?")
+    Verdict(decision="approve")  # type: ignore[arg-type]
+    Verdict(reason="none")  # type: ignore[call-arg]
+
+
+@verifier
+def the_cause_is_known(proposed: Any, state: Any) -> bool | str:
+    return proposed["/verdict"] in state["answers"] or "no such cause"
+
+
+@verifier(name="checked", version="2")
+def with_evidence(proposed: Any, state: Any) -> Evidence:
+    return Evidence("checked", "2", passed=True)
+
+
+def next_step(state: Inquiry) -> str:
+    return "gather" if len(state.findings) < 3 else END
+
+
+def a_graph_is_put_together(agents: list[Agent], chair: Supervisor) -> AgentGraph:
+    graph = AgentGraph(Inquiry).add_step("gather", agents, writes={"findings"})
+    graph.add_step(
+        "conclude",
+        agents,
+        writes=["verdict"],
+        supervisor=chair,
+        verifiers=[the_cause_is_known, with_evidence, quotes_stand_in_sources()],
+        comparators={"verdict": Text(0.8), "doubts": Number(rel=0.1)},
+        hollow_below=1.5,
+        isolation="snapshot",
+    )
+    graph.add_edge("gather", next_step).add_edge("conclude", END)
+    graph.add_step("again", agents, writes={"note"}, isolation="none")  # type: ignore[arg-type]
+    graph.add_step("again", agents)  # type: ignore[call-arg]
+    AgentGraph(Finding)  # type: ignore[arg-type]
+    return assert_type(graph, AgentGraph)
+
+
+async def a_graph_is_run(graph: AgentGraph, session: Session[Inquiry]) -> None:
+    assert_type(graph.stream(session), AsyncIterator[Progress])
+    async for progress in graph.stream(session, start="gather"):
+        assert_type(progress.kind, str)
+    result = await graph.run(session, max_rounds=3)
+    assert_type(result, Result)
+    assert_type(result.parked, int | None)
+    assert_type((await graph.replay(session)).rounds, int)
+
+
+def a_person_settles(session: Session[Inquiry]) -> None:
+    made = settle(session, 1, decision="uphold", author="jutta", reason="I looked", position="A")
+    assert_type(made, Commit | None)
+
+
+def errors_have_a_code_and_a_next_step(graph: AgentGraph, session: Session[Inquiry]) -> None:
+    try:
+        asyncio.run(a_graph_is_run(graph, session))
+    except Conflict as conflict:
+        assert_type(conflict.context, dict[str, Any])
+    except DissensusError as error:
+        assert_type(error.code, str)
+        assert_type(error.exit_code, int)
+        assert_type(error.next_step, str)
+
+
+def a_misspelt_name_is_found() -> None:
+    dissensus.AgentGraf  # type: ignore[attr-defined]
