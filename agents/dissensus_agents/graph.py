@@ -7,6 +7,7 @@ a run that was stopped goes on where it was without a checkpoint.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -146,10 +147,11 @@ class AgentGraph:
         """
         run = await self._begin(session, max_rounds)
         position = {"next": await aside(self._entry, run, start)}
-        stream = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
+        events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
         with located(session=session.name):
-            async for progress in stream:
-                yield progress
+            async with aclosing(events):
+                async for progress in events:
+                    yield progress
         yield Progress("finished", body={"status": _status(run)})
 
     async def run(

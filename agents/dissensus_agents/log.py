@@ -27,6 +27,7 @@ FIELDS = (
 """What of an event's body is logged: names, numbers and codes, no text of a model."""
 
 _plain = logging.getLogger("dissensus.run")
+_plain.addHandler(logging.NullHandler())
 _unconfigured: Any = structlog.wrap_logger(
     _plain,
     processors=[

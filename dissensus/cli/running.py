@@ -109,14 +109,14 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
     from dissensus_agents.errors import RoundParked
 
     note(f"session {session.name} at version {session.head}")
+    parked: int | None = None
     async for event in graph.stream(session, start=start):
         line = _told(event)
         if line:
             note(line)
-        if event.kind == "parked":
-            raise RoundParked(
-                f"Round {event.round} waits for a person's ruling", session=session.name, round=event.round
-            )
+        parked = event.round if event.kind == "parked" else parked
+    if parked is not None:
+        raise RoundParked(f"Round {parked} waits for a person's ruling", session=session.name, round=parked)
 
 
 def _told(event: Progress) -> str:
