@@ -21,6 +21,9 @@ ROLE = "Answer the multiple-choice question. Finish with 'The answer is (X)'."
 NO_LETTER = "-"
 """What stands for an answer where even the chair names no letter: it is never right."""
 
+CHAIRS = ("supervisor", "chair")
+"""The seats of the chair: over a disputed question, and over one that nobody else answers."""
+
 ENOUGH_VOTES = 1.01
 """Effective votes below which an agreement goes to the chair: one voter is worth 1, two are worth more."""
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from exam import Exam, exam_of, graph_of
+from exam import CHAIRS, Exam, exam_of, graph_of
 from killing import Ran, kills_of, run_killed
 from measuring import Left, Sizes, bytes_on_disk, fate, integrity, repeats
 from recorded import DATA, Asked, Question, asks, questions, recorded_models
@@ -68,7 +68,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--latency", type=float, default=0, metavar="MS", help="how long a model takes to answer, at most"
     )
-    return parser.parse_args()
+    options = parser.parse_args()
+    named = [*options.panel.split(","), options.chair]
+    if len(set(named)) < len(named):
+        parser.error(f"a recording has one answer to a question, so each model has one seat: {named}")
+    return options
 
 
 @contextlib.contextmanager
@@ -146,7 +150,7 @@ def _money(told: Settings, exam: Sequence[Question], left: Left, session: Sessio
     alone = chair_alone(exam, chair)
     unknown = sum(call.cost or 0 for call in left.calls if call.status == "unknown")
     spent = session.budget.spent
-    asked = sum(call.model == told.chair and call.status == "answered" for call in left.calls)
+    asked = sum(call.agent in CHAIRS and call.status == "answered" for call in left.calls)
     return {
         "chair_calls": asked,
         "chair_calls_saved": round(1 - asked / len(exam), 4),

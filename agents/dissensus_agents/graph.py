@@ -162,7 +162,7 @@ class AgentGraph:
         run.emit = partial(log, session.name)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
-            await self.compile().ainvoke(position, _config(max_rounds), context=run)
+            await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 

@@ -12,6 +12,7 @@ from typing import Any, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
+from langgraph.types import Command
 
 from . import reviewing
 from . import round as rounds
@@ -24,10 +25,9 @@ After = Callable[[str, Any], str]
 
 
 class Position(TypedDict, total=False):
-    """What LangGraph carries from node to node: where the run is, and nothing of the state."""
+    """What LangGraph carries: the number of the running round, and where the run is to begin."""
 
     round: int
-    ending: str
     next: str
 
 
@@ -37,9 +37,8 @@ NODES: Mapping[str, Node] = {
     "propose": rounds.propose,
     "compare": rounds.compare_proposals,
     "weigh": rounds.weigh,
-    "verify": rounds.verify,
 }
-"""What stands between the reading of a snapshot and the review or the commit."""
+"""What stands between the reading of a snapshot and its verifiers."""
 
 
 def weave(steps: Mapping[str, Step], after: After) -> Any:
@@ -49,29 +48,28 @@ def weave(steps: Mapping[str, Step], after: After) -> Any:
         after: What follows a settled step.
     """
     graph = StateGraph(Position, context_schema=Run)
+    ways = (*(_reading_node(name) for name in steps), END)
     for step in steps.values():
-        _add(graph, step, after)
-    ways: dict[Any, str] = {name: f"{name}.read" for name in steps} | {END: END}
-    graph.add_conditional_edges(START, _next, ways)
-    for name in steps:
-        graph.add_conditional_edges(f"{name}.review", _ruled, {**ways, "commit": f"{name}.commit"})
-        graph.add_conditional_edges(f"{name}.commit", _next, ways)
+        _add(graph, step, after, ways)
+    graph.add_conditional_edges(START, _beginning, list(ways))
     return graph.compile()
 
 
-def _add(graph: Any, step: Step, after: After) -> None:
+def _add(graph: Any, step: Step, after: After, ways: tuple[str, ...]) -> None:
     name = step.name
-    graph.add_node(f"{name}.read", _reading(step))
+    review, commit = f"{name}.review", f"{name}.commit"
+    graph.add_node(_reading_node(name), _reading(step))
     for node, work in NODES.items():
         graph.add_node(f"{name}.{node}", _working(name, work))
-    graph.add_node(f"{name}.review", _leaving(name, reviewing.review, after))
-    graph.add_node(f"{name}.commit", _leaving(name, rounds.commit, after))
-    line = ["read", *NODES]
-    for one, other in pairwise(line):
+    graph.add_node(f"{name}.verify", _verifying(name, review, commit), destinations=(review, commit))
+    graph.add_node(review, _reviewing(name, commit, after), destinations=(commit, *ways))
+    graph.add_node(commit, _committing(name, after), destinations=ways)
+    for one, other in pairwise(["read", *NODES, "verify"]):
         graph.add_edge(f"{name}.{one}", f"{name}.{other}")
-    graph.add_conditional_edges(
-        f"{name}.verify", _reviewed, {"review": f"{name}.review", "commit": f"{name}.commit"}
-    )
+
+
+def _reading_node(step: str) -> str:
+    return f"{step}.read"
 
 
 def _reading(step: Step) -> Any:
@@ -83,38 +81,55 @@ def _reading(step: Step) -> Any:
 
 
 def _working(name: str, work: Node) -> Any:
-    async def node(_: Position, runtime: Runtime[Run]) -> Position | None:
+    async def node(_: Position, runtime: Runtime[Run]) -> None:
+        done = work(runtime.context, _running(runtime.context, name))
+        if done is not None:
+            await done
+
+    return node
+
+
+def _verifying(name: str, review: str, commit: str) -> Any:
+    async def verify(_: Position, runtime: Runtime[Run]) -> Command[str]:
         running = _running(runtime.context, name)
-        done = work(runtime.context, running)
-        if done is not None:
-            await done
-        return {"ending": running.ending} if running.ending else None
+        await rounds.verify(runtime.context, running)
+        return Command(goto=review if running.ending == "review" else commit)
 
-    return node
+    return verify
 
 
-def _leaving(name: str, work: Node, after: After) -> Any:
-    """A node after which the round may be settled, so that the next step is to be found."""
+def _reviewing(name: str, commit: str, after: After) -> Any:
+    async def review(_: Position, runtime: Runtime[Run]) -> Command[str]:
+        running = _running(runtime.context, name)
+        await reviewing.review(runtime.context, running)
+        ruled = running.ending == "commit"
+        return Command(goto=commit if ruled else await _following(runtime.context, running, after))
 
-    async def node(_: Position, runtime: Runtime[Run]) -> Position:
-        run = runtime.context
-        running = _running(run, name)
-        done = work(run, running)
-        if done is not None:
-            await done
-        return {"ending": running.ending, "next": await _following(run, running, after)}
+    return review
 
-    return node
+
+def _committing(name: str, after: After) -> Any:
+    async def commit(_: Position, runtime: Runtime[Run]) -> Command[str]:
+        running = _running(runtime.context, name)
+        await rounds.commit(runtime.context, running)
+        return Command(goto=await _following(runtime.context, running, after))
+
+    return commit
 
 
 async def _following(run: Run, running: Running, after: After) -> str:
+    """The node to go on with once the round is settled, or parked."""
     if running.ending == "again":
-        return running.step.name
+        return _reading_node(running.step.name)
     if running.ending == "committed":
-        return after(running.step.name, run.journal.session.remembered.typed)
+        return _node(after(running.step.name, run.journal.session.remembered.typed))
     if running.ending == "rejected":
-        return after(running.step.name, await aside(lambda: run.journal.session.state))
+        return _node(after(running.step.name, await aside(lambda: run.journal.session.state)))
     return END
+
+
+def _node(step: str) -> str:
+    return END if step == END else _reading_node(step)
 
 
 def _running(run: Run, step: str) -> Running:
@@ -123,14 +138,5 @@ def _running(run: Run, step: str) -> Running:
     return run.current
 
 
-async def _next(state: Position) -> str:
-    return state["next"]
-
-
-async def _reviewed(state: Position) -> str:
-    return "review" if state["ending"] == "review" else "commit"
-
-
-async def _ruled(state: Position) -> str:
-    """After a review: to the commit, or wherever its ruling leads."""
-    return "commit" if state["ending"] == "commit" else state["next"]
+async def _beginning(state: Position) -> str:
+    return _node(state["next"])

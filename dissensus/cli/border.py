@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from shutil import which
 from types import TracebackType
 from typing import Any
 
@@ -54,6 +57,14 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         _say(_interrupted(here))
         return INTERRUPTED
     return code or 0
+
+
+def program() -> str:
+    """How this program was called, for commands to be copied: by its path where `PATH` has it not."""
+    called = Path(sys.argv[0])
+    if called.name != "dissensus" or which("dissensus"):
+        return "dissensus"
+    return os.path.relpath(called) if called.is_absolute() else str(called)
 
 
 def prepare_streams() -> None:

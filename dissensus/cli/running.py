@@ -15,7 +15,7 @@ from dissensus_state.errors import SchemaRefused
 
 from . import options
 from .blocks import Block, Line, Passage
-from .border import situation
+from .border import program, situation
 from .errors import Misuse
 from .output import note, show
 from .schemas import load
@@ -61,7 +61,7 @@ def run(
     here.kept = database or "dissensus.db"
     with closing(Store.open(here.kept)) as store:
         work = _session(store, made, session, initial, budget)
-        here.again = f"dissensus run {graph} -d {store.database.name} -s {work.name}"
+        here.again = f"{program()} run {graph} -d {store.database.name} -s {work.name}"
         asyncio.run(_watch(made, work, start))
         _answer(work, as_json=as_json)
     return 0

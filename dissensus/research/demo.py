@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dissensus.cli import texts
 from dissensus.cli.blocks import Block, Line, plain
+from dissensus.cli.border import program
 from dissensus.cli.output import colours, write
 from dissensus_agents.graph import AgentGraph
 from dissensus_state.engines import read_url
@@ -102,7 +103,7 @@ def address(database: str) -> str:
 
 def resuming(database: str) -> str:
     """The command that goes on with a demo that was stopped."""
-    return f"dissensus demo --database {address(database)}"
+    return f"{program()} demo --database {address(database)}"
 
 
 def _session(store: Store) -> tuple[Session[Incident], bool]:
@@ -143,7 +144,7 @@ def _next(store: Store, session: Session[Incident], chosen: str) -> list[Block]:
         return []
     alone = len(store.sessions()) == 1
     options = f"-d {address(chosen)}" if alone else f"-d {address(chosen)} -s {shlex.quote(session.name)}"
-    commands = (Line(f"dissensus {command} {options}", "cyan", 2) for command in COMMANDS)
+    commands = (Line(f"{program()} {command} {options}", "cyan", 2) for command in COMMANDS)
     return [Line(), Line("To look into it", "bold"), *commands]
 
 

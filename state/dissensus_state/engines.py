@@ -25,7 +25,8 @@ from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from .errors import DatabaseFailed, DiskFull, DissensusError
+from .errors import DatabaseFailed, DiskFull, DissensusError, ValueRefused
+from .values import is_unicode
 
 Row = Sequence[Any]
 Parameters = Mapping[str, Any]
@@ -68,7 +69,14 @@ class Statement:
         self._texts: dict[str, tuple[str, Parameters]] = {}
 
     def bound(self, database: Database, values: Parameters) -> tuple[str, Parameters]:
-        """The SQL text for this database, and the values with the statement's own constants."""
+        """The SQL text for this database, and the values with the statement's own constants.
+
+        Raises:
+            ValueRefused: one of the databases cannot hold a value, whichever this one is (G13).
+        """
+        for name, value in values.items():
+            if not _storable(value):
+                raise ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
         text, constants = self._texts.get(database.backend) or self._compile(database)
         return text, {**constants, **values} if constants else values
 
@@ -80,6 +88,13 @@ class Statement:
         }
         self._texts[database.backend] = str(compiled), constants
         return self._texts[database.backend]
+
+
+def _storable(value: Any) -> bool:
+    """Whether both databases hold it: PostgreSQL's texts have no U+0000, their integers 64 bits."""
+    if isinstance(value, str):
+        return "\x00" not in value and is_unicode(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def insert(table: sa.Table) -> Statement:

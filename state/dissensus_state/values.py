@@ -82,6 +82,14 @@ def _text(value: str, path: str) -> str:
     return value
 
 
+def is_unicode(text: str) -> bool:
+    """Whether a text has no lone surrogates."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def key_of(key: Any, path: str) -> str:
     """A key of a dictionary at a path; `ValueRefused` where it is no text."""
     if not isinstance(key, str):
@@ -206,7 +214,10 @@ def bounded(text: str, path: str = "") -> str:
 
 def digest(text: str | bytes) -> bytes:
     """SHA-256 of a text (as UTF-8) or of bytes."""
-    return hashlib.sha256(text.encode() if isinstance(text, str) else text).digest()
+    try:
+        return hashlib.sha256(text.encode() if isinstance(text, str) else text).digest()
+    except UnicodeEncodeError:
+        raise ValueRefused("Text with a lone surrogate cannot be stored") from None
 
 
 def pointer(path: Path) -> str:

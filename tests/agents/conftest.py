@@ -18,5 +18,8 @@ def store(database_url: str) -> Iterator[Store]:
 
 
 @pytest.fixture
-def session(store: Store) -> Session[Case]:
-    return store.create(Case(), name="case")
+def session(store: Store) -> Iterator[Session[Case]]:
+    """A session whose history must verify, whatever the test has done to it (G8)."""
+    made = store.create(Case(), name="case")
+    yield made
+    assert made.verify().versions == made.head + 1

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from dissensus_agents.agent import Agent
 from dissensus_agents.errors import (
     MalformedAnswer,
     MissingKey,
     ModelFailed,
     ProviderFailed,
     RoundVoid,
+    UnknownModel,
     WrongType,
 )
+from dissensus_agents.graph import AgentGraph
 from dissensus_agents.messages import Reply, Usage
 from dissensus_state.errors import FieldMissing
 from dissensus_state.sessions import Session
+from dissensus_state.shapes import SharedState
+from dissensus_state.store import Store
 from panels import Case, agent, cause, happened, kinds, one_step, panel, told, voice
 
 
@@ -250,3 +256,69 @@ async def test_a_run_tells_what_happens_in_the_order_in_which_it_does(session: S
         "committed",
         "finished",
     ]
+
+
+async def test_a_hosted_model_without_its_key_says_which_variable_to_set(session: Session[Case]) -> None:
+    with pytest.raises(MissingKey, match="the environment variable OPENAI_API_KEY is not set") as raised:
+        await one_step([Agent("ana", "openai:gpt-4o-mini")]).run(session)
+    await one_step([agent("ana", cause("disk"))]).run(session)
+
+    assert (raised.value.exit_code, raised.value.code) == (13, "model.missing_key")
+    assert "resume: nothing was sent" in raised.value.next_step
+    assert [(call.status, call.cost) for call in session.round(1)[2]] == [("failed", 0), ("answered", 0)]
+
+
+def test_a_model_that_nobody_knows_is_refused_when_it_is_named() -> None:
+    with pytest.raises(UnknownModel) as raised:
+        Agent("ana", "nobody:nothing")
+    assert (raised.value.exit_code, raised.value.code) == (12, "model.unknown")
+    assert "provider:model" in raised.value.next_step
+
+
+class Sure(SharedState):
+    """Fields that are called like what every answer has beside its fields."""
+
+    confidence: float = 0.0
+    reasoning: str = ""
+
+
+async def test_fields_that_are_called_reasoning_and_confidence_are_written_as_they_are(store: Store) -> None:
+    session = store.create(Sure())
+    ana = agent("ana", {"reasoning": "because", "confidence": 7.5})
+
+    await AgentGraph(Sure).add_step("judge", [ana], writes={"confidence", "reasoning"}).run(session)
+
+    assert (session.state.reasoning, session.state.confidence) == ("because", 7.5)
+    assert session.round(1)[1][0].confidence is None
+
+
+async def test_a_run_that_is_cancelled_goes_on_later_and_keeps_what_was_answered(
+    session: Session[Case],
+) -> None:
+    async def never(_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    quick, slow = agent("a", cause("disk")), agent("b", never, cause("disk"))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(one_step([quick, slow]).run(session), 0.3)
+
+    await one_step([quick, slow]).run(session)
+
+    assert [len(voice(one).asked) for one in (quick, slow)] == [1, 2]
+    assert session.commit_at(1).author == "a+b"
+    assert [body["agent"] for body in happened(session, "unknown")] == ["b"]
+
+
+async def test_a_parse_function_whose_confidence_is_none_is_an_objection(session: Session[Case]) -> None:
+    ana = agent(
+        "ana", "high", "0.5", parse=lambda reply: {"verdict": {"cause": "disk"}, "confidence": _number(reply)}
+    )
+
+    await one_step([ana]).run(session)
+
+    assert "A confidence is a number from 0 to 1, and not 'high'" in voice(ana).asked[1].turns[0].objection
+    assert session.round(1)[1][0].confidence == 0.5
+
+
+def _number(reply: Reply) -> Any:
+    return float(reply.text) if reply.text[0].isdigit() else reply.text

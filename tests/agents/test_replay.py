@@ -18,6 +18,7 @@ from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.session import settle
 from dissensus_state.errors import Diverged
 from dissensus_state.sessions import Session
+from dissensus_state.store import Store
 from dissensus_state.tables import proposals
 from panels import Case, Voice, agent, cause, one_step, panel, ruling
 
@@ -190,8 +191,9 @@ async def test_g10_a_change_of_who_is_asked_is_a_difference(session: Session[Cas
 
 
 async def test_g10_a_tampered_proposal_is_named_with_the_recorded_and_the_rebuilt_patch(
-    session: Session[Case],
+    store: Store,
 ) -> None:
+    session = store.create(Case())
     await judging(speaking).run(session)
     forged = '[["set","/verdict",{"cause":"flood","detail":""}]]'
     with session.database.engine.begin() as connection:

@@ -127,6 +127,12 @@ def test_a_model_that_was_not_recorded_is_named_with_those_that_were() -> None:
     assert "gemini-1.5-pro-002" in ran.stderr
 
 
+def test_a_model_has_one_seat_since_its_recording_has_one_answer() -> None:
+    ran = panel("--panel", "one,other", "--chair", "one")
+    assert ran.returncode == 2
+    assert "each model has one seat" in ran.stderr
+
+
 def _recordings(folder: Path, texts: tuple[str, str, str]) -> Path:
     """One question with the answers of one, other and chair, in the form of the recordings."""
     answers = {

@@ -137,6 +137,8 @@ def test_g05_a_round_that_ended_without_a_commit_is_never_committed(review: Revi
     with nothing_changes(journal.session), pytest.raises(Conflict, match="is settled already"):
         journal.commit(round_, change(journal.session, made[0]), rules(round_, made))
     assert [item.status for item in journal.proposals(round_)] == ["void", "void"]
+    with nothing_changes(journal.session), pytest.raises(Conflict, match="is settled already"):
+        journal.close(round_, "parked")
 
 
 def test_g05_a_ruling_can_be_stored_first_and_carried_out_later(review: Review) -> None:

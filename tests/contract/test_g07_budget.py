@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from by_hand import answered, begun, intent
-from dissensus_state import calls
-from dissensus_state.errors import BudgetExceeded, Conflict, ValueRefused
+from dissensus_state import blobs, calls, tables
+from dissensus_state.errors import BudgetExceeded, Conflict, NotFound, Tampered, ValueRefused
 from dissensus_state.journal import Journal
 from dissensus_state.records import Account, Budget, Call
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from inquiries import Notes
+from tampering import rows
 
 CENT = 10_000_000
 """In nano-USD."""
@@ -87,6 +88,14 @@ def test_g07_what_does_not_fit_is_refused_with_what_is_left_and_nothing_is_held(
     assert dime.budget.held == 0
 
 
+def test_g07_what_is_left_may_be_spent_to_the_last_billionth_and_not_one_more(dime: Session[Notes]) -> None:
+    _sent(dime, intent(reserved=10 * CENT - 1))
+    with pytest.raises(BudgetExceeded):
+        _sent(dime, intent(reserved=2))
+    _sent(dime, intent(reserved=1))
+    assert dime.budget.left == 0
+
+
 def test_g07_a_round_whose_first_calls_do_not_fit_is_not_opened(dime: Session[Notes]) -> None:
     with pytest.raises(BudgetExceeded):
         Journal(dime).begin("gather", 0, [intent(reserved=11 * CENT)])
@@ -140,3 +149,24 @@ def test_g07_a_call_is_recorded_with_its_price_its_tokens_and_its_words(notes: S
     (stored,) = journal.calls(round_)
     assert replace(stored, request=done.request) == done
     assert stored.sent_at > 0
+
+
+def test_g07_a_long_piece_of_a_prompt_is_stored_once_for_the_session(notes: Session[Notes]) -> None:
+    journal = Journal(notes)
+    round_, _ = begun(journal, "gather")
+    document = {"text": "The log of the pump. " * 100, "title": "pump.log"}
+    for attempt in range(3):
+        journal.send(round_, [replace(intent(attempt=attempt), request=[document, {"text": "Why?"}])])
+    Journal(notes).send(round_, [replace(intent("ben"), request=[document])])
+    stored = [call.request for call in journal.calls(round_)]
+    assert len(rows(notes, tables.blobs)) == 1
+    assert stored[0][1] == {"text": "Why?"}
+    assert {(item[0]["title"], item[0]["blob"]) for item in stored} == {("pump.log", stored[0][0]["blob"])}
+    with notes.reading() as work:
+        name = blobs.dereference(stored[0][0]["blob"])
+        assert blobs.get(work, notes.session_id, name) == document["text"]
+        with pytest.raises(NotFound, match="is not stored"):
+            blobs.get(work, notes.session_id, b"x" * 32)
+    for nothing in ("x", "é"):
+        with pytest.raises(Tampered, match="refers to nothing"):
+            blobs.dereference(nothing)

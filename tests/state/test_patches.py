@@ -172,6 +172,7 @@ def test_a_merge_touches_only_the_keys_it_names() -> None:
         Operation("set", ("n",), 1),
     )
     assert touched(patch) == (("map", "x"), ("map", "y"), ("items", "a"), ("n",))
+    assert touched((Operation("merge", ("map",), {}),)) == (("map",),)
 
 
 @pytest.mark.parametrize(
