@@ -191,9 +191,10 @@ def _calls() -> None:
         _text("name"),
         _text("lineage"),
         _text("price"),
+        _text("frame"),
         sa.UniqueConstraint(
-            *("session_id", "name", "lineage", "price"),
-            name="uq_models_session_id_name_lineage_price",
+            *("session_id", "name", "lineage", "price", "frame"),
+            name="uq_models_session_id_name_lineage_price_frame",
         ),
     )
     _table(

@@ -9,7 +9,8 @@ been answered and billed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
@@ -21,6 +22,11 @@ from .tables import calls, ledger, models
 from .values import canonical, parse, parse_object, store
 
 ACCOUNT = "total"
+
+Terms: TypeAlias = tuple[str, str, str, str]
+"""Name, lineage, price and frame of a model, the latter two as canonical text."""
+
+_PACKED = ("answer", "reasoning", "raw")
 
 _insert = insert(calls)
 _key = (
@@ -52,13 +58,28 @@ _answer = Statement(
     .values({name: sa.bindparam(name) for name in _settled})
 )
 _of_round = Statement(
-    sa.select(calls, models.c.name, models.c.lineage, models.c.price)
+    sa.select(calls, models.c.name, models.c.lineage, models.c.price, models.c.frame)
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
     .order_by(calls.c.agent, calls.c.attempt)
 )
+said = Statement(
+    sa.select(
+        models.c.name,
+        models.c.lineage,
+        models.c.price,
+        models.c.frame,
+        *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
+        *(calls.c[name] for name in _PACKED),
+    )
+    .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
+    .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
+    .order_by(calls.c.agent, calls.c.attempt)
+)
+"""Everything that a round's calls say, its packed columns last: what the hash chain covers."""
+
 _models = Statement(
-    sa.select(models.c.model, models.c.name, models.c.lineage, models.c.price)
+    sa.select(models.c.model, models.c.name, models.c.lineage, models.c.price, models.c.frame)
     .where(models.c.session_id == sa.bindparam("session_id"))
     .order_by(models.c.model)
 )
@@ -120,11 +141,23 @@ def set_limit(work: Work, session_id: int, limit: int | None) -> None:
     work.run(_set_limit, session_id_=session_id, limit=limit)
 
 
-def send(work: Work, session_id: int, intents: Sequence[Call], kept: set[bytes]) -> None:
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a caller knows to be stored already: texts by digest, and numbered ways of asking a model."""
+
+    texts: set[bytes] = field(default_factory=set)
+    models: dict[Terms, int] = field(default_factory=dict)
+
+    def copy(self) -> Stored:
+        """Another one, to be kept only if what it learns is committed."""
+        return Stored(self.texts.copy(), self.models.copy())
+
+
+def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -> None:
     """Write down calls that are about to be made, and hold their worst case.
 
     Args:
-        kept: Digests of texts that this caller knows to be stored already; it grows.
+        stored: What this caller knows to be stored already; it grows.
 
     Raises:
         BudgetExceeded: together they do not fit; nothing is written then.
@@ -132,18 +165,13 @@ def send(work: Work, session_id: int, intents: Sequence[Call], kept: set[bytes])
     amount = sum(call.reserved for call in intents)
     if amount and not work.run(_hold, session_id_=session_id, amount=amount):
         raise _exceeded(account(work, session_id), amount, intents)
-    known = _known_models(work, session_id)
-    work.run_all(
-        _insert,
-        [
-            {
-                **_intent(call, _model_number(work, session_id, call, known)),
-                "session_id": session_id,
-                "request": canonical(stow_texts(work, session_id, call.request, kept)),
-            }
-            for call in intents
-        ],
-    )
+    work.run_all(_insert, [_sent(work, session_id, call, stored) for call in intents])
+
+
+def _sent(work: Work, session_id: int, call: Call, stored: Stored) -> dict[str, Any]:
+    frame, *rest = stow_texts(work, session_id, call.request, stored.texts)
+    model = _model_number(work, session_id, call, canonical(frame), stored.models)
+    return {"session_id": session_id, "request": canonical(rest), **_intent(call, model)}
 
 
 def _exceeded(budget: Account, amount: int, intents: Sequence[Call]) -> BudgetExceeded:
@@ -157,25 +185,16 @@ def _exceeded(budget: Account, amount: int, intents: Sequence[Call]) -> BudgetEx
     )
 
 
-def _known_models(work: Work, session_id: int) -> dict[tuple[str, str, str], int]:
-    rows = work.all(_models, session_id=session_id)
-    return {(name, lineage, price): number for number, name, lineage, price in rows}
-
-
-def _model_number(work: Work, session_id: int, call: Call, known: dict[tuple[str, str, str], int]) -> int:
-    """The number of a model with this lineage and this price, given on its first call."""
-    terms = (call.model, call.lineage, canonical(call.price))
+def _model_number(work: Work, session_id: int, call: Call, frame: str, known: dict[Terms, int]) -> int:
+    """The number under which this way of asking a model is kept: name, lineage, price and frame."""
+    terms = (call.model, call.lineage, canonical(call.price), frame)
     if terms not in known:
-        known[terms] = len(known) + 1
-        name, lineage, price = terms
-        work.run(
-            _insert_model,
-            session_id=session_id,
-            model=known[terms],
-            name=name,
-            lineage=lineage,
-            price=price,
-        )
+        rows = work.all(_models, session_id=session_id)
+        known.update({(name, lineage, price, asked): n for n, name, lineage, price, asked in rows})
+    if terms not in known:
+        known[terms] = max(known.values(), default=0) + 1
+        row = dict(zip(("name", "lineage", "price", "frame"), terms, strict=True))
+        work.run(_insert_model, session_id=session_id, model=known[terms], **row)
     return known[terms]
 
 
@@ -260,14 +279,14 @@ def of_round(work: Work, session_id: int, round_: int) -> list[Call]:
 def _call(row: Row) -> Call:
     (_, round_, agent, attempt, _, status, request, answer, reasoning, kind, raw, tokens_in,
      tokens_out, cached, thought, estimated, reserved, cost, sent_at, latency, ttft, finish, detail,
-     model, lineage, price) = row  # fmt: skip
+     model, lineage, price, frame) = row  # fmt: skip
     return Call(
         agent=agent,
         attempt=attempt,
         model=model,
         lineage=lineage,
         price=parse(price),
-        request=parse(request),
+        request=[parse(frame), *parse(request)],
         reserved=reserved,
         sent_at=sent_at,
         round=round_,

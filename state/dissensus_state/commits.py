@@ -12,7 +12,7 @@ from .errors import NotFound
 from .patches import apply
 from .records import Commit
 from .tables import commits
-from .values import JSON, parse_list
+from .values import JSON, canonical, parse_list
 
 columns = [column for column in commits.c if column.name != "session_id"]
 here = (
@@ -99,8 +99,8 @@ def state_at(work: Work, session_id: int, branch: str, version: int) -> tuple[JS
     """The state at a version: the nearest snapshot and what came after it, folded.
 
     Returns:
-        The state, the size of the snapshot it grew from, and how much was folded onto it (both in
-        characters; 0 without a snapshot).
+        The state, the size of the snapshot or of version 0 that it grew from, and how much was folded
+        onto it (both in characters).
     """
     found = snapshots.nearest(work, session_id, branch, version)
     start, state, size = found or (-1, {}, 0)
@@ -108,7 +108,11 @@ def state_at(work: Work, session_id: int, branch: str, version: int) -> tuple[JS
     folded, reached = 0, start
     for row in rows:
         state = apply(state, blobs.fetch(work, session_id, row[8]))
-        folded, reached = folded + len(row[8]), row[1]
+        if row[1] == 0:
+            size = len(canonical(state))
+        else:
+            folded += len(row[8])
+        reached = row[1]
     if reached != version:
         raise NotFound(f"There is no version {version}", branch=branch)
     return state, size, folded

@@ -8,11 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from . import calls, proposals, rounds, transitions
+from .calls import Stored
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
 
 if TYPE_CHECKING:
     from .engines import Work
     from .sessions import Session
+
+
+_MOST_TEXTS = 256
+"""How many stored texts a worker remembers, so that it need not look for them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,7 @@ class Journal:
         self.session = session
         self.epoch = session.take_lease()
         self.sent: set[tuple[int, str, int]] = set()
-        self._kept: set[bytes] = set()
+        self._stored = Stored()
 
     def last_round(self) -> Round | None:
         """The newest round of the branch: what to go on from."""
@@ -48,10 +53,10 @@ class Journal:
     def send(self, round_: Round, intents: Sequence[Call]) -> list[Call]:
         """Write down calls before they are made, and hold their worst case."""
         stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
-        kept = set(self._kept)
+        stored = self._stored.copy()
         with self._writing(round=round_.round) as work:
-            calls.send(work, self.session.session_id, stamped, kept)
-        self._remember(stamped, kept)
+            calls.send(work, self.session.session_id, stamped, stored)
+        self._remember(stamped, stored)
         return stamped
 
     def begin(
@@ -66,7 +71,7 @@ class Journal:
 
         None if `base` is the newest version no more; nothing is written then.
         """
-        session, kept = self.session, set(self._kept)
+        session, stored = self.session, self._stored.copy()
         with session.writing() as work:
             if transitions.fence(work, session.session_id, session.branch, self.epoch) != base:
                 return None
@@ -74,9 +79,9 @@ class Journal:
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
             opened = proposals.open_round(work, session.session_id, new)
             stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
-            calls.send(work, session.session_id, stamped, kept)
+            calls.send(work, session.session_id, stamped, stored)
         self.sent.clear()
-        self._remember(stamped, kept)
+        self._remember(stamped, stored)
         return opened, stamped
 
     def settle(self, outcomes: Sequence[Call]) -> None:
@@ -173,9 +178,9 @@ class Journal:
             proposals.move_round(work, self.session.session_id, round_.round, status, review)
         return replace(round_, status=status, review=review or round_.review)
 
-    def _remember(self, calls_sent: Sequence[Call], kept: set[bytes]) -> None:
-        """Which calls of the running round this worker has sent, and which texts are stored."""
-        self._kept = kept
+    def _remember(self, calls_sent: Sequence[Call], stored: Stored) -> None:
+        """Which calls of the running round this worker has sent, and what is stored."""
+        self._stored = stored if len(stored.texts) <= _MOST_TEXTS else Stored(models=stored.models)
         self.sent.update((call.round, call.agent, call.attempt) for call in calls_sent)
 
     def _now(self) -> int:

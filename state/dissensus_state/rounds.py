@@ -8,10 +8,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import blobs, calls
-from .engines import Statement, Work
+from .engines import Row, Statement, Work
 from .errors import NotFound
 from .patches import patch_from_json
-from .records import Call, Proposal, Round, Ruling
+from .records import Proposal, Round, Ruling
 from .tables import proposals, rounds, rulings
 from .values import canonical, digest, parse_list, parse_object
 
@@ -51,6 +51,21 @@ _select_rulings = Statement(
         rulings.c.body,
         rulings.c.at,
     )
+    .where(rulings.c.session_id == _session, rulings.c.round == _round)
+    .order_by(rulings.c.n)
+)
+_began = Statement(
+    sa.select(
+        *rounds.c["branch", "step", "base", "started_at", "again_of", "note", "review"],
+    ).where(rounds.c.session_id == _session, rounds.c.round == _round)
+)
+_proposed = Statement(
+    sa.select(*proposals.c["agent", "patch", "reads", "attempt", "detail", "confidence", "status"])
+    .where(proposals.c.session_id == _session, proposals.c.round == _round)
+    .order_by(proposals.c.agent)
+)
+_ruled = Statement(
+    sa.select(*rulings.c["n", "author", "decision", "body", "at", "binding"])
     .where(rulings.c.session_id == _session, rulings.c.round == _round)
     .order_by(rulings.c.n)
 )
@@ -152,37 +167,25 @@ def _statement(item: Proposal) -> list[Any]:
 
 
 def round_digest(work: Work, session_id: int, number: int) -> str:
-    """What the hash chain says of a round: its calls, proposals and rulings, whole.
+    """What the hash chain says of a round: its calls, proposals and rulings, whole, as they are stored.
 
     What moves when the round is settled is left out: its status, and that of its proposals, but
     for the agents that had abstained.
     """
-    stored = round_(work, session_id, number)
-    began = [stored.branch, stored.step, stored.base, stored.started_at, stored.again_of, stored.note]
-    said = [_said(call) for call in calls.of_round(work, session_id, number)]
+    began = [list(row) for row in work.all(_began, session_id=session_id, round=number)]
+    said = [_told(row) for row in work.all(calls.said, session_id=session_id, round=number)]
     proposed = [
-        [item.agent, _statement(item), item.detail, item.status == "abstained"]
-        for item in proposals_of(work, session_id, number)
+        [*row[:-2], None if row[-2] is None else repr(float(row[-2])), row[-1] == "abstained"]
+        for row in work.all(_proposed, session_id=session_id, round=number)
     ]
     ruled = [
-        [item.n, item.author, item.decision, item.binding.hex(), item.body(), item.at]
-        for item in rulings_of(work, session_id, number)
+        [*row[:-1], bytes(row[-1]).hex()] for row in work.all(_ruled, session_id=session_id, round=number)
     ]
-    return digest(canonical([began, stored.review, said, proposed, ruled])).hex()
+    return digest(canonical([began, said, proposed, ruled])).hex()
 
 
-def _said(call: Call) -> list[Any]:
-    sent = [call.agent, call.attempt, call.model, call.lineage, call.price, call.request]
-    answered = [
-        call.status,
-        call.answer,
-        call.reasoning,
-        call.reasoning_kind,
-        call.finish_reason,
-        call.detail,
-    ]
-    tokens = [call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens]
-    charged = [call.estimated, call.reserved, call.cost]
-    timed = [call.sent_at, call.latency_ms, call.ttft_ms]
-    raw = None if call.raw is None else digest(call.raw).hex()
-    return [*sent, *answered, *tokens, *charged, *timed, raw]
+def _told(row: Row) -> list[Any]:
+    """A call as the chain covers it: its texts as they were, the raw body by digest."""
+    *plain, answer, reasoning, raw = row
+    texts = [None if packed is None else blobs.unpack_text(packed) for packed in (answer, reasoning)]
+    return [*plain, *texts, None if raw is None else digest(blobs.unpack(raw)).hex()]

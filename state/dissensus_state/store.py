@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 import sqlalchemy as sa
 
 from . import calls, migrations, transitions
-from .engines import Database, Statement, insert_absent, wall_clock
+from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
 from .records import Budget
 from .sessions import MAIN, Session, SessionInfo, StateT
@@ -27,6 +28,8 @@ _columns = (
     sessions.c.key_fields,
     sessions.c.created_at,
 )
+_by_name = Statement(sa.select(sessions.c.session_id).where(sessions.c.name == sa.bindparam("name")))
+_last_session = Statement(sa.select(sa.func.max(sessions.c.session_id)))
 _all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id))
 
 
@@ -89,7 +92,7 @@ class Store:
         """
         shape = shape_of(type(state))
         info = SessionInfo(
-            _new_id(self.database.clock()),
+            0,
             name or f"{type(state).__name__.lower()}-{secrets.token_hex(4)}",
             shape.name,
             shape.version,
@@ -97,11 +100,7 @@ class Store:
             self.database.clock(),
         )
         with located(session=info.name), self.database.writing() as work:
-            if work.run(_insert_session, **_session_row(info)) != 1:
-                raise Conflict(
-                    f"There is a session {info.name!r} already",
-                    next_step="Open it, or choose another name",
-                )
+            info = _enter(work, info)
             head = transitions.begin(work, info.session_id, MAIN, shape.initial(state), shape, author)
             limits = budget or Budget(unpriced="allow")
             calls.open_account(work, info.session_id, limits.nano, limits.unpriced)
@@ -155,9 +154,22 @@ class Store:
             ]
 
 
-def _new_id(now: int) -> int:
-    """A number that no other session has: 41 bits of time, 22 of chance."""
-    return (now & (2**41 - 1)) << 22 | secrets.randbits(22)
+def _enter(work: Work, info: SessionInfo) -> SessionInfo:
+    """Write a new session down under the next number of this database.
+
+    Raises:
+        Conflict: there is one of that name.
+    """
+    while True:
+        row = work.one(_last_session)
+        numbered = replace(info, session_id=1 + ((row and row[0]) or 0))
+        if work.run(_insert_session, **_session_row(numbered)) == 1:
+            return numbered
+        if work.one(_by_name, name=info.name) is not None:
+            raise Conflict(
+                f"There is a session {info.name!r} already",
+                next_step="Open it, or choose another name",
+            )
 
 
 def _session_row(info: SessionInfo) -> dict[str, Any]:

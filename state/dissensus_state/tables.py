@@ -169,7 +169,8 @@ models = _table(
     _text("name"),
     _text("lineage"),
     _text("price"),
-    UniqueConstraint("session_id", "name", "lineage", "price"),
+    _text("frame"),
+    UniqueConstraint("session_id", "name", "lineage", "price", "frame"),
 )
 
 calls = _table(

@@ -126,7 +126,8 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
     )
     change = Change(author=author, patch=patch, base=-1)
     empty = Head(-1, b"", {})
-    return _append(work, session_id, branch, empty, Head(0, b"", state, typed), change, shape.version)[1]
+    first = _append(work, session_id, branch, empty, Head(0, b"", state, typed), change, shape.version)[1]
+    return replace(first, grown=0, snapshot=len(canonical(state)))
 
 
 def commit(
