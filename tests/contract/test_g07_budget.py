@@ -11,6 +11,7 @@ import pytest
 
 from by_hand import answered, begun, intent
 from dissensus_state import blobs, calls, tables
+from dissensus_state.calls import Stored
 from dissensus_state.errors import BudgetExceeded, Conflict, NotFound, Tampered, ValueRefused
 from dissensus_state.journal import Journal
 from dissensus_state.records import Account, Budget, Call
@@ -110,7 +111,7 @@ def test_g07_eight_threads_racing_for_the_last_cent_never_overdraw(dime: Session
             call = replace(intent(f"agent {worker}", reserved=CENT, attempt=attempt), round=round_.round)
             try:
                 with dime.writing() as work:
-                    calls.send(work, dime.session_id, [call], set())
+                    calls.send(work, dime.session_id, [call], Stored())
             except BudgetExceeded:
                 return attempt
             assert dime.budget.left is not None

@@ -25,7 +25,7 @@ HELD = {
     "calls": "round agent attempt model status request answer reasoning reasoning_kind raw input_tokens "
     "output_tokens cached_tokens reasoning_tokens estimated reserved cost sent_at latency_ms ttft_ms "
     "finish_reason detail",
-    "models": "model name lineage price",
+    "models": "model name lineage price frame",
     "snapshots": "version size state",
     "blobs": "digest data",
     "branches": "branch head head_hash",
