@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -46,6 +47,7 @@ def intent(agent: str, attempt: int, model: Model, request: Request, unpriced: s
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _terms(price: Price) -> JSON:
     """The unit prices as they are stored with the call."""
     terms = {

@@ -24,7 +24,7 @@ from .errors import GraphError, RoundParked
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Supervisor
 from .judgement.verifiers import Verifier
-from .log import log
+from .log import log, unheard
 from .replaying import Replayed, replay
 from .running import Progress, Run
 from .steps import Step, make_step
@@ -159,7 +159,7 @@ class AgentGraph:
     ) -> Result:
         """The same, without telling: the way it ended."""
         run = await self._begin(session, max_rounds)
-        run.emit = partial(log, session.name)
+        run.emit, run.unheard = partial(log, session.name), unheard()
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
             await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])

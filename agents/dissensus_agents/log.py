@@ -18,6 +18,9 @@ from .running import Progress
 QUIET = frozenset({"asked", "answered", "proposed", "agreed"})
 """Logged as debug; everything else as info, what went wrong as a warning."""
 
+KINDS = QUIET | {"round", "disagreed", "reviewing", "ruled", "committed"}
+"""What happens again and again; the rest is always offered."""
+
 LOUD = frozenset({"abstained", "conflict", "refused", "rejected", "parked"})
 
 FIELDS = (
@@ -38,10 +41,21 @@ _unconfigured: Any = structlog.wrap_logger(
 )
 
 
+def unheard() -> frozenset[str]:
+    """The kinds of events that nothing would come of now."""
+    if structlog.is_configured():
+        return frozenset()
+    return frozenset(kind for kind in KINDS if not _plain.isEnabledFor(_level(kind)))
+
+
+def _level(kind: str) -> int:
+    level = logging.DEBUG if kind in QUIET else logging.INFO
+    return logging.WARNING if kind in LOUD else level
+
+
 def log(session: str, progress: Progress) -> None:
     """Log an event with its session, step and round."""
-    level = logging.DEBUG if progress.kind in QUIET else logging.INFO
-    level = logging.WARNING if progress.kind in LOUD else level
+    level = _level(progress.kind)
     configured = structlog.is_configured()
     if not configured and not _plain.isEnabledFor(level):
         return

@@ -41,7 +41,7 @@ async def review(run: Run, running: Running) -> None:
         _parked(run, running, given[-1])
         return
     supervisor = running.step.supervisor or NOBODY
-    run.emit(running.progress("reviewing", supervisor=supervisor.name, positions=len(running.sides)))
+    run.tell(running, "reviewing", supervisor=supervisor.name, positions=len(running.sides))
     await _carry_out(run, running, await _rule(run, running, supervisor), recorded=False)
 
 
@@ -266,7 +266,7 @@ def _kinship(running: Running, supervisor: Supervisor) -> tuple[str, ...]:
 
 async def _carry_out(run: Run, running: Running, ruling: Ruling, *, recorded: bool) -> None:
     """What a ruling makes of the round; one that is not recorded yet is, with its effect."""
-    run.emit(running.progress("ruled", supervisor=ruling.author, decision=ruling.decision, **ruling.body()))
+    run.tell(running, "ruled", supervisor=ruling.author, decision=ruling.decision, **ruling.body())
     if ruling.decision in {"uphold", "amend"}:
         running.ruling, running.recorded, running.ending = ruling, recorded, "commit"
         return
@@ -279,7 +279,7 @@ async def _carry_out(run: Run, running: Running, ruling: Ruling, *, recorded: bo
     if ending == "parked":
         _parked(run, running, ruling)
     elif ending == "rejected":
-        run.emit(running.progress("rejected", reason=ruling.reason))
+        run.tell(running, "rejected", reason=ruling.reason)
     elif running.tries > running.step.again:
         raise RoundVoid(
             f"The supervisor has sent the step {running.step.name!r} back {running.tries} times",
@@ -297,4 +297,4 @@ _ENDINGS: dict[str, tuple[RoundStatus, Ending]] = {
 
 def _parked(run: Run, running: Running, ruling: Ruling) -> None:
     running.ending = "parked"
-    run.emit(running.progress("parked", reason=ruling.reason, session=run.journal.session.name))
+    run.tell(running, "parked", reason=ruling.reason, session=run.journal.session.name)

@@ -24,7 +24,7 @@ from .judgement.verifiers import Evidence
 from .messages import Reply, Request
 from .models.replies import Unusable, objection
 from .positions import Side, joined, sides_of, values_of
-from .running import Progress, Run, Running
+from .running import Run, Running
 from .steps import Step
 from .views import View
 
@@ -46,7 +46,7 @@ async def read(run: Run, step: Step) -> Running:
     run.current = running
     run.rounds += 1
     names = [agent.name for agent in step.agents]
-    run.emit(running.progress("round", base=running.round.base, agents=names, note=running.round.note))
+    run.tell(running, "round", base=running.round.base, agents=names, note=running.round.note)
     return running
 
 
@@ -159,7 +159,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
     while True:
         known = any(call.attempt == len(done) + 1 and call.status == "answered" for call in earlier)
         if not known:
-            run.emit(running.progress("asked", agent=agent.name, model=agent.model.name))
+            run.tell(running, "asked", agent=agent.name, model=agent.model.name)
         try:
             call, reply = await run.asker.attempt(
                 running.round, agent.name, agent.model, request, earlier, len(done) + 1
@@ -176,7 +176,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
         if call.status != "answered":
             continue
         told = {"agent": agent.name, "model": call.model, "cost": call.cost, "recorded": known}
-        run.emit(running.progress("answered", **told))
+        run.tell(running, "answered", **told)
         read_as = _read(running, agent, reply)
         if isinstance(read_as, Answer):
             return _proposed(run, running, agent, read_as, call), done
@@ -204,7 +204,7 @@ def unknown(call: Call) -> Outcome:
 def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Call) -> Proposal:
     if answer.repairs:
         running.outcomes.append(Outcome("repaired", {"agent": agent.name, "repairs": list(answer.repairs)}))
-    run.emit(running.progress("proposed", agent=agent.name, confidence=answer.confidence))
+    run.tell(running, "proposed", agent=agent.name, confidence=answer.confidence)
     return Proposal(agent.name, answer.patch, running.reads[agent.name], answer.confidence, call.attempt)
 
 
@@ -213,7 +213,7 @@ def _abstained(
 ) -> Proposal:
     detail = error.as_dict()
     running.outcomes.append(Outcome("abstained", {"agent": agent.name, **detail}))
-    run.emit(running.progress("abstained", agent=agent.name, **detail))
+    run.tell(running, "abstained", agent=agent.name, **detail)
     return Proposal(agent.name, (), (), None, attempt, "abstained", detail)
 
 
@@ -279,7 +279,7 @@ async def verify(run: Run, running: Running) -> None:
         compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
     running.review = running.round.review if running.stored else _reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
-    run.emit(running.progress(kind, votes=running.votes, review=running.review))
+    run.tell(running, kind, votes=running.votes, review=running.review)
     running.ending = "commit" if running.review is None else "review"
     await _keep(run, running)
 
@@ -349,7 +349,7 @@ async def commit(run: Run, running: Running) -> None:
         return
     running.round = replace(running.round, status="committed")
     running.ending = "committed"
-    run.emit(_committed(running, running.commit))
+    _tell_commit(run, running, running.commit)
 
 
 def _worded(item: Disagreement) -> Outcome:
@@ -371,9 +371,9 @@ def ruled_change(running: Running, ruling: Ruling) -> Change:
     return running.change(ruling.author, side)
 
 
-def _committed(running: Running, made: Commit) -> Progress:
+def _tell_commit(run: Run, running: Running, made: Commit) -> None:
     writes = [list(path) for path in made.writes]
-    return running.progress("committed", version=made.version, author=made.author, writes=writes)
+    run.tell(running, "committed", version=made.version, author=made.author, writes=writes)
 
 
 async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound | Refused) -> None:
@@ -385,7 +385,7 @@ async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound
         why["tell"] = f"Your last proposal was refused. {error.message} ({error.context.get('path', '')})"
     running.outcomes.append(Outcome(kind, {"step": running.step.name, **error.as_dict()}))
     await _settle_void(run, running, why)
-    run.emit(running.progress(kind, **error.as_dict()))
+    run.tell(running, kind, **error.as_dict())
     if running.tries > running.step.again:
         raise error
     running.ending = "again"

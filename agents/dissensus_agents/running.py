@@ -39,14 +39,23 @@ class Progress:
 
 @dataclass(slots=True)
 class Run:
-    """One run of a graph over a session: its lease, its way of asking, who watches."""
+    """One run of a graph over a session: its lease, its way of asking, who watches.
+
+    `unheard` are the kinds of events that nobody listens to.
+    """
 
     journal: Journal
     asker: Asker
     emit: Callable[[Progress], None]
     max_rounds: int = 10_000
+    unheard: frozenset[str] = frozenset()
     current: Running | None = None
     rounds: int = 0
+
+    def tell(self, running: Running, kind: str, **body: Any) -> None:
+        """Let whoever watches know what just happened in a round."""
+        if kind not in self.unheard:
+            self.emit(running.progress(kind, **body))
 
     @property
     def shape(self) -> Shape:

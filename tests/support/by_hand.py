@@ -21,7 +21,7 @@ def intent(agent: str = "ana", *, reserved: int = 0, attempt: int = 1) -> Call:
         model=f"{agent}-large",
         lineage="acme",
         price={"input": "1.5", "output": "6"},
-        request=[{"text": "Why did it stop?"}],
+        request=[{"text": "Why did it stop? " * 20}],
         reserved=reserved,
         sent_at=0,
     )
