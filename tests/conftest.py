@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def pytest_configure() -> None:
             del os.environ[name]
     os.environ["DISSENSUS_OFFLINE"] = "1"
     os.environ["LANGSMITH_TRACING"] = "false"
+    # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,13 @@ import sqlalchemy as sa
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from by_hand import begun, proposes
+from by_hand import change as asked
 from dissensus_state import tables
 from dissensus_state.blobs import reference
 from dissensus_state.errors import Tampered
+from dissensus_state.journal import Journal
+from dissensus_state.records import Proposal
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from inquiries import Inquiry, does
@@ -108,8 +112,29 @@ def test_g08_whatever_is_changed_behind_our_back_is_found_and_the_first_bad_vers
     assert story.verify().versions == 6
 
 
+@pytest.mark.parametrize(
+    "change", [{"confidence": 0.9}, {"status": "abstained"}, {"status": "dissent"}, {"attempt": 2}]
+)
+def test_g08_a_proposal_that_nobody_ruled_on_is_held_fast_too(
+    inquiry: Session[Inquiry], change: dict[str, Any]
+) -> None:
+    journal = Journal(inquiry)
+    round_, _ = begun(journal, "doubt", "ana", "ben")
+    made = proposes(inquiry, "ana", doubts=1)
+    silent = Proposal("ben", (), (), status="abstained", detail={"why": "no answer"})
+    journal.commit(round_, asked(inquiry, made, transition="doubt"), made=[made, silent])
+    assert inquiry.verify().rounds == 1
+    for row in rows(inquiry, tables.proposals):
+        if change.items() <= row.items():
+            continue
+        with changed(inquiry, tables.proposals, row, **change), pytest.raises(Tampered) as caught:
+            inquiry.verify()
+        assert caught.value.context["version"] == 2
+
+
 def test_g08_a_tampered_value_is_not_handed_out_as_if_it_were_none(story: Session[Inquiry]) -> None:
-    (blob, *_) = rows(story, tables.blobs)
+    (patch,) = [row["patch"] for row in rows(story, tables.commits) if row["version"] == 1]
+    (blob,) = [row for row in rows(story, tables.blobs) if reference(row["digest"]) in patch]
     with (
         changed(story, tables.blobs, blob, data=b"\x00other"),
         pytest.raises(Tampered, match="is not what was kept"),
