@@ -237,18 +237,13 @@ class Database:
             with self._translated(), self._connection() as connection:
                 yield Work(self, connection.cursor(), writes=False)
             return
-        with self._translated():
-            connection = self.engine.raw_connection()
-            try:
-                cursor = connection.cursor()
-                if self.backend == "sqlite":
-                    cursor.execute("BEGIN")
-                else:
-                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-                yield Work(self, cursor, writes=False)
-            finally:
-                _quietly(connection.rollback, self._driver_errors)
-                connection.close()
+        with self._translated(), self._pooled() as connection:
+            cursor = connection.cursor()
+            if self.backend == "sqlite":
+                cursor.execute("BEGIN")
+            else:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            yield Work(self, cursor, writes=False)
 
     @contextmanager
     def _connection(self) -> Iterator[Any]:
@@ -259,9 +254,24 @@ class Database:
                     self._writer = self.engine.raw_connection()
                 yield self._writer.driver_connection
             return
+        with self._pooled() as connection:
+            yield connection
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Any]:
+        """A connection of the pool, rolled back on its return.
+
+        One that was interrupted in the middle of an exchange with the server is thrown away: nothing
+        can be said to it any more.
+        """
         connection = self.engine.raw_connection()
         try:
             yield connection
+        except Exception:
+            raise
+        except BaseException:
+            connection.invalidate()
+            raise
         finally:
             connection.close()
 

@@ -20,7 +20,7 @@ from dissensus_state.patches import (
     patch_to_json,
     touched,
 )
-from dissensus_state.values import canonical, parse
+from dissensus_state.values import canonical, normalise, parse
 from json_values import nested, same, scalars, values
 
 tokens = st.sampled_from(["x", "y", "0", "1", "-1", "items", "tags", "²"])
@@ -33,8 +33,8 @@ states = st.fixed_dictionaries(
         "x": nested(scalars),
         "y": st.integers() | st.floats(allow_nan=False, allow_infinity=False),
     }
-)
-operations = st.builds(Operation, verbs, paths, values, st.sampled_from([None, "id"]))
+).map(normalise)
+operations = st.builds(Operation, verbs, paths, values.map(normalise), st.sampled_from([None, "id"]))
 
 
 @given(states, st.lists(operations, max_size=4).map(tuple))
@@ -54,7 +54,7 @@ def test_what_a_patch_does_not_touch_is_shared_not_copied(state: Any, items: lis
     assert after["x"] is state["x"]
 
 
-lists = st.lists(scalars, max_size=4)
+lists = st.lists(scalars, max_size=4).map(normalise)
 
 
 @given(states, lists, lists)
