@@ -17,7 +17,7 @@ as it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -87,6 +87,22 @@ def patch_to_json(patch: Patch) -> list[JSON]:
 def touched(patch: Patch) -> tuple[Path, ...]:
     """The write set of a patch: every path it touches."""
     return tuple(path for operation in patch for path in operation.touched())
+
+
+def pieces(patch: Patch) -> set[str]:
+    """What a patch does, item by item, each as canonical text: for asking whether another does no more."""
+    return {canonical([verb, pointer(path), value]) for verb, path, value in _pieces(patch)}
+
+
+def _pieces(patch: Patch) -> Iterator[tuple[str, Path, JSON]]:
+    for operation in patch:
+        verb, path = operation.verb, operation.path
+        if verb == "merge":
+            yield from ((verb, (*path, name), item) for name, item in _merge_items(operation).items())
+        elif verb in {"append", "union"}:
+            yield from ((verb, path, item) for item in operation.value)
+        else:
+            yield verb, path, operation.value
 
 
 def apply(state: JSON, patch: Patch) -> JSON:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from . import blobs, calls
 from .engines import Row, Statement, Work
 from .errors import NotFound
-from .patches import patch_from_json
+from .patches import Patch, patch_from_json, pieces
 from .records import Proposal, Round, Ruling
 from .tables import proposals, rounds, rulings
 from .values import canonical, digest, parse_list, parse_object
@@ -149,6 +149,18 @@ def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, 
         at=at,
         n=n,
     )
+
+
+def keeps_to(patch: Patch, ruling: Ruling, made: Iterable[Proposal]) -> bool:
+    """Whether a patch does nothing but what the ruling upholds, or puts in its place.
+
+    The move of the phase is left aside: it is the transition's own.
+    """
+    ruled = [ruling.amendment]
+    if ruling.decision == "uphold":
+        ruled = [item.patch for item in made if item.agent in ruling.upheld]
+    allowed = {piece for one in ruled for piece in pieces(one)}
+    return pieces(tuple(item for item in patch if item.path != ("phase",))) <= allowed
 
 
 def binding(base: int, made: Iterable[Proposal]) -> bytes:

@@ -241,6 +241,11 @@ def _check_review(work: Work, session_id: int, change: Change, transition: Trans
             f"The ruling of {ruling.author} is bound to other proposals or another base version",
             round=change.round,
         )
+    if not rounds.keeps_to(change.patch, ruling, made):
+        raise ReviewRequired(
+            f"The patch does something that the ruling of {ruling.author} does not let it",
+            round=change.round,
+        )
 
 
 def _append(

@@ -159,7 +159,8 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
 def _ruled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> bool:
     if not given or given[-1].decision not in {"uphold", "amend"}:
         return False
-    return commit.base == ended.base and given[-1].binding == rounds.binding(ended.base, made)
+    bound = commit.base == ended.base and given[-1].binding == rounds.binding(ended.base, made)
+    return bound and rounds.keeps_to(commit.patch, given[-1], made)
 
 
 def _check_settled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:

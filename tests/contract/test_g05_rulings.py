@@ -10,6 +10,7 @@ import pytest
 from by_hand import begun, change, in_review, proposes, rules, to_judging
 from dissensus_state.errors import Conflict, ReviewRequired
 from dissensus_state.journal import Journal
+from dissensus_state.patches import Patch
 from dissensus_state.records import Change, Decision, Proposal, Round, Ruling
 from dissensus_state.sessions import Session
 from inquiries import Inquiry, does, nothing_changes
@@ -143,12 +144,24 @@ def test_g05_a_round_that_ended_without_a_commit_is_never_committed(review: Revi
 
 def test_g05_a_ruling_can_be_stored_first_and_carried_out_later(review: Review) -> None:
     journal, round_, made = review
-    ruling = rules(round_, made, "amend", upheld=("ana",), dissent=("ben",))
+    ruling = rules(round_, made, "amend", upheld=("ana",), dissent=("ben",), amendment=made[0].patch)
     journal.close(round_, "parked", ruling)
     journal.commit(round_, change(journal.session, made[0]), ruling, recorded=True)
     assert journal.session.state.verdict == "the valve"
     assert [item.status for item in journal.proposals(round_)] == ["accepted", "dissent"]
     assert journal.session.verify().rounds == 1
+
+
+@pytest.mark.parametrize("decision", ["uphold", "amend"])
+def test_g05_a_ruling_lets_nothing_pass_but_what_it_upholds(review: Review, decision: Decision) -> None:
+    journal, round_, made = review
+    told: dict[str, Patch] = {"amendment": made[0].patch} if decision == "amend" else {}
+    ruling = rules(round_, made, decision, upheld=("ana",), dissent=("ben",), **told)
+    with pytest.raises(ReviewRequired, match="does something that the ruling of chair does not let it"):
+        journal.commit(round_, change(journal.session, made[1]), ruling)
+    assert journal.session.head == round_.base
+    journal.commit(round_, change(journal.session, made[0]), ruling)
+    assert journal.session.state.verdict == "the valve"
 
 
 def test_g05_a_ruling_is_read_back_whole(judging: Session[Inquiry]) -> None:
