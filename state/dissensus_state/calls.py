@@ -61,7 +61,6 @@ _of_round = Statement(
     sa.select(calls, models.c.name, models.c.lineage, models.c.price, models.c.frame)
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
-    .order_by(calls.c.agent, calls.c.attempt)
 )
 said = Statement(
     sa.select(
@@ -74,7 +73,6 @@ said = Statement(
     )
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
-    .order_by(calls.c.agent, calls.c.attempt)
 )
 """Everything that a round's calls say, its packed columns last: what the hash chain covers."""
 
@@ -273,7 +271,8 @@ def settle(work: Work, session_id: int, outcomes: Iterable[Call]) -> None:
 
 def of_round(work: Work, session_id: int, round_: int) -> list[Call]:
     """The calls of a round, by agent and attempt."""
-    return [_call(row) for row in work.all(_of_round, session_id=session_id, round=round_)]
+    found = [_call(row) for row in work.all(_of_round, session_id=session_id, round=round_)]
+    return sorted(found, key=lambda call: (call.agent, call.attempt))  # a database sorts by its locale
 
 
 def _call(row: Row) -> Call:

@@ -38,9 +38,7 @@ _select_proposals = Statement(
         proposals.c.attempt,
         proposals.c.status,
         proposals.c.detail,
-    )
-    .where(proposals.c.session_id == _session, proposals.c.round == _round)
-    .order_by(proposals.c.agent)
+    ).where(proposals.c.session_id == _session, proposals.c.round == _round)
 )
 _select_rulings = Statement(
     sa.select(
@@ -60,9 +58,9 @@ _began = Statement(
     ).where(rounds.c.session_id == _session, rounds.c.round == _round)
 )
 _proposed = Statement(
-    sa.select(*proposals.c["agent", "patch", "reads", "attempt", "detail", "confidence", "status"])
-    .where(proposals.c.session_id == _session, proposals.c.round == _round)
-    .order_by(proposals.c.agent)
+    sa.select(*proposals.c["agent", "patch", "reads", "attempt", "detail", "confidence", "status"]).where(
+        proposals.c.session_id == _session, proposals.c.round == _round
+    )
 )
 _ruled = Statement(
     sa.select(*rulings.c["n", "author", "decision", "body", "at", "binding"])
@@ -119,8 +117,14 @@ def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
             status=status,
             detail=None if detail is None else parse_object(detail),
         )
-        for agent, patch, reads, confidence, attempt, status, detail in rows
+        for agent, patch, reads, confidence, attempt, status, detail in sorted(rows, key=_agent)
     ]
+
+
+def _agent(row: Row) -> str:
+    """Rows are put in order here and not by the database, which sorts by its locale."""
+    agent: str = row[0]
+    return agent
 
 
 def rulings_of(work: Work, session_id: int, number: int) -> list[Ruling]:
@@ -185,10 +189,10 @@ def round_digest(work: Work, session_id: int, number: int) -> str:
     for the agents that had abstained.
     """
     began = [list(row) for row in work.all(_began, session_id=session_id, round=number)]
-    said = [_told(row) for row in work.all(calls.said, session_id=session_id, round=number)]
+    said = sorted(_told(row) for row in work.all(calls.said, session_id=session_id, round=number))
     proposed = [
         [*row[:-2], None if row[-2] is None else repr(float(row[-2])), row[-1] == "abstained"]
-        for row in work.all(_proposed, session_id=session_id, round=number)
+        for row in sorted(work.all(_proposed, session_id=session_id, round=number), key=_agent)
     ]
     ruled = [
         [*row[:-1], bytes(row[-1]).hex()] for row in work.all(_ruled, session_id=session_id, round=number)

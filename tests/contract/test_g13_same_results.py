@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def _told(url: str) -> dict[str, Any]:
 def test_g13_one_script_leaves_the_same_rows_and_the_same_hashes_on_both_databases(
     tmp_path: Path, postgres: Postgres, migrated: str
 ) -> None:
-    url = postgres.create("same_results", template=migrated)
+    url = postgres.create(f"results_{secrets.token_hex(4)}", template=migrated)
     on_sqlite, on_postgres = _told(str(tmp_path / "same.db")), _told(url)
     for name, value in on_sqlite.items():
         assert on_postgres[name] == value, name
@@ -84,7 +85,7 @@ def test_g13_both_databases_accept_refuse_and_return_the_same(both: tuple[Store,
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres, migrated: str) -> Any:
     """A store on each database, with a clock of its own that goes alike."""
-    url = postgres.create("accepts_the_same", template=migrated)
+    url = postgres.create(f"accepts_{secrets.token_hex(4)}", template=migrated)
     path = str(tmp_path_factory.mktemp("same") / "accepts.db")
     with Store.open(path, clock=ticking()) as sqlite, Store.open(url, clock=ticking()) as postgresql:
         yield sqlite, postgresql
