@@ -267,10 +267,9 @@ class Database:
         connection = self.engine.raw_connection()
         try:
             yield connection
-        except Exception:
-            raise
-        except BaseException:
-            connection.invalidate()
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                connection.invalidate()
             raise
         finally:
             connection.close()
