@@ -1,8 +1,8 @@
 """The database schema, and nothing else.
 
-Every primary key but that of `tenants` begins with `session_id`, so that a sharded PostgreSQL keeps a
-session on one node. Columns are plain integers, text (canonical JSON where it is structured) and bytes, so that
-both databases store the same. Times are milliseconds since 1970, money is nano-USD.
+Every primary key but that of `tenants` begins with `session_id`, so that a sharded PostgreSQL keeps
+a session on one node. Columns are plain integers, text (canonical JSON where it is structured) and
+bytes, so that both databases store the same. Times are milliseconds since 1970, money is nano-USD.
 """
 
 from __future__ import annotations
