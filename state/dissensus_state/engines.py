@@ -307,4 +307,8 @@ def translate(error: Exception, name: str, *, writing: bool = False) -> Database
         return DatabaseFailed(
             f"{name}: {said}{nothing}", next_step="Give yourself the right to write the file and its folder"
         )
+    if "malformed" in said:
+        return DatabaseFailed(
+            f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
+        )
     return DatabaseFailed(f"{name}: {said}{nothing}")
