@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from . import calls, migrations, transitions
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
-from .readers import MAIN, SessionInfo, StateT
+from .lineages import MAIN
+from .readers import SessionInfo, StateT
 from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
