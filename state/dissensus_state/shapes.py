@@ -18,6 +18,7 @@ from .errors import FieldMissing, SchemaRefused, ValueRefused
 from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
 from .patches import Operation, Patch, Verb
+from .rights import Rights, grants_of
 from .values import JSON, Path, canonical, normalise, pointer
 
 
@@ -79,13 +80,14 @@ def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
 class SharedState(BaseModel):
     """Base of every schema: `class Inquiry(SharedState, version=2): …`.
 
-    `transitions` (a list of `Transition`) declares the state machine over the field `phase`;
-    methods under `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
+    `transitions` (a list of `Transition`) declares the state machine over the field `phase`; `rights`
+    (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     transitions: ClassVar[list[Transition]] = []
+    rights: ClassVar[list[Rights]] = []
     schema_version: ClassVar[int] = 1
 
     def __init_subclass__(cls, version: int | None = None, **options: Any) -> None:
@@ -121,6 +123,7 @@ class Shape:
         }
         self.invariants = _invariants_of(schema)
         self.machine = Machine(schema.transitions, _phases_of(schema))
+        self.rights = grants_of(schema.rights, schema.model_fields)
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
         self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
 

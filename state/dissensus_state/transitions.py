@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from . import blobs, commits, conflicts, proposals, rounds, snapshots
+from . import blobs, commits, conflicts, doors, proposals, rounds, snapshots
 from .chain import chained, cited
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
@@ -163,6 +163,7 @@ def commit(
         proposals.rule(work, session_id, change.round, ruling)
     _check_review(work, session_id, change, transition)
     change = replace(change, patch=_with_phase(change.patch, head, transition))
+    doors.check_commit(work, session_id, shape.rights, change)
     return _append(work, session_id, branch, head, after, change, shape.version)
 
 
