@@ -59,9 +59,7 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
         check_unruled(grants, change.author, change.patch, made)
 
 
-def _of_round(
-    work: Work, session_id: int, change: Change
-) -> tuple[Sequence[Proposal], Ruling | None, bool]:
+def _of_round(work: Work, session_id: int, change: Change) -> tuple[Sequence[Proposal], Ruling | None, bool]:
     """The proposals behind a commit, the last ruling on them, and whether it lets this commit pass."""
     if change.round is None:
         return (), None, False

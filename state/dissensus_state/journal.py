@@ -176,9 +176,7 @@ class Journal:
             proposals.move_round(work, self.session.session_id, round_.round, status, review)
         return replace(round_, status=status, review=review or round_.review)
 
-    def _keep(
-        self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]
-    ) -> None:
+    def _keep(self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]) -> None:
         """Proposals of agents who may make them, and what else the agents brought."""
         doors.check_proposals(self.session.shape.rights, made)
         proposals.propose(work, self.session.session_id, round_.round, made)

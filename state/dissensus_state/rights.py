@@ -59,10 +59,10 @@ class Rights:
     given: Mapping[Right, tuple[Path, ...]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or self.name.count("*") > 1 or JOINT in self.name:
+        if not self.name or self.name.count("*") > 1 or JOINT in self.name:
             raise SchemaRefused(
                 f"Rights are given to a name, or to a pattern with one *, and not to {self.name!r}",
-                next_step=f"Write one entry for each name; of several authors joined by {JOINT} each needs its own",
+                next_step=f"Write an entry for each name; of authors joined by {JOINT} each needs its own",
             )
         given = {right: _paths(self.name, right, getattr(self, right)) for right in RIGHTS}
         object.__setattr__(self, "given", given)
@@ -110,7 +110,9 @@ class Grants:
         names = [entry.name for entry in self.entries]
         for name in names:
             if names.count(name) > 1:
-                raise SchemaRefused(f"The rights of {name!r} are declared twice", next_step="Make them one entry")
+                raise SchemaRefused(
+                    f"The rights of {name!r} are declared twice", next_step="Make them one entry"
+                )
         if EVERYBODY in names[:-1]:
             raise SchemaRefused("Rights after '*' would never count", next_step="Put the entry '*' last")
         for entry in self.entries:

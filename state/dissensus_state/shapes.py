@@ -81,7 +81,8 @@ class SharedState(BaseModel):
     """Base of every schema: `class Inquiry(SharedState, version=2): …`.
 
     `transitions` (a list of `Transition`) declares the state machine over the field `phase`; `rights`
-    (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
+    (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under
+    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
