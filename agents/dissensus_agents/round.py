@@ -25,8 +25,7 @@ from .models.replies import Unusable, objection
 from .positions import Side, author_of, joined, sides_of, values_of
 from .reasons import reasons
 from .running import Run, Running
-from .steps import Step
-from .views import view_of
+from .steps import Step, view_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session

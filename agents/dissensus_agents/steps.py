@@ -9,13 +9,14 @@ from typing import Any
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
 from dissensus_state.shapes import Shape
-from dissensus_state.values import Path, parse_path, pointer
+from dissensus_state.values import JSON, Path, parse_path, pointer
 
 from .agent import Agent, Task
 from .errors import GraphError
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Supervisor
 from .judgement.verifiers import Verifier
+from .views import View
 
 RESERVED = set("/:. ")
 
@@ -151,3 +152,10 @@ def _check_writes(shape: Shape, name: str, task: Task, transition: str | None) -
             f"{transition!r} may not",
             next_step="Add it to the transition's writes, or take it from the step's",
         )
+
+
+def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
+    """What both the step and the schema's rights let an agent read."""
+    may = granted(shape.rights, agent.name, "read")
+    allowed = meet(agent.reads, may)
+    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from dissensus_state.errors import Denied, NotFound
 from dissensus_state.patches import get
-from dissensus_state.rights import granted, meet
 from dissensus_state.values import JSON, Path, overlap, parse_path, pointer, within
 
 from .messages import Part
-
-if TYPE_CHECKING:
-    from dissensus_state.shapes import Shape
-
-    from .agent import Agent
 
 
 class View:
@@ -101,13 +94,6 @@ class View:
             allowed=[pointer(place) for place in self._allowed],
             next_step="Read only the paths below it" if inside else "",
         )
-
-
-def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
-    """What both the step and the schema's rights let an agent read."""
-    may = granted(shape.rights, agent.name, "read")
-    allowed = meet(agent.reads, may)
-    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)
 
 
 def render(value: JSON) -> str:
