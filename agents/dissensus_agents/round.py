@@ -24,6 +24,7 @@ from .messages import Reply, Request
 from .models.replies import Unusable, objection
 from .positions import Side, author_of, joined, sides_of, values_of
 from .reasons import reasons
+from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
 
@@ -340,16 +341,16 @@ def _tell_commit(run: Run, running: Running, made: Commit) -> None:
 
 
 async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound | Refused) -> None:
-    """Settle the round as void and let the step begin again, told why; bounded by the step."""
+    """Settle the round as void and let the step begin again, told why; bounded, and only if that can help."""
     conflict = isinstance(error, Conflict)
     kind = "conflict" if conflict else "refused"
     why: dict[str, Any] = {"void": [error.as_dict()]}
     if not conflict:
-        why["tell"] = f"Your last proposal was refused. {error.message} ({error.context.get('path', '')})"
+        why["tell"] = tell(run.shape, running.step, error)
     if not isinstance(error, Denied):  # the journal has put a denial into the history
         running.outcomes.append(Outcome(kind, {"step": running.step.name, **error.as_dict()}))
     await _settle_void(run, running, why)
     run.tell(running, kind, **error.as_dict())
-    if running.tries > running.step.again:
+    if helpless(error) or running.tries > running.step.again:
         raise error
     running.ending = "again"

@@ -113,7 +113,7 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
     """Open a branch with version 0: the initial state as a commit of its own."""
     patch = tuple(Operation("set", (name,), value) for name, value in state.items())
     typed = shape.typed(state)
-    _check_rules(shape, (), typed, typed, tuple(state))
+    _check_rules(shape, Change(author, patch, -1), typed, typed, tuple(state))
     work.run(
         _insert_branch,
         session_id=session_id,
@@ -201,7 +201,7 @@ def _after(head: Head, shape: Shape, change: Change) -> tuple[Head, Transition |
     patch = _with_phase(change.patch, head, transition)
     state = apply(head.state, patch)
     after = shape.advance(typed, state, patch)
-    _check_rules(shape, change.evidence, typed, after, {operation.path[0] for operation in patch})
+    _check_rules(shape, change, typed, after, {operation.path[0] for operation in patch})
     check_guard(transition, typed, after, change.evidence)
     return replace(head, state=state, typed=after), transition
 
@@ -214,13 +214,13 @@ def _with_phase(patch: Patch, head: Head, transition: Transition | None) -> Patc
 
 def _check_rules(
     shape: Shape,
-    evidence: Sequence[JSON],
+    change: Change,
     before: SharedState,
     after: SharedState,
     fields: Sequence[str] | set[str],
 ) -> None:
     for names, rule in rules_for(shape, fields):
-        check_invariant(rule, names, before, after, evidence)
+        check_invariant(rule, names, before, after, change.evidence, change.transition)
 
 
 def _check_review(work: Work, session_id: int, change: Change, transition: Transition | None) -> None:
