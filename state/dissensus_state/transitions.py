@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import admission, blobs, commits, conflicts, heads, proposals, rounds, snapshots
+from . import admission, blobs, commits, conflicts, doors, heads, proposals, rounds, snapshots
 from .blobs import Stowed
 from .chain import chained, cited
 from .engines import Database, Statement, Work, insert
@@ -172,6 +172,7 @@ def commit_alone(
         return None
     try:
         admitted = admission.admit(head, shape, change)
+        doors.check_by_hand(shape.rights, admitted[0])
     except (Denied, FieldMissing, NotFound, Refused):
         return None
     made = make(head, branch, admitted, shape, None, database.clock())
@@ -208,6 +209,7 @@ def decide(
     if ruling is not None and change.round is not None:
         proposals.rule(work, session_id, change.round, ruling)
     _check_review(work, session_id, change, shape, head)
+    doors.check_commit(work, session_id, shape.rights, admitted[0])
     return make(head, branch, admitted, shape, cited(work, session_id, change.round), work.clock())
 
 

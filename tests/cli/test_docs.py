@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 RUN = {
     "budget": ["budget", "5"],
     "blame": ["blame", "/verdict"],
-    "machine": ["machine", "outage:Outage"],
+    "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
     "db current": ["db", "current", "dissensus.db"],
 }
