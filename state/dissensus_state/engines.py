@@ -11,6 +11,7 @@ lock on the branch's row orders the writers.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,9 @@ Parameters = Mapping[str, Any]
 
 BUSY_SECONDS = 120
 CONNECT_SECONDS = 10
+
+SETTING = "dissensus.tenant"
+"""What PostgreSQL's policies ask of a connection: which tenant it is."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -170,14 +174,16 @@ class Database:
     Args:
         url: As `read_url` takes it; `sqlite://` is a database in memory, for this object alone.
         clock: Milliseconds since 1970; replay puts the recorded times in.
+        tenant: Whose rows all its connections see, where PostgreSQL keeps tenants apart.
     """
 
-    def __init__(self, url: str, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(self, url: str, clock: Callable[[], int] = wall_clock, tenant: int | None = None) -> None:
         self.url = read_url(url)
         self.backend = self.url.get_backend_name()
         self.clock = clock
+        self.tenant = tenant
         self.in_memory = self.backend == "sqlite" and self.url.database in {None, "", ":memory:"}
-        self.engine = _engine(self.url, in_memory=self.in_memory)
+        self.engine = _engine(self.url, tenant, in_memory=self.in_memory)
         self.compiler = _compiler(self.engine)
         self._lock = threading.RLock()
         self._writer: Any = None
@@ -314,9 +320,9 @@ def _quietly(function: Callable[[], Any], errors: tuple[type[Exception], ...]) -
         return
 
 
-def _engine(url: URL, *, in_memory: bool) -> Engine:
+def _engine(url: URL, tenant: int | None, *, in_memory: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return _postgresql(url)
+        return _postgresql(url, tenant)
     if not in_memory:
         _check_folder(FilePath(url.database or ""))
     engine = sa.create_engine(
@@ -328,16 +334,23 @@ def _engine(url: URL, *, in_memory: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: URL) -> Engine:
+def _postgresql(url: URL, tenant: int | None) -> Engine:
+    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+    if tenant is not None:
+        arguments["options"] = _options(url, tenant)
     try:
-        return sa.create_engine(
-            url, pool_size=8, max_overflow=24, connect_args={"connect_timeout": CONNECT_SECONDS}
-        )
+        return sa.create_engine(url, pool_size=8, max_overflow=24, connect_args=arguments)
     except ModuleNotFoundError:
         raise DatabaseFailed(
             "PostgreSQL needs the driver psycopg, which is not installed",
             next_step="pip install 'dissensus[postgres]'",
         ) from None
+
+
+def _options(url: URL, tenant: int) -> str:
+    """What a connection is from its first moment on, so that RESET ALL and DISCARD ALL lead back to it."""
+    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    return " ".join([*([given] if isinstance(given, str) else given), f"-c {SETTING}={tenant}"])
 
 
 def _check_folder(path: FilePath) -> None:
