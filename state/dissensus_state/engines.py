@@ -35,8 +35,8 @@ Parameters = Mapping[str, Any]
 BUSY_SECONDS = 120
 CONNECT_SECONDS = 10
 
-SETTING = "dissensus.tenant"
-"""What PostgreSQL's policies ask of a connection: which tenant it is."""
+TENANT = "dissensus.tenant"
+"""The setting by which PostgreSQL's policies know which tenant a connection is."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -61,6 +61,18 @@ def read_url(url: str) -> URL:
             f"{url.rpartition('@')[2]!r} is not the address of a database",
             next_step="Write a file such as inquiry.db, sqlite:///inquiry.db, or postgresql://host/name",
         ) from None
+
+
+def _of_tenant(url: URL, tenant: int | None) -> URL:
+    """The address of connections that are of a tenant from their first moment on.
+
+    What they were begun with is what RESET ALL and DISCARD ALL lead back to.
+    """
+    if tenant is None:
+        return url
+    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    options = [given] if isinstance(given, str) else given
+    return url.update_query_dict({"options": " ".join([*options, f"-c {TENANT}={tenant}"]).strip()})
 
 
 class Statement:
@@ -183,7 +195,7 @@ class Database:
         self.clock = clock
         self.tenant = tenant
         self.in_memory = self.backend == "sqlite" and self.url.database in {None, "", ":memory:"}
-        self.engine = _engine(self.url, tenant, in_memory=self.in_memory)
+        self.engine = _engine(_of_tenant(self.url, tenant), in_memory=self.in_memory)
         self.compiler = _compiler(self.engine)
         self._lock = threading.RLock()
         self._writer: Any = None
@@ -320,9 +332,9 @@ def _quietly(function: Callable[[], Any], errors: tuple[type[Exception], ...]) -
         return
 
 
-def _engine(url: URL, tenant: int | None, *, in_memory: bool) -> Engine:
+def _engine(url: URL, *, in_memory: bool) -> Engine:
     if url.get_backend_name() == "postgresql":
-        return _postgresql(url, tenant)
+        return _postgresql(url)
     if not in_memory:
         _check_folder(FilePath(url.database or ""))
     engine = sa.create_engine(
@@ -334,23 +346,16 @@ def _engine(url: URL, tenant: int | None, *, in_memory: bool) -> Engine:
     return engine
 
 
-def _postgresql(url: URL, tenant: int | None) -> Engine:
-    arguments: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
-    if tenant is not None:
-        arguments["options"] = _options(url, tenant)
+def _postgresql(url: URL) -> Engine:
     try:
-        return sa.create_engine(url, pool_size=8, max_overflow=24, connect_args=arguments)
+        return sa.create_engine(
+            url, pool_size=8, max_overflow=24, connect_args={"connect_timeout": CONNECT_SECONDS}
+        )
     except ModuleNotFoundError:
         raise DatabaseFailed(
             "PostgreSQL needs the driver psycopg, which is not installed",
             next_step="pip install 'dissensus[postgres]'",
         ) from None
-
-
-def _options(url: URL, tenant: int) -> str:
-    """What a connection is from its first moment on, so that RESET ALL and DISCARD ALL lead back to it."""
-    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
-    return " ".join([*([given] if isinstance(given, str) else given), f"-c {SETTING}={tenant}"])
 
 
 def _check_folder(path: FilePath) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from .engines import SETTING, Database, Statement, Work, insert, read_url
+from .engines import TENANT, Database, Statement, Work, insert, read_url
 from .errors import Conflict, TenantRefused, ValueRefused
 from .tables import VERSION_TABLE, metadata, tenants
 
@@ -30,7 +30,7 @@ ASKED = "dissensus.tenant_name"
 """The setting by which an application's role sees one row of `tenants`, the one it can name."""
 
 _NAMES = "uq_sessions_name_tenant"
-_NUMBER = f"NULLIF(current_setting('{SETTING}', true), '')::bigint"
+_NUMBER = f"NULLIF(current_setting('{TENANT}', true), '')::bigint"
 _OWN = f"session_id >= ({_NUMBER} << {BITS}) AND session_id < (({_NUMBER} + 1) << {BITS})"
 _NAMED = f"name = current_setting('{ASKED}', true)"
 
@@ -49,7 +49,7 @@ _all_seeing = Statement(
             THEN rolname IN (current_user, session_user) ELSE rolname = :role END"""
     )
 )
-_seen_as = Statement(sa.text(f"SELECT current_setting('{SETTING}', true), row_security_active('sessions')"))
+_seen_as = Statement(sa.text(f"SELECT current_setting('{TENANT}', true), row_security_active('sessions')"))
 _role = Statement(sa.text("SELECT current_user WHERE row_security_active('tenants')"))
 _ask = Statement(sa.text(f"SELECT set_config('{ASKED}', :name, true)"))
 _lock = Statement(sa.text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
