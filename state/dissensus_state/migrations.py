@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from . import tenants
 from .engines import Database, translate
-from .errors import DatabaseFailed, NeedsMigration, NotOurs
+from .errors import DatabaseFailed, NeedsMigration, NotOurs, TenantRefused
 from .tables import VERSION_TABLE, metadata
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ def revision(database: Database) -> str | None:
 def _told(error: sa.exc.SQLAlchemyError, database: Database) -> DatabaseFailed:
     if "not a database" in str(error):
         return NotOurs(f"{database.name} is not a SQLite file, and is left as it is")
+    if "row-level security" in str(error):
+        return TenantRefused(
+            f"{database.name} keeps tenants apart, and this role sees no row that is to be changed",
+            next_step="Run it as a superuser or a role with BYPASSRLS that may alter the tables",
+        )
     return translate(error, database.name)
 
 
@@ -113,9 +119,10 @@ def _newer(stands_at: str | None, database: Database) -> DatabaseFailed:
 
 
 def upgrade(database: Database, target: str = "head") -> None:
-    """Run the migrations that are missing, each in its transaction.
+    """Run the migrations that are missing, each in its transaction; tables they make get policies.
 
     Raises:
+        TenantRefused: they change rows of tenants, which this role does not see.
         NotOurs: it holds other tables, and is left as it is.
         DatabaseFailed: it cannot be reached, or is newer than this version of dissensus.
     """
@@ -128,6 +135,7 @@ def upgrade(database: Database, target: str = "head") -> None:
         command.upgrade(config(database), target)
     except sa.exc.SQLAlchemyError as error:
         raise _told(error, database) from error
+    tenants.mend(database)
 
 
 def config(database: Database) -> Config:

@@ -34,12 +34,12 @@ _NUMBER = f"NULLIF(current_setting('{TENANT}', true), '')::bigint"
 _OWN = f"session_id >= ({_NUMBER} << {BITS}) AND session_id < (({_NUMBER} + 1) << {BITS})"
 _NAMED = f"name = current_setting('{ASKED}', true)"
 
-_protected = Statement(
+_tables = Statement(
     sa.text(
         f"""SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
             SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = '{POLICY}')
-        FROM pg_class c WHERE c.relname = ANY(:names) AND c.relkind IN ('r', 'p')
-            AND pg_table_is_visible(c.oid) ORDER BY 1"""  # noqa: S608 - a constant
+        FROM pg_class c WHERE c.relname = ANY(:names) AND pg_table_is_visible(c.oid)
+            AND c.relkind IN ('r', 'p') ORDER BY 1"""  # noqa: S608 - a constant
     )
 )
 _all_seeing = Statement(
@@ -51,6 +51,13 @@ _all_seeing = Statement(
 )
 _seen_as = Statement(sa.text(f"SELECT current_setting('{TENANT}', true), row_security_active('sessions')"))
 _role = Statement(sa.text("SELECT current_user WHERE row_security_active('tenants')"))
+_users = Statement(
+    sa.text(
+        """SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c, aclexplode(c.relacl) a
+        WHERE c.oid = 'sessions'::regclass AND a.privilege_type = 'INSERT'
+            AND a.grantee NOT IN (0, c.relowner)"""
+    )
+)
 _ask = Statement(sa.text(f"SELECT set_config('{ASKED}', :name, true)"))
 _lock = Statement(sa.text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
 _insert = insert(tenants)
@@ -86,7 +93,8 @@ def enable(database: Database, role: str | None = None) -> None:
 
     Args:
         database: One that has its tables.
-        role: The application's role, which is given what it needs and no more.
+        role: The application's role, which is given what it needs and no more; those that use the
+            sessions already are given the same for tables that were made since.
 
     Raises:
         TenantRefused: it is a SQLite file, or the role would see every tenant's rows.
@@ -96,36 +104,49 @@ def enable(database: Database, role: str | None = None) -> None:
     with database.writing() as work:
         if role is not None:
             _check_role(work, role)
-        for command in _commands(database, role):
+        for command in _commands(list(_closed(work))):
             work.run(Statement(sa.text(command)))
+        for user in {user for (user,) in work.all(_users)} | ({role} if role else set()):
+            for command in _grants(work, user):
+                work.run(Statement(sa.text(command)))
         if work.one(_by_name, name=DEFAULT) is None:
             work.run(_insert, tenant=0, name=DEFAULT, created_at=work.clock())
 
 
-def _commands(database: Database, role: str | None) -> list[str]:
+def mend(database: Database) -> None:
+    """Keep tenants apart in the tables that were made since, where they are in the others."""
+    if database.backend != "postgresql":
+        return
+    with database.reading() as work:
+        closed = set(_closed(work).values())
+    if closed == {True, False}:
+        enable(database)
+
+
+def _commands(tables: list[str]) -> list[str]:
     commands = ["SET LOCAL lock_timeout = '30s'", "SELECT pg_advisory_xact_lock(7238911)"]
-    for table in guarded():
+    for table in tables:
         commands += [
             f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
             f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
             f"DROP POLICY IF EXISTS {POLICY} ON {table}",
             f"CREATE POLICY {POLICY} ON {table} USING ({_OWN}) WITH CHECK ({_OWN})",
         ]
-    commands += [
+    return [
+        *commands,
         "ALTER TABLE sessions DROP CONSTRAINT IF EXISTS uq_sessions_name",
         f"CREATE UNIQUE INDEX IF NOT EXISTS {_NAMES} ON sessions (name, (session_id >> {BITS}))",
         "ALTER TABLE tenants ENABLE ROW LEVEL SECURITY",
         f"DROP POLICY IF EXISTS {POLICY} ON tenants",
         f"CREATE POLICY {POLICY} ON tenants FOR SELECT USING ({_NAMED})",
     ]
-    return [*commands, *(_grants(database, role) if role is not None else [])]
 
 
-def _grants(database: Database, role: str) -> list[str]:
+def _grants(work: Work, role: str) -> list[str]:
     """What an application needs: it can neither make tenants nor change tables."""
-    quoted = database.engine.dialect.identifier_preparer.quote_identifier(role).replace(":", "\\:")
+    quoted = work.database.engine.dialect.identifier_preparer.quote_identifier(role).replace(":", "\\:")
     return [
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(guarded())} TO {quoted}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(_closed(work))} TO {quoted}",
         f"GRANT SELECT ON tenants, {VERSION_TABLE} TO {quoted}",
     ]
 
@@ -173,15 +194,20 @@ def is_enabled(work: Work) -> bool:
     """
     if work.database.backend != "postgresql":
         return False
-    found = work.all(_protected, names=list(guarded()))
-    unguarded = [name for name, closed in found if not closed]
-    if unguarded and len(unguarded) < len(found):
+    closed = _closed(work)
+    unguarded = [name for name, is_closed in closed.items() if not is_closed]
+    if 0 < len(unguarded) < len(closed):
         name = work.database.name
         raise TenantRefused(
             f"{name} keeps tenants apart, but not in {', '.join(unguarded)}",
             next_step=f"As the tables' owner, run `dissensus db tenants enable {name}` again",
         )
-    return bool(found) and not unguarded
+    return bool(closed) and not unguarded
+
+
+def _closed(work: Work) -> dict[str, bool]:
+    """The tables of tenants that are there, and whether a policy guards each."""
+    return {str(name): bool(closed) for name, closed in work.all(_tables, names=list(guarded()))}
 
 
 def opened(database: Database, name: str | None) -> Database:

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import importlib
+import pkgutil
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from dissensus_state import tenants
-from dissensus_state.engines import Database
+import dissensus_state
+from dissensus_state import migrations, tenants
+from dissensus_state.engines import Database, Statement
+from dissensus_state.errors import (
+    Conflict,
+    DatabaseFailed,
+    DissensusError,
+    NotFound,
+    TenantRefused,
+    ValueRefused,
+)
+from dissensus_state.journal import Journal
+from dissensus_state.records import Change
+from dissensus_state.sessions import Session
 from dissensus_state.store import Store
-from dissensus_state.tables import metadata
+from dissensus_state.tables import commits, metadata, sessions
+from inquiries import Finding, Inquiry, Notes
 from postgres import Postgres
 
 OWNER, APP, SEER = "owner", "app", "seer"
 GUARDED = tenants.guarded()
-MANY = 400
+MANY = 1000
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,7 @@ def _superuser(url: str) -> Any:
 
 def _row(table: sa.Table, session_id: int, n: int) -> dict[str, Any]:
     """A row of any table: what it says is of no matter."""
-    made = {int: n, str: f"t{n}", bytes: b"%d" % n, float: 0.5}
+    made: dict[type, Any] = {int: n, str: f"t{n}", bytes: b"%d" % n, float: 0.5}
     return {column.name: made[column.type.python_type] for column in table.columns} | {
         "session_id": session_id
     }
@@ -84,7 +104,7 @@ def _row(table: sa.Table, session_id: int, n: int) -> dict[str, Any]:
 def _fill(connection: sa.Connection, table: sa.Table, tenant: int) -> None:
     first = tenants.first(tenant) + 1
     of_one = table.name not in {"sessions", "ledger"}
-    rows = [_row(table, first + (n % 4 if of_one else n), n) for n in range(MANY)]
+    rows = [_row(table, first + (n % 50 if of_one else n), n) for n in range(MANY)]
     connection.execute(sa.insert(table), rows)
 
 
@@ -206,3 +226,286 @@ def test_a_connection_that_is_no_tenants_sees_no_row_at_all(name: str, role: str
             assert connection.execute(sa.select(table)).all() == []
             assert connection.execute(sa.delete(table)).rowcount == 0
             _refused(connection, sa.insert(table), _row(table, OURS.start + 10**6, 1))
+
+
+def test_every_table_that_has_a_session_is_guarded_once_there_are_tenants(house: House) -> None:
+    with _superuser(house.url()) as connection:
+        found = connection.execute(
+            sa.text(
+                """SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity, p.polcmd, p.polpermissive
+                FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+                LEFT JOIN pg_policy p ON p.polrelid = c.oid
+                WHERE a.attname = 'session_id' AND c.relkind IN ('r', 'p')"""
+            )
+        ).all()
+    assert sorted(found) == [(name, True, True, "*", True) for name in GUARDED]
+
+
+def test_tenants_use_the_same_names_and_see_their_own_sessions_alone(house: House) -> None:
+    with house.store("acme") as acme, house.store("globex") as globex:
+        ours, theirs = acme.create(Notes(a=1), name="plan"), globex.create(Notes(a=2), name="plan")
+        assert (acme.session("plan", Notes).state.a, globex.session("plan", Notes).state.a) == (1, 2)
+        assert ours.session_id in OURS and theirs.session_id in THEIRS
+        with pytest.raises(Conflict, match="There is a session 'plan' already"):
+            acme.create(Notes(), name="plan")
+        globex.create(Notes(), name="secret")
+        with pytest.raises(NotFound):
+            acme.session("secret")
+        assert {info.name for info in acme.sessions()} & {info.name for info in globex.sessions()} >= {"plan"}
+
+
+ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
+    "state": lambda session: session.state,
+    "raw": lambda session: session.raw(0),
+    "at": lambda session: session.at(0),
+    "log": lambda session: session.log(),
+    "commit_at": lambda session: session.commit_at(0),
+    "diff": lambda session: session.diff(0, 1),
+    "blame": lambda session: session.blame("/findings"),
+    "versions": lambda session: list(session.versions()),
+    "verify": lambda session: session.verify(),
+    "replay": lambda session: session.replay(),
+    "rounds": lambda session: session.rounds(),
+    "round": lambda session: session.round(1),
+    "events": lambda session: session.events(),
+    "budget": lambda session: session.budget,
+    "record": lambda session: session.record("note", {}),
+    "set_budget": lambda session: session.set_budget(5),
+    "take_lease": lambda session: session.take_lease(),
+    "begin": lambda session: Journal(session, session.take_lease()).begin("gather"),
+    "commit": lambda session: session.commit(Change("ana", (), 1)),
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_whoever_guesses_the_number_of_a_session_of_another_tenant_finds_nothing_there(
+    asked: str, house: House
+) -> None:
+    with house.store("globex") as globex, house.store("acme") as acme:
+        theirs = globex.create(Inquiry())
+        with theirs.transaction("scout", "gather") as tx:
+            tx.append("findings", Finding(text="The valve was open"))
+        theirs.record("note", {"of": "theirs"})
+        guessed: Session[Inquiry] = Session(acme.database, theirs.info, theirs.shape)
+        try:
+            found = ASKED[asked](guessed)
+        except DissensusError as error:
+            assert isinstance(error, NotFound), error
+        else:
+            assert found == []
+        assert (theirs.head, len(theirs.events()), theirs.budget.limit) == (1, 1, None)
+        assert theirs.verify().versions == 2
+
+
+def test_what_is_numbered_at_once_is_numbered_apart(house: House) -> None:
+    def make(tenant: str) -> list[int]:
+        with house.store(tenant) as opened:
+            return [opened.create(Notes()).session_id for _ in range(10)]
+
+    with ThreadPoolExecutor(8) as pool:
+        numbers = list(pool.map(make, ["acme", "globex"] * 4))
+    ours = sorted(number for one in numbers[::2] for number in one)
+    theirs = sorted(number for one in numbers[1::2] for number in one)
+    assert ours == list(range(ours[0], ours[0] + 40)) and ours[0] in OURS
+    assert theirs == list(range(theirs[0], theirs[0] + 40)) and theirs[0] in THEIRS
+
+
+@pytest.mark.parametrize("said", ["SELECT 1", "RESET ALL", "DISCARD ALL", "SELECT 1 / 0"])
+def test_a_connection_is_the_tenants_again_after_an_error_and_after_a_reset(said: str, house: House) -> None:
+    statement = Statement(sa.text(said))
+    with house.store("globex") as globex:
+        for _ in range(3):
+            with suppress(DatabaseFailed), globex.database.writing() as work:
+                work.run(Statement(sa.text("SET LOCAL dissensus.tenant = '1'")))
+                work.run(statement)
+                raise DatabaseFailed
+            with suppress(DatabaseFailed), globex.database.reading() as work:
+                work.all(statement)
+            with globex.database.reading() as work:
+                seen = [number for (number,) in work.all(Statement(sa.select(commits.c.session_id)))]
+            assert seen and all(number in THEIRS for number in seen)
+
+
+def test_a_role_that_would_see_all_tenants_is_refused(house: House) -> None:
+    for role, what in ((SEER, "has BYPASSRLS"), ("postgres", "is a superuser")):
+        with pytest.raises(TenantRefused, match=f"The role '{role}' {what}") as caught:
+            house.store("acme", role)
+        assert "CREATE ROLE app LOGIN" in caught.value.next_step
+        database = Database(house.url(OWNER))
+        with pytest.raises(TenantRefused, match=what), closing(database):
+            tenants.enable(database, role)
+
+
+def test_the_owner_of_the_tables_is_held_to_them_too(house: House) -> None:
+    with house.store("acme", OWNER) as acme, acme.database.reading() as work:
+        seen = [number for (number,) in work.all(Statement(sa.select(commits.c.session_id)))]
+    assert seen and all(number in OURS for number in seen)
+
+
+def test_what_cannot_be_opened_for_a_tenant_says_why_and_what_to_do(
+    house: House, tmp_path: Path, postgres: Postgres
+) -> None:
+    plain = postgres.create("no_tenants")
+    file = str(tmp_path / "new.db")
+    for url, tenant, why, then in (
+        (house.url(APP), None, "none was named", "--tenant NAME"),
+        (house.url(), None, "none was named", "--tenant NAME"),
+        (house.url(APP), "nobody", "There is no tenant 'nobody'", "tenants add"),
+        (house.url(APP), "' OR true --", "There is no tenant", "tenants add"),
+        (plain, "acme", "has no tenants", "tenants enable"),
+        (file, "acme", "no row-level security", "a file of its own"),
+    ):
+        with pytest.raises(TenantRefused, match=why) as caught:
+            Store.open(url, tenant=tenant)
+        assert then in caught.value.next_step
+        assert caught.value.code == "tenant.refused"
+    assert not Path(file).exists()
+
+
+@pytest.mark.parametrize("name", ["", " acme", "a\nb", "a\x00b", "a" * 201, "\ud800"])
+def test_a_name_that_cannot_be_shown_is_no_tenants(name: str, house: House) -> None:
+    with closing(Database(house.url(OWNER))) as database, pytest.raises(ValueRefused):
+        tenants.add(database, name)
+    with pytest.raises(ValueRefused):
+        house.store(name)
+
+
+def test_the_owner_makes_and_lists_tenants_and_the_application_does_not(house: House) -> None:
+    with closing(Database(house.url(OWNER))) as database:
+        assert [one.name for one in tenants.listing(database)] == ["default", "acme", "globex"]
+        with pytest.raises(Conflict, match="There is a tenant 'acme' already"):
+            tenants.add(database, "acme")
+    with closing(Database(house.url(APP))) as database:
+        for administer in (tenants.listing, partial(tenants.add, name="third")):
+            with pytest.raises(TenantRefused, match="The role 'app' does not look after"):
+                administer(database)
+        with database.reading() as work:
+            assert work.all(Statement(sa.select(metadata.tables["tenants"]))) == []
+
+
+@pytest.fixture
+def plain(postgres: Postgres, roles: None) -> Iterator[House]:
+    """A database without tenants, with a session in it, that `owner` owns."""
+    postgres.create("plain")
+    with _superuser(postgres.url("plain")) as connection:
+        connection.execute(sa.text(f"GRANT ALL ON SCHEMA public TO {OWNER}"))
+    built = House(postgres, "plain")
+    with built.store(None, OWNER) as store:
+        store.create(Notes(a=1), name="before")
+    yield built
+    postgres.drop("plain")
+
+
+def test_what_was_there_before_there_were_tenants_is_the_defaults(plain: House) -> None:
+    with plain.store(None, OWNER) as before, closing(Database(plain.url(OWNER))) as database:
+        for _ in range(2):
+            tenants.enable(database, APP)
+        assert before.sessions() == []
+        with plain.store("default") as store:
+            assert store.session("before", Notes).state.a == 1
+            assert store.create(Notes()).session_id == 2
+        tenants.add(database, "acme")
+        with plain.store("acme") as store:
+            assert store.sessions() == []
+            assert store.create(Notes(), name="before").session_id == tenants.first(1) + 1
+
+
+def test_tenants_are_enabled_whole_or_not_at_all(plain: House) -> None:
+    with closing(Database(plain.url(OWNER))) as database:
+        with pytest.raises(DatabaseFailed, match='role "nobody there" does not exist'):
+            tenants.enable(database, "nobody there")
+        with pytest.raises(TenantRefused, match="has no tenants"):
+            tenants.listing(database)
+    with plain.store(None, OWNER) as store:
+        assert store.session("before", Notes).state.a == 1
+
+
+def test_a_database_that_is_guarded_in_part_is_not_opened_until_it_is_mended(plain: House) -> None:
+    with closing(Database(plain.url(OWNER))) as database:
+        tenants.enable(database, APP)
+        with _superuser(plain.url()) as connection:
+            connection.execute(sa.text("ALTER TABLE rulings NO FORCE ROW LEVEL SECURITY"))
+        for tenant in ("default", None):
+            with pytest.raises(TenantRefused, match="but not in rulings") as caught:
+                plain.store(tenant)
+            assert "tenants enable" in caught.value.next_step
+        tenants.enable(database)
+    plain.store("default").close()
+
+
+def test_a_table_that_an_upgrade_makes_is_guarded_and_may_be_used(plain: House) -> None:
+    with closing(Database(plain.url(OWNER))) as database:
+        tenants.enable(database, APP)
+        with database.engine.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE tags RENAME TO tags_before"))
+            metadata.tables["tags"].create(connection)
+        migrations.upgrade(database)
+    with plain.store("default") as store, store.database.reading() as work:
+        assert work.all(Statement(sa.select(metadata.tables["tags"]))) == []
+
+
+CHANGES_ROWS = """
+from alembic import op
+
+revision, down_revision = "0099", "{head}"
+
+
+def upgrade():
+    op.execute("UPDATE sessions SET created_at = 7")
+"""
+
+
+def test_an_upgrade_that_would_pass_tenants_by_is_refused(
+    plain: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "migrations"
+    shutil.copytree(migrations.folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions/0099_change.py").write_text(CHANGES_ROWS.format(head=migrations.HEAD))
+    monkeypatch.setattr(migrations, "folder", lambda: folder)
+    with closing(Database(plain.url(OWNER))) as database:
+        tenants.enable(database, APP)
+        with pytest.raises(TenantRefused, match="sees no row that is to be changed") as caught:
+            migrations.upgrade(database)
+        assert "BYPASSRLS" in caught.value.next_step
+        assert migrations.revision(database) == migrations.HEAD
+    with closing(Database(plain.url())) as database:
+        migrations.upgrade(database)
+        with database.reading() as work:
+            assert work.all(Statement(sa.select(sessions.c.created_at))) == [(7,)]
+
+
+_VALUES: dict[type, Any] = {str: "t1", bytes: b"1"}
+
+
+def _statements() -> dict[str, Statement]:
+    """Every statement of the state that asks for the rows of one session."""
+    found = {}
+    for module in pkgutil.iter_modules(dissensus_state.__path__, "dissensus_state."):
+        if not module.ispkg and not module.name.endswith("__main__"):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, Statement):
+                    found[f"{module.name.rpartition('.')[2]}.{name}"] = value
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_statements()))
+def test_the_policies_cost_no_statement_its_index(name: str, acme: Store) -> None:
+    database = acme.database
+    core = _statements()[name]._core
+    core = core["postgresql"] if isinstance(core, dict) else core
+    text = str(core.compile(dialect=postgresql.dialect(paramstyle="named")))
+    if "session_id = " not in text:
+        pytest.skip("it does not ask for one session")
+    with database.engine.connect() as connection:
+        compiled = core.compile(dialect=connection.dialect)
+        values = {
+            name: OURS.start + 1
+            if name.startswith("session_id")
+            else _VALUES.get(parameter.type.python_type, 1)
+            for name, parameter in compiled.binds.items()
+            if parameter.required
+        }
+        plan = connection.exec_driver_sql(f"EXPLAIN {compiled}", compiled.construct_params(values))
+        lines = [line for (line,) in plan]
+    assert not [line for line in lines if "Seq Scan" in line], lines
+    assert any("Index Cond" in line or "Insert on" in line for line in lines), lines
