@@ -42,13 +42,13 @@ def enable(*, url: str, role: str | None, as_json: bool) -> None:
     Log in as the tables' owner, while no worker runs. What is there already belongs to the tenant
     named default. Do it again after an upgrade, or for another role: it changes what is missing.
     """
-    from dissensus_state import migrations
+    from dissensus_state import migrations, policies
     from dissensus_state import tenants as kept
 
     with _opened(url) as database:
         migrations.prepare(database)
         kept.enable(database, role)
-        tables = list(kept.guarded())
+        tables = list(policies.guarded())
     closed = f"{database.name}: {len(tables)} tables keep tenants apart"
     show(
         {"database": database.name, "role": role, "tables": tables},
@@ -70,6 +70,28 @@ def add(*, url: str, name: str, as_json: bool) -> None:
     show(
         {"database": database.name, **_data(made)},
         [Line(f"{database.name}: {made.name} is tenant {made.tenant}")],
+        as_json=as_json,
+    )
+
+
+@tenants.command(epilog=examples("dissensus db tenants bind postgresql://owner@host/name acme acme_app"))
+@json_option
+@_url
+@click.argument("name")
+@click.argument("role")
+def bind(*, url: str, name: str, role: str, as_json: bool) -> None:
+    """Give a tenant a role that sees no other tenant.
+
+    The application's role is each tenant that it says it is. Where a tenant may run SQL of its own,
+    let it log in as a role that is bound.
+    """
+    from dissensus_state import tenants as kept
+
+    with _opened(url) as database:
+        kept.bind(database, name, role)
+    show(
+        {"database": database.name, "name": name, "role": role},
+        [Line(f"{database.name}: {role} sees the sessions of {name} alone")],
         as_json=as_json,
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from . import calls, migrations, tenants, transitions
+from . import calls, migrations, policies, tenants, transitions
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
 from .records import Budget
@@ -164,7 +164,7 @@ def _enter(work: Work, info: SessionInfo) -> SessionInfo:
     Raises:
         Conflict: there is one of that name.
     """
-    before_all = tenants.first(work.database.tenant)
+    before_all = policies.first(work.database.tenant)
     while True:
         row = work.one(_last_session)
         numbered = replace(info, session_id=1 + ((row and row[0]) or before_all))

@@ -1,9 +1,7 @@
 """Tenants of one PostgreSQL database, kept apart by row-level security.
 
-A tenant's sessions have numbers of its own range, `tenant << 32 | n`, so that every table is kept
-apart by the first column of its primary key, and no policy costs an index. Which tenant a
-connection is, says the setting `dissensus.tenant`; a `Store` has its own pool, whose connections
-are of its one tenant from their first moment on. Where it is not set nothing is seen at all.
+The owner of the tables enables and makes them here. An application opens its store for one tenant:
+a `Store` has connections of its own, which are of that tenant from their first moment on.
 """
 
 from __future__ import annotations
@@ -12,12 +10,10 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from . import policies
 from .engines import TENANT, Database, Statement, Work, insert, read_url
-from .errors import Conflict, TenantRefused, ValueRefused
-from .tables import VERSION_TABLE, metadata, tenants
-
-BITS = 32
-"""How many bits of a session's number count the sessions of its tenant."""
+from .errors import Conflict, NotFound, TenantRefused, ValueRefused
+from .tables import tenants
 
 DEFAULT = "default"
 """The tenant 0, to whom belongs what was there before there were tenants."""
@@ -25,23 +21,8 @@ DEFAULT = "default"
 MAX_TENANT = 2**31 - 2
 MAX_NAME = 200
 
-POLICY = "dissensus_tenant"
-ASKED = "dissensus.tenant_name"
-"""The setting by which an application's role sees one row of `tenants`, the one it can name."""
+_ADD = "Make it as the tables' owner with `dissensus db tenants add URL NAME`"
 
-_NAMES = "uq_sessions_name_tenant"
-_NUMBER = f"NULLIF(current_setting('{TENANT}', true), '')::bigint"
-_OWN = f"session_id >= ({_NUMBER} << {BITS}) AND session_id < (({_NUMBER} + 1) << {BITS})"
-_NAMED = f"name = current_setting('{ASKED}', true)"
-
-_tables = Statement(
-    sa.text(
-        f"""SELECT c.relname, c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
-            SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = '{POLICY}')
-        FROM pg_class c WHERE c.relname = ANY(:names) AND pg_table_is_visible(c.oid)
-            AND c.relkind IN ('r', 'p') ORDER BY 1"""  # noqa: S608 - a constant
-    )
-)
 _all_seeing = Statement(
     sa.text(
         """SELECT rolname, rolsuper FROM pg_roles
@@ -51,14 +32,9 @@ _all_seeing = Statement(
 )
 _seen_as = Statement(sa.text(f"SELECT current_setting('{TENANT}', true), row_security_active('sessions')"))
 _role = Statement(sa.text("SELECT current_user WHERE row_security_active('tenants')"))
-_users = Statement(
-    sa.text(
-        """SELECT DISTINCT pg_get_userbyid(a.grantee) FROM pg_class c, aclexplode(c.relacl) a
-        WHERE c.oid = 'sessions'::regclass AND a.privilege_type = 'INSERT'
-            AND a.grantee NOT IN (0, c.relowner)"""
-    )
-)
-_ask = Statement(sa.text(f"SELECT set_config('{ASKED}', :name, true)"))
+_ask = Statement(sa.text(f"SELECT set_config('{policies.ASKED}', :name, true)"))
+_patience = Statement(sa.text("SET LOCAL lock_timeout = '30s'"))
+_turn = Statement(sa.text("SELECT pg_advisory_xact_lock(7238911)"))
 _lock = Statement(sa.text("LOCK TABLE tenants IN SHARE ROW EXCLUSIVE MODE"))
 _insert = insert(tenants)
 _by_name = Statement(sa.select(tenants.c.tenant).where(tenants.c.name == sa.bindparam("name")))
@@ -73,16 +49,6 @@ class Tenant:
     tenant: int
     name: str
     created_at: int
-
-
-def guarded() -> tuple[str, ...]:
-    """The tables whose rows belong to a tenant: all that have a `session_id`."""
-    return tuple(name for name, table in sorted(metadata.tables.items()) if "session_id" in table.c)
-
-
-def first(tenant: int | None) -> int:
-    """The number below all sessions of a tenant."""
-    return (tenant or 0) << BITS
 
 
 def enable(database: Database, role: str | None = None) -> None:
@@ -104,11 +70,13 @@ def enable(database: Database, role: str | None = None) -> None:
     with database.writing() as work:
         if role is not None:
             _check_role(work, role)
-        for command in _commands(list(_closed(work))):
-            work.run(Statement(sa.text(command)))
-        for user in {user for (user,) in work.all(_users)} | ({role} if role else set()):
-            for command in _grants(work, user):
-                work.run(Statement(sa.text(command)))
+        work.run(_patience)
+        work.run(_turn)
+        policies.close(work)
+        for user in policies.users(work) | ({role} if role else set()):
+            policies.grant(work, user)
+        for bound, tenant in policies.bound(work).items():
+            policies.bind(work, bound, tenant)
         if work.one(_by_name, name=DEFAULT) is None:
             work.run(_insert, tenant=0, name=DEFAULT, created_at=work.clock())
 
@@ -118,37 +86,9 @@ def mend(database: Database) -> None:
     if database.backend != "postgresql":
         return
     with database.reading() as work:
-        closed = set(_closed(work).values())
+        closed = set(policies.closed(work).values())
     if closed == {True, False}:
         enable(database)
-
-
-def _commands(tables: list[str]) -> list[str]:
-    commands = ["SET LOCAL lock_timeout = '30s'", "SELECT pg_advisory_xact_lock(7238911)"]
-    for table in tables:
-        commands += [
-            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
-            f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY",
-            f"DROP POLICY IF EXISTS {POLICY} ON {table}",
-            f"CREATE POLICY {POLICY} ON {table} USING ({_OWN}) WITH CHECK ({_OWN})",
-        ]
-    return [
-        *commands,
-        "ALTER TABLE sessions DROP CONSTRAINT IF EXISTS uq_sessions_name",
-        f"CREATE UNIQUE INDEX IF NOT EXISTS {_NAMES} ON sessions (name, (session_id >> {BITS}))",
-        "ALTER TABLE tenants ENABLE ROW LEVEL SECURITY",
-        f"DROP POLICY IF EXISTS {POLICY} ON tenants",
-        f"CREATE POLICY {POLICY} ON tenants FOR SELECT USING ({_NAMED})",
-    ]
-
-
-def _grants(work: Work, role: str) -> list[str]:
-    """What an application needs: it can neither make tenants nor change tables."""
-    quoted = work.database.engine.dialect.identifier_preparer.quote_identifier(role).replace(":", "\\:")
-    return [
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(_closed(work))} TO {quoted}",
-        f"GRANT SELECT ON tenants, {VERSION_TABLE} TO {quoted}",
-    ]
 
 
 def add(database: Database, name: str) -> Tenant:
@@ -174,6 +114,39 @@ def add(database: Database, name: str) -> Tenant:
     return made
 
 
+def bind(database: Database, name: str, role: str) -> None:
+    """Give a tenant a role of its own, which sees that tenant's rows alone, whatever it sets.
+
+    A setting guards against errors of an application, not against SQL of a stranger: who may run
+    that needs a role that is bound.
+
+    Raises:
+        NotFound: there is no such tenant.
+        Conflict: the role is another tenant's.
+        TenantRefused: the role sees, or can become one that sees, the rows of others.
+        DatabaseFailed: there is no such role.
+    """
+    _on_postgresql(database.backend, database.name)
+    with database.writing() as work:
+        _check_administers(work)
+        work.run(_patience)
+        _check_role(work, role)
+        row = work.one(_by_name, name=name)
+        if row is None:
+            raise NotFound(f"There is no tenant {name!r} in {database.name}", next_step=_ADD)
+        if policies.bound(work).get(role, row[0]) != row[0]:
+            raise Conflict(
+                f"The role {role!r} is bound to another tenant", next_step="Make a role for each tenant"
+            )
+        policies.grant(work, role)
+        policies.bind(work, role, row[0])
+        if other := policies.reach(work, role):
+            raise TenantRefused(
+                f"The role {role!r} is a member of {other!r}, as which it would see other tenants",
+                next_step="Take it out of that role: REVOKE … FROM …",
+            )
+
+
 def listing(database: Database) -> list[Tenant]:
     """All tenants, in the order of their numbers.
 
@@ -194,7 +167,7 @@ def is_enabled(work: Work) -> bool:
     """
     if work.database.backend != "postgresql":
         return False
-    closed = _closed(work)
+    closed = policies.closed(work)
     unguarded = [name for name, is_closed in closed.items() if not is_closed]
     if 0 < len(unguarded) < len(closed):
         name = work.database.name
@@ -203,11 +176,6 @@ def is_enabled(work: Work) -> bool:
             next_step=f"As the tables' owner, run `dissensus db tenants enable {name}` again",
         )
     return bool(closed) and not unguarded
-
-
-def _closed(work: Work) -> dict[str, bool]:
-    """The tables of tenants that are there, and whether a policy guards each."""
-    return {str(name): bool(closed) for name, closed in work.all(_tables, names=list(guarded()))}
 
 
 def opened(database: Database, name: str | None) -> Database:
@@ -257,7 +225,7 @@ def _number(work: Work, name: str | None) -> int | None:
     if row is None:
         raise TenantRefused(
             f"There is no tenant {name!r} in {database.name}",
-            next_step=f"Make it as the owner with `dissensus db tenants add {database.name} NAME`",
+            next_step=_ADD,
         )
     return int(row[0])
 

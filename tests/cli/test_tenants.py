@@ -59,7 +59,7 @@ def test_the_demo_runs_for_a_tenant_and_hands_it_on(kept: tuple[str, str], ask: 
 
 
 @pytest.mark.usefixtures("told")
-@pytest.mark.parametrize("asked", [["enable"], ["list"], ["add", "acme"]])
+@pytest.mark.parametrize("asked", [["enable"], ["list"], ["add", "acme"], ["bind", "acme", "app"]])
 def test_each_tenant_has_a_file_of_its_own_on_sqlite(asked: list[str], folder: Path, ask: Command) -> None:
     command, *name = asked
     said = ask("db", "tenants", command, "dissensus.db", *name, code=10).err
@@ -75,6 +75,8 @@ def test_the_keys_of_every_answer_are_those_of_the_page(kept: tuple[str, str], a
     owner = kept[0]
     assert set(ask("db", "tenants", "enable", owner, "--json").data) == page["db tenants enable"]
     assert set(ask("db", "tenants", "add", owner, "globex", "--json").data) == page["db tenants add"]
+    bound = ask("db", "tenants", "bind", owner, "globex", "clerk", "--json").data
+    assert set(bound) == page["db tenants bind"]
     told = ask("db", "tenants", "list", owner, "--json").data
     assert set(told) == page["db tenants list"]
     assert [set(one) for one in told["tenants"]] == [page["db tenants list.tenants[]"]] * 3
