@@ -16,6 +16,7 @@ from .chain import chained, cited
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
 from .machine import Transition, check_guard, check_invariant, check_rights, check_writes
+from .notices import announced
 from .patches import Operation, Patch, apply, touched
 from .records import Change, Commit, Ruling
 from .shapes import Shape, SharedState, rules_for
@@ -31,13 +32,15 @@ _head = sa.select(branches.c.head, branches.c.head_hash, branches.c.lease_epoch)
 _read_head = Statement(_head)
 _lock_head = Statement(_head.with_for_update())
 _move_head = Statement(
-    sa.update(branches)
-    .where(
-        branches.c.session_id == sa.bindparam("session_id_"),
-        branches.c.branch == sa.bindparam("branch_"),
-        branches.c.head == sa.bindparam("expected"),
+    announced(
+        sa.update(branches)
+        .where(
+            branches.c.session_id == sa.bindparam("session_id_"),
+            branches.c.branch == sa.bindparam("branch_"),
+            branches.c.head == sa.bindparam("expected"),
+        )
+        .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
     )
-    .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
 )
 
 
