@@ -79,16 +79,17 @@ class Place:
         """The commits that follow a version, a page of them, and whether no more will ever come.
 
         Raises:
-            NotFound: one of them is not there any more.
+            NotFound: one of them is not there any more, or that version itself is not.
         """
         with self.located(), self.database.reading() as work:
             head, closed = self.head(work)
+            if head < seen:
+                raise _no_version(seen, head)
             upto = min(head, until, seen + PAGE)
             if upto <= seen:
                 return [], closed
             page = list(commits.between(work, self.session_id, self.branch, seen, upto))
-        if [commit.version for commit in page] != list(range(seen + 1, upto + 1)):
-            with self.located():
+            if [commit.version for commit in page] != list(range(seen + 1, upto + 1)):
                 raise NotFound(
                     f"The versions {seen + 1} to {upto} are not all there any more",
                     next_step="Watch from a newer version on, or from now on",
@@ -164,12 +165,12 @@ class Notices:
         self._longest = POLL_SECONDS
         with place.located():
             pooled = place.database.engine.raw_connection()
-            self._connection: Any = pooled.driver_connection
+            connection: Any = pooled.driver_connection
             pooled.detach()
+            self._connection = connection
             try:
-                self._connection.autocommit = True
-                name = notices.channel(place.session_id, place.branch)
-                self._connection.execute(f'LISTEN "{name}"')
+                connection.autocommit = True
+                connection.execute(f'LISTEN "{notices.channel(place.session_id, place.branch)}"')
             except BaseException:
                 self.close()
                 raise
@@ -252,7 +253,7 @@ def watch(place: Place, after: int | None, end: End) -> Generator[Commit]:
         head = place.head(work)[0]
         seen = head if after is None else after
         if not -1 <= seen <= head:
-            raise NotFound(f"There is no version {seen}; the head is {head}")
+            raise _no_version(seen, head)
     return _commits(place, seen, end)
 
 
@@ -286,6 +287,10 @@ def _commits(place: Place, seen: int, end: End) -> Generator[Commit]:
     finally:
         if ear is not None:
             ear.close()
+
+
+def _no_version(version: int, head: int) -> NotFound:
+    return NotFound(f"There is no version {version}; the head is {head}")
 
 
 def _ear(place: Place) -> Ear:
