@@ -1,4 +1,4 @@
-"""Notices of commits on PostgreSQL, given only while somebody watches.
+"""Notices of commits: by PostgreSQL, only while somebody watches; and within a process by a bell.
 
 A NOTIFY takes a lock of the whole database at commit, and would queue up all writers of all
 sessions; so a watcher asks for notices for a minute at a time (`branches.watched_until`, by the
@@ -10,6 +10,8 @@ branch's name, since every role of the database may listen.
 from __future__ import annotations
 
 import hashlib
+import threading
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 
@@ -22,13 +24,15 @@ WATCHED_MS = 60_000
 _DIGITS = 16
 
 _now = sa.literal_column("(extract(epoch FROM clock_timestamp()) * 1000)::bigint", sa.BigInteger)
-_digest = sa.func.encode(sa.func.sha256(sa.func.convert_to(branches.c.branch, "UTF8")), "hex")
-_channel = sa.func.concat("dissensus_", branches.c.session_id, "_", sa.func.left(_digest, _DIGITS))
-
-notice: sa.ColumnElement[str | None] = sa.case(
-    (branches.c.watched_until > _now, sa.func.pg_notify(_channel, ""))
+notice = sa.literal_column(
+    f"CASE WHEN branches.watched_until > {_now} THEN pg_notify('dissensus_' || branches.session_id || '_' ||"
+    f" left(encode(sha256(convert_to(branches.branch, 'UTF8')), 'hex'), {_DIGITS}), '') END",
+    sa.Text,
 )
-"""Gives notice of a branch if it is watched: for the RETURNING of what moves its head."""
+"""Gives notice of a branch if it is watched: for the RETURNING of what moves its head.
+
+It has no parameters, and computes nothing where nobody watches.
+"""
 
 _this = (branches.c.session_id == sa.bindparam("session_id_"), branches.c.branch == sa.bindparam("branch_"))
 _free = sa.select(branches.c.session_id).where(*_this).with_for_update(skip_locked=True, key_share=True)
@@ -64,3 +68,38 @@ def ask(database: Database, session_id: int, branch: str, enough_ms: int) -> boo
             return asked is not None
         work.run(_unflushed)
         return work.run(_ask, **here) == 1
+
+
+class Bell:
+    """Wakes those in this process who watch a SQLite database."""
+
+    def __init__(self) -> None:
+        self._rung = threading.Condition()
+        self._rings = 0
+
+    def ring(self) -> None:
+        """Wake them."""
+        with self._rung:
+            self._rings += 1
+            self._rung.notify_all()
+
+    def wait(self, heard: int, seconds: float) -> int:
+        """Wait for a ring after those that were heard; how many there have been."""
+        with self._rung:
+            self._rung.wait_for(lambda: self._rings != heard, seconds)
+            return self._rings
+
+
+_bells: WeakKeyDictionary[Database, Bell] = WeakKeyDictionary()
+
+
+def bell(database: Database) -> Bell:
+    """The bell that commits through this object ring, hung up by the first who wants to hear it."""
+    return _bells.setdefault(database, Bell())
+
+
+def ring(database: Database) -> None:
+    """Tell this process that something was committed."""
+    hung = _bells.get(database)
+    if hung is not None:
+        hung.ring()

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 import sqlalchemy as sa
 
 from . import blame as blames
-from . import calls, commits, history, rounds, transitions, verify
+from . import calls, commits, history, notices, rounds, transitions, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
@@ -89,6 +89,7 @@ class Session(Generic[StateT]):
         """Keep a committed head to start from next time."""
         if self._head is None or head.version > self._head.version:
             self._head = head
+            notices.ring(self.database)
 
     @property
     def remembered(self) -> transitions.Head:

@@ -2,8 +2,9 @@
 
 What is given is read by version, a page at a time, in transactions that end before a commit is
 handed out. So a watcher that is slow, that starts again, or whose connection breaks goes on right
-after the last commit that it gave. Only *when* to look differs: SQLite is looked at ever more
-seldom while nothing happens; PostgreSQL gives notice, and is looked at now and then besides.
+after the last commit that it gave. Only *when* to look differs: PostgreSQL gives notice, and is
+looked at now and then besides; SQLite is looked at when this process commits, and ever more seldom
+while nothing happens.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ UNHEARD_SECONDS = 0.05
 RECONNECT_SECONDS = 60.0
 """A lost connection is made anew for so long, then the watch fails."""
 
-_SHORTEST, _LONGEST = 0.001, 0.05
+_SHORTEST, _LONGEST = 0.001, 0.1
 _STOP_SECONDS = 0.25
 _ASK_SECONDS = 20.0
 _LOST = ("08", "57P0", "53300")
@@ -138,14 +139,16 @@ class Ear(Protocol):
 
 
 class Pauses:
-    """SQLite: looking again after a pause that grows while nothing happens."""
+    """SQLite: looking again when this process commits, and after a pause that grows without commits."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: Database) -> None:
+        self._bell = notices.bell(database)
+        self._heard = -1
         self._pause = _SHORTEST
 
     def wait(self, end: End) -> None:
         """Pause."""
-        end.stop.wait(min(self._pause, max(end.left, 0)))
+        self._heard = self._bell.wait(self._heard, min(self._pause, max(end.left, 0)))
         self._pause = min(self._pause * 1.5, _LONGEST)
 
     def moved(self) -> None:
@@ -294,4 +297,4 @@ def _no_version(version: int, head: int) -> NotFound:
 
 
 def _ear(place: Place) -> Ear:
-    return Notices(place) if place.database.backend == "postgresql" else Pauses()
+    return Notices(place) if place.database.backend == "postgresql" else Pauses(place.database)

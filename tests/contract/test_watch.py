@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -283,6 +284,22 @@ def test_a_database_in_memory_is_watched_like_any_other() -> None:
     assert [commit.version for commit in got] == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("url", ["sqlite://", "watched.db"])
+def test_a_commit_wakes_those_who_watch_in_the_same_process(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watches, "_SHORTEST", 2.0 * PATIENCE)
+    monkeypatch.setattr(watches, "_LONGEST", 2.0 * PATIENCE)
+    monkeypatch.chdir(tmp_path)
+    with Store.open(url) as store:
+        session = store.create(Notes())
+        with watching(session, 0, until=3) as got:
+            for number in range(1, 4):
+                time.sleep(0.1)
+                write(session)
+                has(got, number)
+
+
 @pytest.fixture
 def own_server() -> Iterator[Postgres]:
     """A server that may be stopped, and loses nothing by it."""
@@ -356,6 +373,20 @@ def test_a_notice_wakes_a_watcher_that_would_not_look_by_itself(
             time.sleep(0.1)
             write(served)
             has(got, number)
+
+
+def test_a_commit_that_lands_just_before_the_notices_were_asked_for_is_seen_at_once(
+    served: Session[Notes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*place: Any) -> bool:
+        write(served)
+        return asked(*place)
+
+    asked = notices.ask
+    monkeypatch.setattr(notices, "ask", late)
+    monkeypatch.setattr(watches, "POLL_SECONDS", 2.0 * PATIENCE)
+    with watching(served) as got:
+        has(got, 1)
 
 
 def test_a_commit_without_notice_is_found_all_the_same(
