@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 import state_workers
-from dissensus_state import notices, transitions
+from dissensus_state import heads, notices
 from dissensus_state import watch as watches
 from dissensus_state.engines import Statement
 from dissensus_state.errors import DatabaseFailed, NotFound
