@@ -61,8 +61,8 @@ def events(history: Iterable[Txn]) -> list[dict[str, Any]]:
     """
     told: list[tuple[int, int, dict[str, Any]]] = []
     for txn, process in _processes(history):
-        asked = [_value(op, known=False) for op in txn.ops]
-        answered = [_value(op, known=True) for op in txn.ops] if txn.outcome == "ok" else asked
+        asked = [as_value(op, known=False) for op in txn.ops]
+        answered = [as_value(op, known=True) for op in txn.ops] if txn.outcome == "ok" else asked
         ended = txn.began if txn.ended is None else txn.ended
         told.append((txn.began, 0, _event("invoke", process, txn.began, asked)))
         told.append((ended, 1, _event(txn.outcome, process, ended, answered)))
@@ -80,7 +80,8 @@ def _processes(history: Iterable[Txn]) -> Iterator[tuple[Txn, int]]:
             ended[txn.process] = ended.get(txn.process, 0) + 1
 
 
-def _value(op: Op, *, known: bool) -> list[Any]:
+def as_value(op: Op, *, known: bool) -> list[Any]:
+    """An operation as it stands in an event; what was read is known once it is acknowledged."""
     if isinstance(op, Append):
         return ["append", op.key, op.value]
     return ["r", op.key, list(op.seen) if known else None]
