@@ -65,7 +65,7 @@ class Cursor:
 
 
 NO_LOCK = (r" FOR UPDATE", "")
-NO_COMPARISON = (r" AND branches\.head = (:expected|%\(expected\)s)", "")
+NO_COMPARISON = (r" AND branches\.head = (:expected|%\(expected\)s::BIGINT)", "")
 LAST_ONE_WINS = (
     r"^(INSERT INTO commits .*)$",
     r"\1 ON CONFLICT (session_id, branch, version) DO UPDATE SET "
