@@ -35,5 +35,6 @@ def chained(previous: bytes, made: Commit, stored: str, round_digest: str | None
         made.key,
         made.at,
         made.schema_version,
+        *([] if made.source is None else [made.source]),
     ]
     return digest(canonical(said))

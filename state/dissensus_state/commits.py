@@ -12,7 +12,7 @@ from .errors import NotFound
 from .patches import apply
 from .records import Commit
 from .tables import commits
-from .values import JSON, canonical, parse_list
+from .values import JSON, canonical, parse_list, parse_object
 
 columns = [column for column in commits.c if column.name != "session_id"]
 here = (
@@ -51,6 +51,7 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
         at,
         schema_version,
         hash_,
+        source,
     ) = row
     return Commit(
         version=version,
@@ -67,6 +68,7 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
         at=at,
         schema_version=schema_version,
         hash=bytes(hash_),
+        source=None if source is None else parse_object(source),
     )
 
 

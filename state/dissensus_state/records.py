@@ -27,6 +27,8 @@ class Commit:
 
     `base` is the version its author had read; where that is not the one before, the commit was
     rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
+    `source` says where a patch was taken from that nobody wrote by hand: `{"merge": …}`, `{"revert": …}`,
+    `{"upcast": …}`.
     """
 
     version: int
@@ -43,6 +45,7 @@ class Commit:
     at: int
     schema_version: int
     hash: bytes
+    source: dict[str, JSON] | None = None
 
     @property
     def writes(self) -> tuple[Path, ...]:
@@ -72,6 +75,7 @@ class Commit:
             "at": self.at,
             "schema_version": self.schema_version,
             "hash": self.hash.hex(),
+            "source": self.source,
         }
 
 
@@ -89,6 +93,8 @@ class Change:
     round: int | None = None
     evidence: tuple[JSON, ...] = ()
     key: str | None = None
+    source: dict[str, JSON] | None = None
+    lease: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

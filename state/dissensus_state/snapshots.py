@@ -48,6 +48,7 @@ def take(work: Work, session_id: int, branch: str, version: int, state: JSON) ->
         version=version,
         size=len(text),
         state=pack(text.encode()),
+        since=None,
     )
     return len(text)
 

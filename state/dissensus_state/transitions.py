@@ -123,6 +123,9 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
         lease_epoch=0,
         base_branch=None,
         base_version=None,
+        closed_at=None,
+        watched_until=None,
+        pruned=None,
     )
     change = Change(author=author, patch=patch, base=-1)
     empty = Head(-1, b"", {})
@@ -275,6 +278,7 @@ def _append(
         at=work.clock(),
         schema_version=schema_version,
         hash=b"",
+        source=change.source,
     )
     made = replace(made, hash=chained(before.hash, made, stored, cited(work, session_id, made)))
     work.run(_insert_commit, **_row(session_id, made, stored))
@@ -301,6 +305,7 @@ def _row(session_id: int, made: Commit, stored: str) -> dict[str, object]:
         "at": made.at,
         "schema_version": made.schema_version,
         "hash": made.hash,
+        "source": None if made.source is None else canonical(made.source),
     }
 
 
