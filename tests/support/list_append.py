@@ -26,12 +26,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, TextIO
+from typing import Annotated, Any, NoReturn, TextIO
 
 from dissensus_state.errors import Conflict, DissensusError, NotFound
+from dissensus_state.records import Isolation
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import Append as Appended
 from dissensus_state.shapes import MergeByKey, SharedState
@@ -42,9 +42,6 @@ from mutations import MUTATIONS
 
 FIELDS = ("a", "b", "c", "plain")
 ENTRIES = tuple(f"lists/{name}" for name in "pqrs")
-AT_ONCE = 3
-"""How many sessions are worked on at the same time."""
-
 PER_SESSION = 400
 """Transactions of a session; the next one takes over then, so that its lists stay short."""
 
@@ -71,6 +68,8 @@ class Settings:
 
     Attributes:
         folder: Where the events are written.
+        threads: How many threads of each process work at the same time.
+        at_once: How many sessions are worked on at the same time.
         mutation: What is broken in the store (see `mutations`); None for the store as it is.
         isolation: What the transactions ask for.
     """
@@ -81,13 +80,14 @@ class Settings:
     transactions: int = 2_000
     processes: int = 4
     threads: int = 1
+    at_once: int = 3
     mutation: str | None = None
-    isolation: Literal["serializable", "snapshot"] = "serializable"
+    isolation: Isolation = "serializable"
 
     @property
     def sessions(self) -> int:
         """How many sessions the run works on, one after the other."""
-        return AT_ONCE + self.transactions // PER_SESSION
+        return self.at_once + self.transactions // PER_SESSION
 
 
 @dataclass(slots=True)
@@ -182,8 +182,8 @@ class Worker:
 
     def _drawn(self, progress: float) -> tuple[list[Op], Doing]:
         """The next transaction: what it plans to do, and what does it."""
-        first = int(progress * (self.settings.sessions - AT_ONCE + 1))
-        name = f"s{first + self.random.randrange(AT_ONCE)}"
+        first = int(progress * (self.settings.sessions - self.settings.at_once + 1))
+        name = f"s{first + self.random.randrange(self.settings.at_once)}"
         session = self.sessions.get(name)
         kinds: list[Callable[[str, Session[Lists]], tuple[list[Op], Doing]]] = [
             self._transact, self._transaction, self._repeated, self._look, self._raw, self._view,
@@ -217,8 +217,8 @@ class Worker:
 
     def _transact(self, name: str, session: Session[Lists]) -> tuple[list[Op], Doing]:
         author, planned, body = self._body(name)
-        options = {"isolation": self.settings.isolation, "attempts": 5}
-        return planned, lambda: session.transact(body, author, **options)
+        isolation = self.settings.isolation
+        return planned, lambda: session.transact(body, author, attempts=5, isolation=isolation)
 
     def _transaction(self, name: str, session: Session[Lists]) -> tuple[list[Op], Doing]:
         author, planned, body = self._body(name)
@@ -378,6 +378,8 @@ def _fork(settings: Settings, worker: int) -> int:
 
 
 def _work(settings: Settings, worker: int) -> NoReturn:
+    if settings.mutation:
+        MUTATIONS[settings.mutation].break_store()
     first = worker * settings.threads
     with Store.open(settings.url) as store:
         sessions = Sessions(store)
@@ -396,8 +398,6 @@ def _program(settings: Settings) -> dict[str, Any]:
     with Store.open(settings.url) as store:
         for number in range(settings.sessions):
             store.create(Lists(), name=f"s{number}")
-    if settings.mutation:
-        MUTATIONS[settings.mutation].break_store()
     pids = [_fork(settings, worker) for worker in range(settings.processes)]
     exits = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     with Store.open(settings.url) as store:

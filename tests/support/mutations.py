@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from dissensus_state import commits, conflicts, engines, sessions, transactions, transitions
+from dissensus_state import conflicts, engines, patches, sessions, transitions
+from dissensus_state.records import Change, Isolation
 from dissensus_state.tables import commits as commits_table
 
 Rewrite = tuple[str, str]
@@ -30,7 +31,7 @@ class Mutation:
     what: str
     break_store: Callable[[], None]
     caught: frozenset[str] = frozenset()
-    isolation: str = "serializable"
+    isolation: Isolation = "serializable"
 
 
 class Cursor:
@@ -84,28 +85,97 @@ def _statements(*rewrites: Rewrite, split: bool = False) -> Callable[[], None]:
                 cursor = Cursor(cursor, database.backend, rewrites, split=split)
             init(work, database, cursor, writes=writes)
 
-        patch.object(engines.Work, "__init__", begin).start()
+        _patched(engines.Work, "__init__", begin)
 
     return break_store
 
 
-def _function(owner: Any, name: str, change: Callable[..., Any]) -> Callable[[], None]:
-    """Put another function, made of the present one, in its place."""
-    return lambda: setattr(owner, name, change(getattr(owner, name)))
+def _patched(owner: Any, name: str, new: Any) -> None:
+    """Put something else in the place of a function, for the rest of this process's life."""
+    patch.object(owner, name, new).start()
+
+
+def _change_as(alter: Callable[[Change], Change]) -> Callable[[], None]:
+    """Let the rule of admission see another change than the one that is committed."""
+    check = conflicts.check
+
+    def altered(change: Change, *others: Any) -> None:
+        check(alter(change), *others)
+
+    return lambda: _patched(conflicts, "check", altered)
+
+
+def _without_keys() -> None:
+    """Commit every change as one without an idempotency key."""
+    commit: Callable[..., Any] = transitions.commit
+
+    def altered(*arguments: Any) -> Any:
+        return commit(*(replace(item, key=None) if isinstance(item, Change) else item for item in arguments))
+
+    _patched(transitions, "commit", altered)
+
+
+def _remembered(session: sessions.Session[Any]) -> transitions.Head:
+    """What this process has seen last, without a look at the database."""
+    with session.reading() as work:
+        head = session._head or transitions.current(
+            work, session.session_id, session.branch, None, session.shape
+        )
+    session.remember(head)
+    return head
 
 
 MUTATIONS: dict[str, Mutation] = {
-    "no-lock": Mutation(
-        "What is read is not locked, and checked in another transaction than it is written in",
+    "no lock": Mutation(
+        "What is read is not locked, and is checked in another transaction than it is written in",
         _statements(NO_LOCK, split=True),
     ),
-    "no-compare": Mutation(
+    "no comparison": Mutation(
         "The head is moved without a look at what it was, under the lock",
         _statements(NO_COMPARISON, LAST_ONE_WINS),
     ),
-    "no-lock-no-compare": Mutation(
-        "Neither lock nor comparison: the last writer of a version wins",
+    "neither lock nor comparison": Mutation(
+        "The last writer of a version wins, whatever it has read",
         _statements(NO_LOCK, NO_COMPARISON, LAST_ONE_WINS, split=True),
+        caught=frozenset({"lost-write", "incompatible-order"}),
+    ),
+    "weak isolation": Mutation(
+        "What others committed since the change's base is not looked at, as under READ COMMITTED",
+        lambda: _patched(conflicts, "check", lambda *_: None),
+        caught=frozenset({"lost-write", "incompatible-order"}),
+    ),
+    "reads ignored": Mutation(
+        "A change is rebased though what it had read was changed since",
+        _change_as(lambda change: replace(change, reads=())),
+        caught=frozenset({"G-single"}),
+    ),
+    "writes ignored": Mutation(
+        "A change is rebased though what it overwrites was changed since",
+        _change_as(lambda change: replace(change, patch=())),
         caught=frozenset({"lost-write"}),
+        isolation="snapshot",
+    ),
+    "everything commutes": Mutation(
+        "Replacing a value is taken for something that commutes",
+        lambda: _patched(conflicts, "COMMUTING", {"set", "merge", *patches.COMMUTING}),
+        caught=frozenset({"lost-write"}),
+        isolation="snapshot",
+    ),
+    "paths by name": Mutation(
+        "Two paths touch only if they are the same, not if one stands inside of the other",
+        lambda: _patched(conflicts, "overlap", lambda one, other: one == other),
+        caught=frozenset({"G-single"}),
+    ),
+    "keys ignored": Mutation(
+        "A change that comes a second time under its key is committed a second time",
+        _without_keys,
+        caught=frozenset({"duplicate-elements"}),
+    ),
+    "head from memory": Mutation(
+        "What a process remembers of the head is taken for the head",
+        lambda: _patched(sessions.Session, "current", _remembered),
+        caught=frozenset({"G-single-realtime"}),
     ),
 }
+"""The mutations by name. What another safeguard still catches shows nothing: that is meant by two lines
+of defence, and held to as well."""
