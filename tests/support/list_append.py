@@ -293,9 +293,8 @@ def view(name: str, session: Session[Lists]) -> list[Op]:
 
 
 def listed(store: Store) -> list[Op]:
-    """The sessions that were made during the run, in the order of their numbers."""
-    found = sorted(store.sessions(), key=lambda info: info.session_id)
-    return [Read("sessions", tuple(int(info.name) for info in found if info.name.isdecimal()))]
+    """The sessions that were made during the run."""
+    return [Read("sessions", tuple(int(info.name) for info in store.sessions() if info.name.isdecimal()))]
 
 
 def _recorded(events: TextIO, process: int, planned: list[Op], doing: Doing) -> None:
