@@ -7,7 +7,7 @@ one safeguard was taken out (`mutations`).
 
 What is promised:
 
-- 4 and 8 processes, with several threads each or with one: no anomaly in 2,000 transactions;
+- 8 processes, and 4 with 2 threads each: no anomaly in 2,000 transactions;
 - a transaction that met a conflict has left nothing, one that was acknowledged is there for good, and
   one that was sent again under its key is there once;
 - the history of a session, the versions of its states and the list of all sessions tell one story;
@@ -27,7 +27,7 @@ from elle import Report, check
 from list_append import Ran, Settings, run
 from mutations import MUTATIONS
 
-PANELS = {"4 processes": (4, 1), "8 processes": (8, 1), "4 processes of 2 threads": (4, 2)}
+PANELS = {"4 processes of 2 threads": (4, 2), "8 processes": (8, 1)}
 
 SKEW = {"G-single", "G2-item", "incompatible-order"}
 """What is missed where reads do not count: circles with a read in them, and one's own write seen at a
@@ -69,10 +69,16 @@ def test_g02_snapshot_isolation_gives_up_what_it_says_and_loses_nothing(ran: Run
     assert done.verified == []
 
 
-@pytest.mark.parametrize("name", [name for name, mutation in MUTATIONS.items() if mutation.caught])
-def test_a_store_without_a_safeguard_is_caught(
-    name: str, backend: str, database_url: str, tmp_path: Path
-) -> None:
+CAUGHT = [
+    (name, backend)
+    for name, mutation in MUTATIONS.items()
+    for backend in ("sqlite", "postgresql")
+    if mutation.caught and (backend == "sqlite" or mutation.by_database)
+]
+
+
+@pytest.mark.parametrize(("name", "backend"), CAUGHT, indirect=["backend"])
+def test_a_store_without_a_safeguard_is_caught(name: str, database_url: str, tmp_path: Path) -> None:
     wanted = MUTATIONS[name].caught
     found: set[str] = set()
     for seed in range(3):
@@ -84,7 +90,7 @@ def test_a_store_without_a_safeguard_is_caught(
 
 @pytest.mark.parametrize("name", [name for name, mutation in MUTATIONS.items() if not mutation.caught])
 def test_g02_the_lock_and_the_comparison_each_hold_alone(
-    name: str, backend: str, database_url: str, tmp_path: Path
+    name: str, database_url: str, tmp_path: Path
 ) -> None:
     done, report = _mutated(name, database_url, tmp_path, 0)
     assert report.valid, str(report)
@@ -98,8 +104,9 @@ def _mutated(name: str, url: str, folder: Path, seed: int) -> tuple[Ran, Report]
         url,
         str(folder / "history"),
         seed=seed,
-        transactions=500,
+        transactions=400,
         at_once=1,
+        pause=0.01,
         mutation=name,
         isolation=mutation.isolation,
     )

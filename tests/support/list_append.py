@@ -4,11 +4,11 @@
 everything once more and verifies it. Each thread of a worker writes its transactions into a file of
 its own, as Jepsen's events. A worker dies with the program, and the program with whoever started it.
 
-What is a list in the history:
+What is a list in the history, for session 3 of the run with seed 0:
 
-- `s3/a`, `s3/b`, `s3/c`: fields of session 3 that merge by `Append`; `s3/plain`, which is replaced;
-- `s3/lists/p`: an entry of a dictionary, which is not there before its first value;
-- `s3/log`: the session's own history. Each commit appends itself to it: who made version n stands
+- `s0-3/a`, `s0-3/b`, `s0-3/c`: fields that merge by `Append`; `s0-3/plain`: one that is replaced;
+- `s0-3/lists/p`: an entry of a dictionary, which is not there before its first value;
+- `s0-3/log`: the session's own history. Each commit appends itself to it: who made version n stands
   at place n - 1. So the versions themselves are held to the order that everybody saw;
 - `sessions`: the sessions of the database, in their order; each that is made is appended.
 """
@@ -70,6 +70,7 @@ class Settings:
         folder: Where the events are written.
         threads: How many threads of each process work at the same time.
         at_once: How many sessions are worked on at the same time.
+        pause: The longest that a transaction waits before it is committed, in seconds.
         mutation: What is broken in the store (see `mutations`); None for the store as it is.
         isolation: What the transactions ask for.
     """
@@ -81,13 +82,14 @@ class Settings:
     processes: int = 4
     threads: int = 1
     at_once: int = 3
+    pause: float = 0.002
     mutation: str | None = None
     isolation: Isolation = "serializable"
 
     @property
-    def sessions(self) -> int:
-        """How many sessions the run works on, one after the other."""
-        return self.at_once + self.transactions // PER_SESSION
+    def sessions(self) -> list[str]:
+        """The names of the sessions that the run works on, one after the other."""
+        return [f"s{self.seed}-{number}" for number in range(self.at_once + self.transactions // PER_SESSION)]
 
 
 @dataclass(slots=True)
@@ -182,8 +184,8 @@ class Worker:
 
     def _drawn(self, progress: float) -> tuple[list[Op], Doing]:
         """The next transaction: what it plans to do, and what does it."""
-        first = int(progress * (self.settings.sessions - self.settings.at_once + 1))
-        name = f"s{first + self.random.randrange(self.settings.at_once)}"
+        names, at_once = self.settings.sessions, self.settings.at_once
+        name = names[int(progress * (len(names) - at_once + 1)) + self.random.randrange(at_once)]
         session = self.sessions.get(name)
         kinds: list[Callable[[str, Session[Lists]], tuple[list[Op], Doing]]] = [
             self._transact, self._transaction, self._repeated, self._look, self._raw, self._view,
@@ -195,6 +197,10 @@ class Worker:
         self.last += 1
         return self.last
 
+    def _pause(self) -> float:
+        """Every other transaction waits a moment, in which others overtake it."""
+        return self.random.choice((0, self.random.uniform(0, self.settings.pause)))
+
     def _steps(self) -> list[Step]:
         return [self._step() for _ in range(self.random.choice((1, 2, 2, 3, 4)))]
 
@@ -205,7 +211,7 @@ class Worker:
 
     def _body(self, name: str) -> tuple[str, list[Op], Callable[[Transaction], list[Op]]]:
         """Steps of a transaction, and the line in the session's log that its commit will be."""
-        steps, author, pause = self._steps(), self._number(), self.random.choice((0, 0, 0.002))
+        steps, author, pause = self._steps(), self._number(), self._pause()
         logged = Append(f"{name}/log", author)
 
         def body(tx: Transaction) -> list[Op]:
@@ -395,8 +401,8 @@ def _work(settings: Settings, worker: int) -> NoReturn:
 def _program(settings: Settings) -> dict[str, Any]:
     die_with_parent()
     with Store.open(settings.url) as store:
-        for number in range(settings.sessions):
-            store.create(Lists(), name=f"s{number}")
+        for name in settings.sessions:
+            store.create(Lists(), name=name)
     pids = [_fork(settings, worker) for worker in range(settings.processes)]
     exits = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     with Store.open(settings.url) as store:
@@ -408,8 +414,8 @@ def _last_look(settings: Settings, store: Store) -> Iterator[str]:
     process = settings.processes * settings.threads
     with (Path(settings.folder) / "last.jsonl").open("w", encoding="utf-8") as events:
         _recorded(events, process, [Read("sessions")], lambda: listed(store))
-        for number in range(settings.sessions):
-            name, session = f"s{number}", store.session(f"s{number}", Lists)
+        for name in settings.sessions:
+            session = store.session(name, Lists)
             _recorded(events, process, [], lambda name=name, session=session: view(name, session))  # type: ignore[misc]
             try:
                 session.verify()

@@ -25,12 +25,14 @@ class Mutation:
     Attributes:
         what: What is gone.
         caught: The anomalies that must show; empty where another safeguard still holds alone.
+        by_database: Whether it is worth a try on both databases; else it is the same on each.
         isolation: What the transactions must ask for so that it can show.
     """
 
     what: str
     break_store: Callable[[], None]
     caught: frozenset[str] = frozenset()
+    by_database: bool = False
     isolation: Isolation = "serializable"
 
 
@@ -137,16 +139,19 @@ MUTATIONS: dict[str, Mutation] = {
     "neither lock nor comparison": Mutation(
         "The last writer of a version wins, whatever it has read",
         _statements(NO_LOCK, NO_COMPARISON, LAST_ONE_WINS, split=True),
+        by_database=True,
         caught=frozenset({"lost-write", "incompatible-order"}),
     ),
     "weak isolation": Mutation(
         "What others committed since the change's base is not looked at, as under READ COMMITTED",
         lambda: _patched(conflicts, "check", lambda *_: None),
+        by_database=True,
         caught=frozenset({"lost-write", "incompatible-order"}),
     ),
     "reads ignored": Mutation(
         "A change is rebased though what it had read was changed since",
         _change_as(lambda change: replace(change, reads=())),
+        by_database=True,
         caught=frozenset({"G-single"}),
     ),
     "writes ignored": Mutation(
