@@ -25,6 +25,7 @@ class Mutation:
     Attributes:
         what: What is gone.
         caught: The anomalies that must show; empty where another safeguard still holds alone.
+        stored: Whether the stored history shows it too, so that `verify` names a commit.
         by_database: Whether it is worth a try on both databases; else it is the same on each.
         isolation: What the transactions must ask for so that it can show.
     """
@@ -32,6 +33,7 @@ class Mutation:
     what: str
     break_store: Callable[[], None]
     caught: frozenset[str] = frozenset()
+    stored: bool = True
     by_database: bool = False
     isolation: Isolation = "serializable"
 
@@ -175,11 +177,13 @@ MUTATIONS: dict[str, Mutation] = {
         "A change that comes a second time under its key is committed a second time",
         _without_keys,
         caught=frozenset({"duplicate-elements"}),
+        stored=False,
     ),
     "head from memory": Mutation(
         "What a process remembers of the head is taken for the head",
         lambda: _patched(sessions.Session, "current", _remembered),
         caught=frozenset({"G-single-realtime"}),
+        stored=False,
     ),
 }
 """The mutations by name. What another safeguard still catches shows nothing: that is meant by two lines
