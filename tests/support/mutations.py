@@ -6,12 +6,12 @@ Nothing of this is in the product: a worker process patches the installed functi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from dissensus_state import conflicts, engines, patches, sessions, transitions
+from dissensus_state import conflicts, engines, heads, patches, queues, readers
 from dissensus_state.records import Change, Isolation
 from dissensus_state.tables import commits as commits_table
 
@@ -48,29 +48,36 @@ class Cursor:
 
     def __init__(self, cursor: Any, backend: str, rewrites: Iterable[Rewrite], *, split: bool) -> None:
         self._cursor = cursor
-        self._begin = "BEGIN IMMEDIATE" if backend == "sqlite" else "SELECT 1"
+        self._begin = "BEGIN IMMEDIATE" if backend == "sqlite" else "BEGIN"
         self._rewrites = [(re.compile(pattern), new) for pattern, new in rewrites]
         self._split = split
         if split and backend == "sqlite":
             cursor.execute("COMMIT")
             cursor.execute("BEGIN")
 
-    def execute(self, text: str, values: Mapping[str, Any] = {}) -> Any:
+    def execute(self, text: str, values: Sequence[Any] = ()) -> Any:
         """Run a statement, rewritten."""
+        return self._cursor.execute(self._rewritten(text), values)
+
+    def executemany(self, text: str, rows: Sequence[Sequence[Any]]) -> Any:
+        """Run a statement for each row, rewritten."""
+        return self._cursor.executemany(self._rewritten(text), rows)
+
+    def _rewritten(self, text: str) -> str:
         for pattern, new in self._rewrites:
             text = pattern.sub(new, text)
         if self._split and not text.startswith("SELECT"):
             self._cursor.execute("COMMIT")
             self._cursor.execute(self._begin)
             self._split = False
-        return self._cursor.execute(text, values)
+        return text
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
 
 NO_LOCK = (r" FOR UPDATE", "")
-NO_COMPARISON = (r" AND branches\.head = (:expected|%\(expected\)s::BIGINT)", "")
+NO_COMPARISON = (r"branches\.head = (\?|\$\d+(?:::BIGINT)?)", r"(branches.head = \1 OR 1 = 1)")
 LAST_ONE_WINS = (
     r"^(INSERT INTO commits .*)$",
     r"\1 ON CONFLICT (session_id, branch, version) DO UPDATE SET "
@@ -110,23 +117,26 @@ def _change_as(alter: Callable[[Change], Change]) -> Callable[[], None]:
 
 
 def _without_keys() -> None:
-    """Commit every change as one without an idempotency key."""
-    commit: Callable[..., Any] = transitions.commit
+    """Admit every change as one without an idempotency key."""
+    _patched(
+        queues,
+        "Waiting",
+        lambda session, change, ruling: _Waiting(session, replace(change, key=None), ruling),
+    )
 
-    def altered(*arguments: Any) -> Any:
-        return commit(*(replace(item, key=None) if isinstance(item, Change) else item for item in arguments))
 
-    _patched(transitions, "commit", altered)
+_Waiting = queues.Waiting
 
 
-def _remembered(session: sessions.Session[Any]) -> transitions.Head:
+def _remembered(session: readers.Reader[Any]) -> heads.Head:
     """What this process has seen last, without a look at the database."""
-    with session.reading() as work:
-        head = session._head or transitions.current(
-            work, session.session_id, session.branch, None, session.shape
-        )
-    session.remember(head)
-    return head
+    known = session._line.head
+    if known is None:
+        with session.reading() as work:
+            found = heads.read(work, session.session_id, session.branch)
+            known, _ = heads.current(work, session.session_id, session.branch, found, None, session.shape)
+        session.remember(known)
+    return known
 
 
 MUTATIONS: dict[str, Mutation] = {
@@ -181,7 +191,7 @@ MUTATIONS: dict[str, Mutation] = {
     ),
     "head from memory": Mutation(
         "What a process remembers of the head is taken for the head",
-        lambda: _patched(sessions.Session, "current", _remembered),
+        lambda: _patched(readers.Reader, "current", _remembered),
         caught=frozenset({"G-single-realtime"}),
         stored=False,
     ),
