@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
-from dissensus_state import conflicts, engines, heads, patches, queues, readers
+from dissensus_state import conflicts, engines, heads, locks, patches, queues, readers
 from dissensus_state.records import Change, Isolation
 from dissensus_state.tables import commits as commits_table
 
@@ -97,6 +97,9 @@ def _statements(*rewrites: Rewrite, split: bool = False) -> Callable[[], None]:
             init(work, database, cursor, writes=writes)
 
         _patched(engines.Work, "__init__", begin)
+        if split:
+            _patched(locks.FileLock, "take", lambda *_: True)
+            _patched(locks.FileLock, "give", lambda _: None)
 
     return break_store
 
