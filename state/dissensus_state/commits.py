@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -179,7 +179,7 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
     for patches in _pages(work, session_id, segments, kept.version, version):
         grown += sum(map(len, patches))
         operations = list(blobs.fetch_all(work, session_id, patches))
-        touched |= {item.path[0] for item in operations if item.path and not adds_only(item)}
+        touched |= changed(operations)
         state = fold(state, operations)
     return Restored(state, kept, grown, frozenset(touched))
 
@@ -187,6 +187,20 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
 def state_at(work: Work, session_id: int, branch: str, version: int) -> JSON:
     """The state at a version, which is the caller's to change."""
     return restore(work, session_id, branch, version).state
+
+
+def since(work: Work, session_id: int, branch: str, after: int, upto: int) -> tuple[int, frozenset[str]]:
+    """What `Restored` calls `grown` and `touched`, of the patches between two versions."""
+    grown, touched = 0, set()
+    for patches in _pages(work, session_id, lineage(work, session_id, branch), after, upto):
+        grown += sum(map(len, patches))
+        touched |= changed(blobs.fetch_all(work, session_id, patches))
+    return grown, frozenset(touched)
+
+
+def changed(patch: Iterable[Operation]) -> set[str]:
+    """The fields that a patch changes otherwise than by adding items."""
+    return {item.path[0] for item in patch if item.path and not adds_only(item)}
 
 
 def adds_only(operation: Operation) -> bool:
