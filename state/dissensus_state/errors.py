@@ -11,7 +11,8 @@
     ├── DatabaseFailed            10   the database cannot be used
     │   ├── NeedsMigration         8   an older schema of ours
     │   ├── NotOurs                9   a database that dissensus did not make
-    │   └── DiskFull              11   no room for what was to be written
+    │   ├── DiskFull              11   no room for what was to be written
+    │   └── OutcomeUnknown        21   a commit whose answer was lost
     ├── Denied                    16   a path outside of what was given
     ├── FieldMissing              17   the schema has no such field
     └── Refused                   18   a commit that may not stand
@@ -176,6 +177,14 @@ class DiskFull(DatabaseFailed):
     code = "database.full"
     exit_code = 11
     next_step = "Free some space, then start again: everything acknowledged is there"
+
+
+class OutcomeUnknown(DatabaseFailed):
+    """The connection broke before the answer to a commit came; it may have been made or not."""
+
+    code = "database.outcome_unknown"
+    exit_code = 21
+    next_step = "Repeat it under the same idempotency key, or see in `dissensus log` whether it is there"
 
 
 class Denied(DissensusError):

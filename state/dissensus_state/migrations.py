@@ -47,7 +47,7 @@ def prepare(database: Database) -> None:
 def _make(database: Database) -> str:
     """Give an empty database its tables; whoever comes second finds them there."""
     try:
-        with database.engine.begin() as connection:
+        with database.exclusively(), database.engine.begin() as connection:
             if database.backend == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
@@ -125,7 +125,8 @@ def upgrade(database: Database, target: str = "head") -> None:
     if stands_at not in {None, *revisions()}:
         raise _newer(stands_at, database)
     try:
-        command.upgrade(config(database), target)
+        with database.exclusively():
+            command.upgrade(config(database), target)
     except sa.exc.SQLAlchemyError as error:
         raise _told(error, database) from error
 
