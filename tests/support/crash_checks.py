@@ -6,10 +6,12 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
+from dissensus_state.errors import OutcomeUnknown
 from dissensus_state.records import Commit
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
@@ -26,8 +28,9 @@ class Tally:
     """What was done and what came of it, over a whole run.
 
     Attributes:
-        unknown: Commits whose answer did not come.
+        unknown: Commits whose answer did not come, or came as `OutcomeUnknown`.
         landed: Those of them that were there nevertheless.
+        failed: Commits that were said to have failed.
     """
 
     seed: int = 0
@@ -35,6 +38,7 @@ class Tally:
     acknowledged: int = 0
     unknown: int = 0
     landed: int = 0
+    failed: int = 0
     checks: int = 0
 
     def __str__(self) -> str:
@@ -63,6 +67,18 @@ class Expected:
                 self.open.add((rest[0], rest[1]))
             elif kind == "ack":
                 self._acknowledge((rest[0], rest[1]), int(rest[2]))
+            elif kind == "failed":
+                self._failed(*rest)
+
+    def _failed(self, session: str, key: str, code: str, found: str) -> None:
+        """An error that does not leave the outcome open says that nothing was committed."""
+        there = found == "there"
+        if code == OutcomeUnknown.code:
+            self.tally.unknown += 1
+            self.tally.landed += there
+        else:
+            self.tally.failed += 1
+            assert not there, f"{key} of {session} was said to have failed with {code}, and is there"
 
     def _acknowledge(self, commit: tuple[str, str], version: int) -> None:
         known = self.acknowledged.setdefault(commit, version)
@@ -146,7 +162,7 @@ def _no_text_without_a_commit(store: Store, name: str) -> None:
 
 
 def _integrity(path: str) -> str:
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)
     try:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from crash_checks import Expected, Tally, check
 from dissensus_state.store import Store
 from inquiries import Inquiry, Notes
+from postgres import Postgres
 from workers import Nursery, Worker
 
 A_WRITE = 0.012
@@ -39,7 +40,7 @@ def kill_at_every_point(nursery: Nursery, url: str, session: str, tally: Tally) 
     while True:
         worker = nursery.fork(task="walk", url=url, session=session, stop=points)
         status = worker.ends()
-        expected.learn(worker.told)
+        expected.learn(worker.news)
         if status != -signal.SIGKILL:
             assert status == 0, worker.told
             break
@@ -69,16 +70,19 @@ def kill_at_random(nursery: Nursery, url: str, kills: int, tally: Tally) -> None
 class Crew:
     """Several writers on the same new sessions, each killed and started again, and what they were told."""
 
-    def __init__(self, nursery: Nursery, url: str, names: list[str], tally: Tally, size: int = CREW) -> None:
+    def __init__(
+        self, nursery: Nursery, url: str, names: list[str], tally: Tally, *, patient: bool = False
+    ) -> None:
         self._nursery = nursery
         self._url = url
         self._names = names
         self._expected = Expected(tally)
         self._pause = A_PAUSE
+        self._patient = patient
         with Store.open(url) as store:
             for name in names:
                 store.create(Notes(), name=name)
-        self._workers = [self._start(number) for number in range(size)]
+        self._workers = [self._start(number) for number in range(CREW)]
 
     def kill_one(self, chance: random.Random) -> None:
         """Kill a writer at a random moment, check, and start it again where it was."""
@@ -90,6 +94,16 @@ class Crew:
         time.sleep(chance.uniform(0, A_WRITE))
         self._kill([number])
         self._workers[number] = self._start(number)
+
+    def progress(self) -> None:
+        """Wait until each has been acknowledged something more."""
+        for worker in self._workers:
+            assert worker.tells("ack", anew=True)[0] == "ack", worker.told
+
+    def check(self) -> None:
+        """Ask everything of the database, while all go on."""
+        self._learn()
+        self._check()
 
     def finish(self) -> None:
         """Kill all at once, then let each write some more and end: what was begun is there once."""
@@ -124,7 +138,7 @@ class Crew:
 
     def _learn(self) -> None:
         for worker in self._workers:
-            self._expected.learn(worker.told)
+            self._expected.learn(worker.news)
 
     def _start(self, number: int, more: int = 1_000_000) -> Worker:
         """A writer that begins with the first key that was not acknowledged."""
@@ -137,4 +151,20 @@ class Crew:
             start=len(keys),
             upto=len(keys) + more,
             pause=self._pause,
+            patient=self._patient,
         )
+
+
+def kill_the_server(nursery: Nursery, server: Postgres, url: str, kills: int, tally: Tally) -> None:
+    """Kill a PostgreSQL server under its writers at random moments; each time it recovers and they go on."""
+    chance = random.Random(tally.seed)
+    crew = Crew(nursery, url, [f"{tally.seed}-{letter}" for letter in "ab"], tally, patient=True)
+    for _ in range(kills):
+        crew.progress()
+        time.sleep(chance.uniform(0, A_PAUSE))
+        server.kill9()
+        server.start()
+        crew.check()
+        tally.kills += 1
+    crew.progress()
+    crew.finish()

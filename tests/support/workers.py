@@ -86,7 +86,7 @@ class Worker:
     def __init__(self, nursery: Nursery, pid: int, since: int) -> None:
         self.pid = pid
         self._nursery = nursery
-        self._since = since
+        self._since = self._heard = since
 
     def says(self, text: str) -> None:
         """Wait until it has said this."""
@@ -107,7 +107,16 @@ class Worker:
     @property
     def told(self) -> list[tuple[str, ...]]:
         """What it has told so far, as far as that was waited for."""
-        return [event[1:] for event in self._nursery.events[self._since :] if event[0] == str(self.pid)]
+        return self._from(self._since)
+
+    @property
+    def news(self) -> list[tuple[str, ...]]:
+        """What it has told since this was last asked for."""
+        since, self._heard = self._heard, len(self._nursery.events)
+        return self._from(since)
+
+    def _from(self, since: int) -> list[tuple[str, ...]]:
+        return [event[1:] for event in self._nursery.events[since:] if event[0] == str(self.pid)]
 
     def ends(self) -> int:
         """Wait for its end; its exit status, below zero after a signal."""
