@@ -23,6 +23,9 @@ grow with the histories."""
 AT_START = 0.2
 """The share of kills that may strike while a writer opens the database."""
 
+FARTHEST = 60
+"""How many points a walk passes at most before it dies, where that is drawn."""
+
 CREW = 3
 KILLS_A_ROUND = 10
 
@@ -51,6 +54,25 @@ def kill_at_every_point(nursery: Nursery, url: str, session: str, tally: Tally) 
     check(url, expected, [session], Inquiry)
     tally.acknowledged += len(expected.acknowledged)
     return points
+
+
+def kill_at_random_points(
+    nursery: Nursery, url: str, session: str, chance: random.Random, tally: Tally
+) -> None:
+    """Walk once, dying at points drawn at random, again while it recovers, until it gets through."""
+    expected = Expected(tally)
+    while True:
+        worker = nursery.fork(task="walk", url=url, session=session, stop=chance.randint(1, FARTHEST))
+        status = worker.ends()
+        expected.learn(worker.news)
+        if status == 0:
+            break
+        assert status == -signal.SIGKILL, worker.told
+        tally.kills += 1
+        if expected.acknowledged:
+            check(url, expected, [session], Inquiry)
+    check(url, expected, [session], Inquiry)
+    tally.acknowledged += len(expected.acknowledged)
 
 
 def kill_at_random(nursery: Nursery, url: str, kills: int, tally: Tally) -> None:
