@@ -148,7 +148,9 @@ class Pooled:
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
-        return _Line(connection, psycopg.RawCursor(connection), poll)
+        cursor = psycopg.RawCursor(connection)
+        cursor.format = psycopg.pq.Format.BINARY  # bytes as they are, not as hexadecimal text
+        return _Line(connection, cursor, poll)
 
     @contextmanager
     def _answered(self, line: _Line) -> Iterator[None]:

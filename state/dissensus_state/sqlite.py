@@ -89,23 +89,9 @@ class OnFile:
                 reader.rollback()
                 readers.append(reader)
 
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Cursor]:
+    def writing(self) -> _Writing:
         """A transaction that is committed on leaving, and rolled back on any error."""
-        file = self.file
-        with file.exclusively() as writer:
-            cursor = writer.cursor()
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                yield cursor
-                file.check_ours(writer)
-                cursor.execute("COMMIT")
-            except BaseException:
-                if file.owns(writer):
-                    _roll_back(writer)
-                raise
-            cursor.close()
-            file.keep_wal_small(writer)
+        return _Writing(self.file)
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:
@@ -123,6 +109,38 @@ class OnFile:
         self.file.discard(reader)  # it would go on believing in the mode that it has seen
         with self.file.exclusively() as writer:
             _until_free(lambda: writer.execute("PRAGMA journal_mode=WAL").close())
+
+
+class _Writing:
+    """A write to a file. It is written out, for each commit goes through it (a generator costs more)."""
+
+    __slots__ = ("_cursor", "_file", "_held")
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def __enter__(self) -> sqlite3.Cursor:
+        self._held = self._file.take()
+        try:
+            self._cursor = self._held.writer.cursor()
+            self._cursor.execute("BEGIN IMMEDIATE")
+        except BaseException:
+            self._file.give(self._held)
+            raise
+        return self._cursor
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        file, writer = self._file, self._held.writer
+        try:
+            if kind is None:
+                file.check_ours(writer)
+                self._cursor.execute("COMMIT")
+                self._cursor.close()
+                file.keep_wal_small(writer)
+        finally:
+            if file.owns(writer) and writer.in_transaction:
+                _roll_back(writer)
+            file.give(self._held)
 
 
 class InMemory:

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from .errors import DatabaseFailed
@@ -30,8 +31,18 @@ _PATIENCE_MS = 50
 _PAGE = 4096
 _PAGES = 1000
 _CACHED = 256
+_LOOK = 8
+"""After so many commits the size of the log is looked at."""
 
 Identity = tuple[int, int]
+
+
+class Held(NamedTuple):
+    """What whoever writes holds: the turn among threads, the lock among processes, the writer."""
+
+    turn: Turn
+    lock: FileLock
+    writer: sqlite3.Connection
 
 
 class File:
@@ -50,27 +61,40 @@ class File:
         self._opened: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._wal = Path(f"{self.path}-wal")
+        self._commits = 0
         self._wal_limit = WAL_BYTES
 
-    @contextmanager
-    def exclusively(self) -> Iterator[sqlite3.Connection]:
-        """The writer, while nobody else writes, in this process or in another.
+    def take(self) -> Held:
+        """Wait until nobody else writes, in this process or in another; give it back soon.
 
         Raises:
             DatabaseFailed: it was not our turn for `BUSY_SECONDS`, or the lock cannot be had.
         """
-        turn, lock = self.turn, self.lock
+        turn = self.turn
         if turn.mine or not turn.take(BUSY_SECONDS):
             raise self._busy(turn)
         try:
-            self._take(lock)
-            try:
-                yield self._writer or self._open_writer()
-            finally:
-                if self.lock is lock:
-                    lock.give()
-        finally:
+            self._take(self.lock)
+            held = Held(turn, self.lock, self._writer or self._open_writer())
+        except BaseException:
             turn.give()
+            raise
+        return held
+
+    def give(self, held: Held) -> None:
+        """Let the next one write."""
+        if self.lock is held.lock:
+            held.lock.give()
+        held.turn.give()
+
+    @contextmanager
+    def exclusively(self) -> Iterator[sqlite3.Connection]:
+        """The writer, while nobody else writes."""
+        held = self.take()
+        try:
+            yield held.writer
+        finally:
+            self.give(held)
 
     def _busy(self, turn: Turn) -> DatabaseFailed:
         if turn.mine:
@@ -139,20 +163,23 @@ class File:
 
         What was committed is safe, whatever comes of this: no failure leaves it.
         """
-        try:
+        self._commits += 1
+        if self._commits % _LOOK:
+            return
+        with suppress(OSError, sqlite3.Error):
             size = self._wal.stat().st_size
-        except FileNotFoundError:
-            return
-        if size <= self._wal_limit:
-            return
-        with suppress(sqlite3.Error):
-            writer.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}").close()
-            (held,) = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][:1]
-            self._wal_limit = size + _STEP if held else WAL_BYTES
-            pages = self._wal_limit // _PAGE if held else _PAGES
-            writer.execute(f"PRAGMA wal_autocheckpoint={pages}").close()
-        with suppress(sqlite3.Error):
+            if size > self._wal_limit:
+                self._empty_wal(writer, size)
+
+    def _empty_wal(self, writer: sqlite3.Connection, size: int) -> None:
+        writer.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}").close()
+        try:
+            held = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+        finally:
             writer.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
+        self._wal_limit = size + _STEP if held else WAL_BYTES
+        pages = self._wal_limit // _PAGE if held else _PAGES
+        writer.execute(f"PRAGMA wal_autocheckpoint={pages}").close()
 
     def close(self) -> None:
         """Close all connections, the writer last and under the lock: it may checkpoint."""
