@@ -179,5 +179,7 @@ def test_connections_on_which_the_server_has_hung_up_are_replaced_unseen(
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
+    (line,) = database._connections._idle
+    assert line.poll.poll(10_000)  # the news has come
     _insert_in_a_transaction(database, 1)
     assert database.peek(_count) == (1,)
