@@ -3,7 +3,8 @@
     DissensusError                 1   root: code, next step, context
     ├── NotFound                   3   no such session, branch, version, round or path
     ├── Conflict                   4   two writes overlap
-    │   └── LeaseLost              4   another worker took over
+    │   ├── LeaseLost              4   another worker took over
+    │   └── BranchClosed           4   nothing is committed to it any more
     ├── CheckFailed                5   the history does not hold what it must
     │   ├── Tampered               5   verify: a commit that could not have been admitted
     │   └── Diverged               5   replay: the first difference
@@ -116,6 +117,13 @@ class LeaseLost(Conflict):
 
     code = "lease.lost"
     next_step = "Let one worker run a branch at a time; start this one again to take it back"
+
+
+class BranchClosed(Conflict):
+    """The branch is closed: nothing is committed to it any more."""
+
+    code = "branch.closed"
+    next_step = "Fork a new branch from it, or work on another one"
 
 
 class CheckFailed(DissensusError):

@@ -7,6 +7,7 @@ extension: integers of any size stay exact, where RFC 8785 stops at 2^53.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
@@ -15,6 +16,7 @@ from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 from .errors import Tampered, ValueRefused
+from .growing import Grown
 
 JSON: TypeAlias = Any
 """None, bool, int, float, str, or a list or dict of these with string keys."""
@@ -35,6 +37,9 @@ _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
 
 _NEVER_ASCII_ABOVE = "\ud7ff"
+
+_ALIKE_FROM, _ALIKE_BELOW = 1e-4, 1e16
+"""Between these Python writes a float that is no whole number as ECMAScript does."""
 
 
 def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
@@ -117,15 +122,18 @@ def canonical(value: JSON) -> str:
 
 
 def _plain(value: JSON) -> bool:
-    """Whether the standard encoder writes this value as RFC 8785 does: no floats, no odd keys."""
+    """Whether the standard encoder writes this value as RFC 8785 does: no odd floats, no odd keys."""
     kind = type(value)
+    if kind is str:
+        return True
     if kind is dict:
-        return all(key.isascii() or max(key) <= _NEVER_ASCII_ABOVE for key in value) and all(
-            _plain(item) for item in value.values()
-        )
+        for key, item in value.items():
+            if not (key.isascii() or max(key) <= _NEVER_ASCII_ABOVE) or not _plain(item):
+                return False
+        return True
     if kind is list:
-        return all(_plain(item) for item in value)
-    return kind is not float
+        return all(map(_plain, value))
+    return kind is not float or (_ALIKE_FROM <= abs(value) < _ALIKE_BELOW and not value.is_integer())
 
 
 def _encode(value: JSON) -> str:
@@ -193,9 +201,10 @@ def parse_object(text: str) -> dict[str, JSON]:
 
 def copied(value: JSON) -> JSON:
     """A value that shares nothing with this one that can be changed."""
-    if type(value) is dict:
+    kind = type(value)
+    if kind is dict:
         return {key: copied(item) for key, item in value.items()}
-    return [copied(item) for item in value] if type(value) is list else value
+    return [copied(item) for item in value] if kind is list or kind is Grown else value
 
 
 def store(value: Any) -> str:
@@ -220,11 +229,13 @@ def digest(text: str | bytes) -> bytes:
         raise ValueRefused("Text with a lone surrogate cannot be stored") from None
 
 
+@functools.lru_cache(maxsize=4096)
 def pointer(path: Path) -> str:
     """The JSON pointer of a path (RFC 6901)."""
     return "".join("/" + token.replace("~", "~0").replace("/", "~1") for token in path)
 
 
+@functools.lru_cache(maxsize=4096)
 def parse_path(text: str) -> Path:
     """Read `findings`, `/findings` or `/answers/73` (RFC 6901; a bare name is a field)."""
     if not text or text == "/":
