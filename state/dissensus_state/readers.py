@@ -14,14 +14,12 @@ from . import replay as replays
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
-from .lineages import BEYOND
+from .lineages import BEYOND, MAIN
 from .records import Account, Call, Commit, Event, Proposal, Round, Ruling
 from .shapes import Shape, SharedState
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
-
-MAIN = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +84,21 @@ class Reader(Generic[StateT]):
     @property
     def head(self) -> int:
         """The newest version."""
-        with self.reading() as work:
-            return heads.read(work, self.session_id, self.branch).version
+        return self._peeked().version
+
+    def _peeked(self) -> heads.Branch:
+        """What the database says of the branch just now, in one exchange."""
+        with located(session=self.name, branch=self.branch):
+            row = self.database.peek(heads.PEEK, session_id=self.session_id, branch=self.branch)
+            return heads.branch_of(row, self.branch)
 
     def current(self) -> Head:
         """The head with its state, brought forward from what is remembered."""
+        known = self._line.head
+        if known is not None and known.version == self._peeked().version and known.complete(self._shape):
+            return known
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
-            known = self._line.head
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
         self.remember(head)
         return head

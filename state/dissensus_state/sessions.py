@@ -16,7 +16,8 @@ from . import calls, heads, transitions
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
 from .heads import Head
-from .readers import MAIN, Reader, SessionInfo, StateT
+from .lineages import MAIN
+from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .tables import events
 from .transactions import Transaction, settings

@@ -11,11 +11,20 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import admission, blobs, commits, conflicts, heads, proposals, rounds, snapshots
+from . import admission, blobs, commits, conflicts, doors, heads, proposals, rounds, snapshots
 from .blobs import Stowed
 from .chain import chained, cited
-from .engines import Statement, Work, insert
-from .errors import BranchClosed, Conflict, DissensusError, ReviewRequired
+from .engines import Database, Statement, Work, insert
+from .errors import (
+    BranchClosed,
+    Conflict,
+    Denied,
+    DissensusError,
+    FieldMissing,
+    NotFound,
+    Refused,
+    ReviewRequired,
+)
 from .heads import Branch, Head
 from .patches import Operation
 from .records import Change, Commit, Ruling
@@ -35,6 +44,40 @@ _move_head = Statement(
     )
     .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
 )
+
+_moved = (
+    sa.update(branches)
+    .where(
+        branches.c.session_id == sa.bindparam("session_id", type_=sa.BigInteger),
+        branches.c.branch == sa.bindparam("branch", type_=sa.Text),
+        branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
+        branches.c.closed_at.is_(None),
+        sa.or_(
+            sa.bindparam("lease", type_=sa.BigInteger).is_(None),
+            branches.c.lease_epoch == sa.bindparam("lease", type_=sa.BigInteger),
+        ),
+        ~sa.exists().where(
+            commits_table.c.session_id == branches.c.session_id,
+            commits_table.c.branch == branches.c.branch,
+            commits_table.c.key == sa.bindparam("key", type_=sa.Text),
+        ),
+    )
+    .values(
+        head=sa.bindparam("version", type_=sa.BigInteger),
+        head_hash=sa.bindparam("hash", type_=sa.LargeBinary),
+    )
+    .returning(branches.c.branch)
+    .cte("moved")
+)
+_commit_alone = Statement(
+    sa.insert(commits_table).from_select(
+        [column.name for column in commits_table.columns],
+        sa.select(
+            *(sa.bindparam(column.name, type_=column.type) for column in commits_table.columns)
+        ).select_from(_moved),
+    )
+)
+"""The compare-and-set and the row of the commit in one statement, for databases that have such."""
 
 Unseen = Callable[[int], Sequence[Commit]]
 """The commits after a version, up to the head."""
@@ -111,6 +154,36 @@ def commit(
     return made.commit, write(work, session_id, head, [made])
 
 
+def commit_alone(
+    database: Database, session_id: int, branch: str, head: Head, shape: Shape, change: Change
+) -> Made | None:
+    """Commit a change to a remembered head by one statement, in one exchange with the server.
+
+    None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
+    something to be kept aside. Nothing is written then, and `commit` decides.
+
+    Raises:
+        Conflict: the head has moved, or is not to be moved by this worker; `commit` knows why.
+    """
+    if change.round is not None or change.base != head.version:
+        return None
+    transition = shape.machine.transitions.get(change.transition or "")
+    if transition is not None and transition.review:
+        return None
+    try:
+        admitted = admission.admit(head, shape, change)
+        doors.check_by_hand(shape.rights, admitted[0])
+    except (Denied, FieldMissing, NotFound, Refused):
+        return None
+    made = make(head, branch, admitted, shape, None, database.clock())
+    if made.stored.aside or made.head.grown >= made.head.kept.due:
+        return None
+    values = row(session_id, made.commit, made.stored)
+    if database.alone(_commit_alone, **values, expected=head.version, lease=change.lease) != 1:
+        raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
+    return made
+
+
 def decide(
     work: Work,
     session_id: int,
@@ -136,6 +209,7 @@ def decide(
     if ruling is not None and change.round is not None:
         proposals.rule(work, session_id, change.round, ruling)
     _check_review(work, session_id, change, shape, head)
+    doors.check_commit(work, session_id, shape.rights, admitted[0])
     return make(head, branch, admitted, shape, cited(work, session_id, change.round), work.clock())
 
 
