@@ -12,13 +12,15 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from . import transitions
+from . import notices, transitions
 from .errors import Conflict, DatabaseFailed, DissensusError
 from .lineages import MAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .engines import Database
     from .heads import Head
     from .records import Change, Commit, Ruling
@@ -63,7 +65,8 @@ class Waiting:
 class Line:
     """The memory of one branch in this process, and the changes that wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, rings: Callable[[], None]) -> None:
+        self._rings = rings
         self.head: Head | None = None
         self._lost = 0
         self._turn = threading.Lock()
@@ -73,6 +76,7 @@ class Line:
         """Keep a committed head to start from next time."""
         if self.head is None or head.version > self.head.version:
             self.head = head
+            self._rings()
 
     def commit(self, session: Session[Any], change: Change, ruling: Ruling | None) -> Commit:
         """Commit a change when its turn comes, together with those that wait by then."""
@@ -150,8 +154,19 @@ class Line:
         return made.commit
 
 
+def _bell_of(database: Database) -> Callable[[], None]:
+    """What wakes those in this process who watch; a line does not keep its database alive."""
+    known = ref(database)
+
+    def ring() -> None:
+        if (living := known()) is not None:
+            notices.ring(living)
+
+    return ring
+
+
 def line(database: Database, session_id: int, branch: str, shape: Shape | None) -> Line:
     """The line of a branch, one for all sessions of this database object that have the same schema."""
     with _making:
         lines = _lines.setdefault(database, WeakValueDictionary())
-        return lines.setdefault((session_id, branch, shape), Line())
+        return lines.setdefault((session_id, branch, shape), Line(_bell_of(database)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast
@@ -11,6 +12,7 @@ from . import blame as blames
 from . import calls, commits, heads, history, queues, rounds, verify
 from . import diff as diffs
 from . import replay as replays
+from . import watch as watches
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
@@ -179,6 +181,33 @@ class Reader(Generic[StateT]):
         """The budget as it stands, in nano-USD."""
         with self.reading() as work:
             return calls.account(work, self.session_id)
+
+    def watch(
+        self,
+        after: int | None = None,
+        *,
+        until: int | None = None,
+        timeout: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> Generator[Commit]:
+        """The commits after a version as they land: in order, none missed, none twice.
+
+        It waits for what is not there yet, and ends where the branch is closed. Go on after an
+        interruption with the version of the last commit that came. Close it when you leave early;
+        on PostgreSQL it holds a connection of its own while it waits.
+
+        Args:
+            after: The version to go on from, -1 for everything; None for what comes from now on.
+            until: End once this version has come.
+            timeout: End once nothing has come for so many seconds; 0 gives what is there.
+            stop: End, within a quarter of a second, once it is set.
+
+        Raises:
+            NotFound: there is no such version, or it is no longer there.
+            DatabaseFailed: the database failed; a lost connection is made anew for a minute before.
+        """
+        place = watches.Place(self.database, self.name, self.session_id, self.branch)
+        return watches.watch(place, after, watches.End(until, timeout, stop))
 
     def _version(self, work: Work, version: int | None) -> int:
         head = heads.read(work, self.session_id, self.branch).version

@@ -26,6 +26,7 @@ from .errors import (
     ReviewRequired,
 )
 from .heads import Branch, Head
+from .notices import announced, notice
 from .patches import Operation
 from .records import Change, Commit, Ruling
 from .shapes import Shape
@@ -36,13 +37,15 @@ from .values import JSON, canonical, pointer
 _insert_commit = insert(commits_table)
 _insert_branch = insert(branches)
 _move_head = Statement(
-    sa.update(branches)
-    .where(
-        branches.c.session_id == sa.bindparam("session_id_"),
-        branches.c.branch == sa.bindparam("branch_"),
-        branches.c.head == sa.bindparam("expected"),
+    announced(
+        sa.update(branches)
+        .where(
+            branches.c.session_id == sa.bindparam("session_id_"),
+            branches.c.branch == sa.bindparam("branch_"),
+            branches.c.head == sa.bindparam("expected"),
+        )
+        .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
     )
-    .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
 )
 
 _moved = (
@@ -66,7 +69,7 @@ _moved = (
         head=sa.bindparam("version", type_=sa.BigInteger),
         head_hash=sa.bindparam("hash", type_=sa.LargeBinary),
     )
-    .returning(branches.c.branch)
+    .returning(notice.label("notice"))
     .cte("moved")
 )
 _commit_alone = Statement(

@@ -22,6 +22,7 @@ RUN = {
     "blame": ["blame", "/verdict"],
     "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
+    "watch": ["watch", "--from", "v3", "--limit", "1"],
     "db current": ["db", "current", "dissensus.db"],
 }
 
@@ -118,7 +119,7 @@ def test_the_keys_of_every_answer_are_those_of_the_page(name: str, ask: Command)
 def test_every_object_of_an_answer_is_on_the_page(ask: Command) -> None:
     free = {"state.state", "events.events[].body", "show.round.calls[].request", "show.round.calls[].price"}
     known = {path for path, _ in documented()} | free
-    for name in ("sessions", "log", "state", "events", "cost", "replay", "verify", "machine"):
+    for name in ("sessions", "log", "state", "events", "cost", "replay", "verify", "machine", "watch"):
         answer = ask(*RUN.get(name, [name]), "--json").data
         for key, value in answer.items():
             if isinstance(value, dict):
