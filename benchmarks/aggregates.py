@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
-from findings import Json, Update
+from findings import Json, OneByOne, Update
 from places import is_sqlite, path_of
 
 from dissensus_state.engines import read_url
@@ -26,7 +26,7 @@ class Notes(Aggregate):
         self.step = step
 
 
-class Held:
+class Held(OneByOne):
     """An application that saves each event of the aggregate that it holds."""
 
     def __init__(self, url: str) -> None:

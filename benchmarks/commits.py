@@ -14,7 +14,8 @@ Keys, each with the database before it (`sqlite.`, `postgresql.`):
   which stand beside it under `…_1000` and `…_10000`.
 - `commit.cpu_vs_langgraph`, `commit.cpu_vs_delta`: against a graph run with LangGraph's saver, with
   a plain channel and with a `DeltaChannel`, over the first 1,000 commits of a session.
-- `commit.cpu_vs_langgraph_saver`: against the same saver called by hand, without a graph.
+- `commit.cpu_vs_langgraph_sync`, `commit.cpu_vs_delta_sync`: the same through its synchronous door.
+- `commit.cpu_vs_langgraph_saver`: against the synchronous saver called by hand, without a graph.
 - `commit.cpu_vs_eventsourcing`: against its aggregate held in memory, over the first 1,000.
 - `commit.flushes`: calls of fsync and fdatasync for each commit.
 - `commit.growth`: CPU of the last tenth of 10,000 commits against that of the first tenth of another
@@ -40,7 +41,10 @@ from turns import WARM_UP, Block, Player, in_turns, medians, player, ratio, take
 
 FEW = 1000
 BLOCKS = 5
-PEERS = ("langgraph", "delta", "langgraph_saver", "eventsourcing")
+PEERS = ("eventsourcing", "delta", "delta_sync")
+QUADRATIC = ("langgraph", "langgraph_sync", "langgraph_saver")
+"""They write half a gigabyte each, and so run once."""
+
 FLOORS = {"sqlite": ("floor",), "postgresql": ("floor", "floor_pipelined", "floor_one_statement")}
 COUNTED = 200
 """Commits of a peer whose flushes are counted."""
@@ -65,10 +69,13 @@ def _against_peers(place: Folder | Server, commits: int, repeats: int) -> Figure
     """All sides over the first commits of a session."""
     names = ("dissensus", *FLOORS[place.backend], *PEERS)
     block = max(1, commits // BLOCKS)
-    taken = in_turns(names, place, BLOCKS, block, repeats)
+    taken = in_turns((*names, *QUADRATIC), place, BLOCKS, block)
+    for seed in range(2, repeats + 1):
+        for name, blocks in in_turns(names, place, BLOCKS, block, seed).items():
+            taken[name] += blocks
     _show(taken, f"{place.backend}, the first {block * BLOCKS + WARM_UP:,} commits")
     ours = taken["dissensus"]
-    found = {f"commit.cpu_vs_{name}": ratio(ours, taken[name]) for name in names[1:]}
+    found = {f"commit.cpu_vs_{name}": ratio(ours, taken[name]) for name in taken if name != "dissensus"}
     found[f"commit.cpu_vs_floor_{commits}"] = found.pop("commit.cpu_vs_floor")
     found[f"commit.bytes_vs_payload_{commits}"] = _bytes(place, commits)
     return found

@@ -11,11 +11,11 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from dissensus import Append, SharedState
 
@@ -26,22 +26,24 @@ STATUSES = ("reading", "comparing", "doubtful", "settled", "reopened", "awaiting
 
 WORDS = tuple(
     """
-    the of to and in that is was for it with as his on be at by had not are but from or have an they which one
-    you were all her she there would their we him been has when who will no more if out so said what up its
-    about than into them can only other time new some could these two may first then do any like my now over
-    such our man me even most made after also did many off before must well back through years much where your
-    way down should because long each just those people how too little state good very make world still see own
-    work men day get here between both life being under three never know same last another while us might great
-    old year come since against go came right used take states himself few house use during without again place
-    around however home small found thought went say part once general high upon school every does got united
-    left number course war until always away something fact water though public less put think almost hand
-    enough took far head yet government system set better told nothing night end why called didn't eyes find
-    going look asked later knew point next program city business give group toward young days let room within
-    incident deploy rollback timeout replica schema latency queue certificate throttle failover checkpoint lease
-    retry cache shard index migration throughput backlog outage alert dashboard threshold saturation partition
-    Zürich Müller naïve façade résumé Ångström “quoted” 5 µs ≈ – déjà vu Łódź señor Größe 日本 façades crème
-    invoice ledger audit evidence hypothesis measurement calibration sample cohort placebo dosage enzyme receptor
-    statute clause plaintiff appellate precedent liability tribunal covenant waiver indemnity treaty ordinance
+    the of to and in that is was for it with as his on be at by had not are but from or have an they
+    which one you were all her she there would their we him been has when who will no more if out so
+    said what up its about than into them can only other time new some could these two may first then do
+    any like my now over such our man me even most made after also did many off before must well back
+    through years much where your way down should because long each just those people how too little
+    state good very make world still see own work men day get here between both life being under three
+    never know same last another while us might great old year come since against go came right used
+    take states himself few house use during without again place around however home small found thought
+    went say part once general high upon school every does got united left number course war until
+    always away something fact water though public less put think almost hand enough took far head yet
+    government system set better told nothing night end why called didn't eyes find going look asked
+    later knew point next program city business give group toward young days let room within incident
+    deploy rollback timeout replica schema latency queue certificate throttle failover checkpoint lease
+    retry cache shard index migration throughput backlog outage alert dashboard threshold saturation
+    partition Zürich Müller naïve façade résumé Ångström “quoted” 5 µs ≈ – déjà vu Łódź señor Größe 日本
+    invoice ledger audit evidence hypothesis measurement calibration sample cohort placebo dosage enzyme
+    receptor statute clause plaintiff appellate precedent liability tribunal covenant waiver indemnity
+    treaty ordinance
     """.split()  # noqa: SIM905 - two hundred strings would be harder to read
 )
 WEIGHTS = tuple(itertools.accumulate(1 / (rank + 2.7) for rank in range(1, len(WORDS) + 1)))
@@ -69,7 +71,7 @@ class Finding(BaseModel):
 class Notebook(SharedState):
     """What the benchmarks' sessions hold: findings that are only added, and two scalars."""
 
-    findings: Annotated[list[Finding], Append] = []
+    findings: Annotated[list[Finding], Append] = Field(default_factory=list)
     status: str = "open"
     step: int = 0
 
@@ -86,6 +88,19 @@ class Update:
     def size(self) -> int:
         """The bytes of its canonical JSON: the finding and the two scalars."""
         return sum(len(canonical(value).encode()) for value in (self.finding, self.status, self.step))
+
+
+class OneByOne:
+    """A side that makes its commits one after the other."""
+
+    def commit(self, update: Update) -> None:
+        """Make one update durable."""
+        raise NotImplementedError
+
+    def block(self, updates: Sequence[Update]) -> None:
+        """Make them all durable, each by itself."""
+        for update in updates:
+            self.commit(update)
 
 
 def canonical(value: Any) -> str:

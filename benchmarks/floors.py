@@ -18,22 +18,24 @@ from pathlib import Path
 from typing import ClassVar
 
 import psycopg
-from findings import Update, canonical
+from findings import OneByOne, Update, canonical
 from places import conninfo, is_sqlite, path_of
 
-_TABLES = (
-    "CREATE TABLE sessions (id INTEGER PRIMARY KEY, head INTEGER NOT NULL, status TEXT NOT NULL, "
-    "step INTEGER NOT NULL)",
-    "CREATE TABLE transitions (session INTEGER NOT NULL, version INTEGER NOT NULL, finding TEXT NOT NULL, "
-    "PRIMARY KEY (session, version))",
-)
+_SESSIONS = """
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY, head INTEGER NOT NULL, status TEXT NOT NULL, step INTEGER NOT NULL
+)"""
+_TRANSITIONS = """
+CREATE TABLE transitions (
+    session INTEGER NOT NULL, version INTEGER NOT NULL, finding TEXT NOT NULL, PRIMARY KEY (session, version)
+)"""
 
 
 class Overtaken(RuntimeError):
     """The guarded update found another head."""
 
 
-class RawSqlite:
+class RawSqlite(OneByOne):
     """One connection of `sqlite3`."""
 
     def __init__(self, url: str, session: int = 1) -> None:
@@ -43,7 +45,7 @@ class RawSqlite:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=FULL")
         if new:
-            for table in _TABLES:
+            for table in (_SESSIONS, _TRANSITIONS):
                 self._connection.execute(table)
         self._session = session
         self._head = 0
@@ -69,7 +71,7 @@ class RawSqlite:
         self._connection.close()
 
 
-class RawPostgres:
+class RawPostgres(OneByOne):
     """One cursor of psycopg."""
 
     insert: ClassVar = "INSERT INTO transitions VALUES (%s, %s, %s)"
@@ -82,7 +84,7 @@ class RawPostgres:
         self._head = 0
         self._cursor.execute("SELECT to_regclass('sessions')")
         if self._cursor.fetchone() == (None,):
-            for table in _TABLES:
+            for table in (_SESSIONS, _TRANSITIONS):
                 self._cursor.execute(table)
         self._cursor.execute("INSERT INTO sessions VALUES (%s, 0, 'open', 0)", (session,))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,9 @@ class Place(Protocol):
     def fresh(self, label: str) -> str:
         """The URL of a new, empty database."""
 
+    def drop(self, url: str) -> None:
+        """Remove one that was made, once nobody has it open."""
+
 
 class Folder:
     """SQLite files in one folder."""
@@ -52,6 +56,10 @@ class Folder:
         folder.mkdir()
         return f"sqlite:///{folder}/{label}.db"
 
+    def drop(self, url: str) -> None:
+        """Remove a file with its folder, once nobody has it open."""
+        shutil.rmtree(Path(path_of(url)).parent)
+
 
 class Server:
     """Databases of one PostgreSQL server.
@@ -65,15 +73,22 @@ class Server:
     def __init__(self, url: str) -> None:
         self._url = read_url(url)
         self._made: list[str] = []
+        self._count = itertools.count()
         self._connection = psycopg.connect(conninfo(url), autocommit=True)
         self.pid = _parent_of(self._connection.info.backend_pid)
 
     def fresh(self, label: str) -> str:
         """The URL of a new database."""
-        name = f"bench_{os.getpid()}_{label}_{len(self._made)}"
+        name = f"bench_{os.getpid()}_{label}_{next(self._count)}"
         self._connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         self._made.append(name)
         return self._url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, once nobody is connected to it."""
+        name = read_url(url).database or ""
+        self._connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        self._made.remove(name)
 
     def cpu(self) -> float | None:
         """The CPU seconds that the server has spent so far, those of ended processes included."""
@@ -94,10 +109,9 @@ class Server:
         return int(row[0]) if row else 0
 
     def remove(self) -> None:
-        """Drop what was made."""
-        for name in self._made:
-            dropped = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            self._connection.execute(dropped)
+        """Drop what is left of what was made."""
+        for name in tuple(self._made):
+            self.drop(str(self._url.set(database=name)))
         self._connection.close()
 
 

@@ -20,7 +20,7 @@ def options_of(text: str | None, *, n: int) -> argparse.ArgumentParser:
     parser.add_argument(
         "--database",
         metavar="URL",
-        help="a SQLite file, beside which others are made, or a PostgreSQL server, on which databases are made;\n"
+        help="a SQLite file, beside which others are made, or a PostgreSQL server to make databases on;\n"
         "`sqlite` or `postgresql` alone makes one; without, both are measured",
     )
     parser.add_argument("--n", type=int, default=n, help=f"by default {n}; fewer is quicker and rougher")

@@ -1,9 +1,10 @@
 """LangGraph with its own savers, on the workload of the commits.
 
-- `Graph`: one run of a graph with one node that goes round, `durability="sync"` (each superstep is
-  stored before the next begins): the cheapest way to N checkpoints through LangGraph's own door. The
-  channel of the findings is a list with a reducer.
-- `DeltaGraph`: the same with a `DeltaChannel` of its default frequency.
+- `AsyncGraph`: one run (`astream`) of a graph with one node that goes round, `durability="sync"`: each
+  superstep is stored before the next begins. The channel of the findings is a list with a reducer.
+- `AsyncDeltaGraph`: the same with a `DeltaChannel` of its default frequency, 100.
+- `Graph`, `DeltaGraph`: both through the synchronous door (`stream` and the synchronous savers),
+  which costs less CPU.
 - `SaverAlone`: `put_writes` and `put` by hand, no graph at all.
 - `Turns`: one `invoke` for each transition on the same thread, as a conversation is run. Concurrent
   writers are shown with this one.
@@ -13,12 +14,14 @@ All have the savers' own durability: on SQLite WAL with `synchronous` at its def
 
 from __future__ import annotations
 
+import asyncio
 import operator
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from typing import Annotated, Any, TypedDict, cast
 
-from findings import Json, Update
+from findings import Json, OneByOne, Update
 from langgraph.channels.delta import DeltaChannel
 from langgraph.checkpoint.base import create_checkpoint, empty_checkpoint
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -26,7 +29,9 @@ from langgraph.graph import END, START, StateGraph
 from places import conninfo, is_sqlite, path_of
 
 THREAD = "thread"
-FOREVER = 10**9
+BEGINNING: Json = {"findings": [], "status": "open", "step": 0}
+CONFIG: Any = {"configurable": {"thread_id": THREAD}, "recursion_limit": 10**9}
+STREAM: Any = {"stream_mode": "updates", "durability": "sync"}
 
 
 class Notes(TypedDict):
@@ -61,6 +66,28 @@ def saver_for(url: str, stack: ExitStack) -> Any:
     return saver
 
 
+async def _async_saver_for(url: str, stack: AsyncExitStack) -> Any:
+    if is_sqlite(url):
+        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+        saver: Any = await stack.enter_async_context(AsyncSqliteSaver.from_conn_string(path_of(url)))
+    else:
+        from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+
+        saver = await stack.enter_async_context(AsyncPostgresSaver.from_conn_string(conninfo(url)))
+    await saver.setup()
+    return saver
+
+
+def _round_and_round(state: type, node: Callable[[Any], Any]) -> StateGraph[Any]:
+    """A graph whose only node is followed by itself; each step of its stream is a checkpoint."""
+    graph: StateGraph[Any] = StateGraph(cast(Any, state))
+    graph.add_node("note", node)
+    graph.add_edge(START, "note")
+    graph.add_edge("note", "note")
+    return graph
+
+
 def _as_state(update: Update) -> Json:
     return {"findings": [update.finding], "status": update.status, "step": update.step}
 
@@ -72,28 +99,18 @@ class Graph:
 
     def __init__(self, url: str) -> None:
         self._stack = ExitStack()
-        graph = StateGraph(cast(Any, self.state))
-        graph.add_node("note", self._note)
-        graph.add_edge(START, "note")
-        graph.add_conditional_edges("note", lambda _: "note", ["note", END])
-        compiled = graph.compile(checkpointer=saver_for(url, self._stack))
-        self._next: Update | None = None
-        self._run: Iterator[Any] = compiled.stream(
-            {"findings": [], "status": "open", "step": 0},
-            {"configurable": {"thread_id": THREAD}, "recursion_limit": FOREVER},
-            stream_mode="updates",
-            durability="sync",
-        )
+        self._coming: deque[Update] = deque()
+        compiled = _round_and_round(self.state, self._note).compile(checkpointer=saver_for(url, self._stack))
+        self._run: Iterator[Any] = compiled.stream(BEGINNING, CONFIG, **STREAM)
 
     def _note(self, _: Any) -> Json:
-        if self._next is None:
-            raise RuntimeError("There is no update to take")
-        return _as_state(self._next)
+        return _as_state(self._coming.popleft())
 
-    def commit(self, update: Update) -> None:
-        """One superstep."""
-        self._next = update
-        next(self._run)
+    def block(self, updates: Sequence[Update]) -> None:
+        """As many supersteps."""
+        self._coming.extend(updates)
+        for _ in updates:
+            next(self._run)
 
     def close(self) -> None:
         """Leave the run where it is, and close."""
@@ -106,7 +123,46 @@ class DeltaGraph(Graph):
     state = DeltaNotes
 
 
-class SaverAlone:
+class AsyncGraph:
+    """One run in an event loop, with the asynchronous saver."""
+
+    state: type = Notes
+
+    def __init__(self, url: str) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._stack = AsyncExitStack()
+        self._coming: deque[Update] = deque()
+        self._run: AsyncIterator[Any] = self._loop.run_until_complete(self._begin(url))
+
+    async def _begin(self, url: str) -> AsyncIterator[Any]:
+        saver = await _async_saver_for(url, self._stack)
+        compiled = _round_and_round(self.state, self._note).compile(checkpointer=saver)
+        return compiled.astream(BEGINNING, CONFIG, **STREAM)
+
+    async def _note(self, _: Any) -> Json:
+        return _as_state(self._coming.popleft())
+
+    def block(self, updates: Sequence[Update]) -> None:
+        """As many supersteps."""
+        self._coming.extend(updates)
+        self._loop.run_until_complete(self._steps(len(updates)))
+
+    async def _steps(self, count: int) -> None:
+        for _ in range(count):
+            await anext(self._run)
+
+    def close(self) -> None:
+        """Leave the run where it is, and close."""
+        self._loop.run_until_complete(self._stack.aclose())
+
+
+class AsyncDeltaGraph(AsyncGraph):
+    """The same with `DeltaChannel`."""
+
+    state = DeltaNotes
+
+
+class SaverAlone(OneByOne):
     """Checkpoints put by hand: what a graph would store, without a graph."""
 
     def __init__(self, url: str) -> None:
@@ -140,7 +196,7 @@ class SaverAlone:
         self._stack.close()
 
 
-class Turns:
+class Turns(OneByOne):
     """A graph that is invoked once for each update."""
 
     def __init__(self, url: str) -> None:

@@ -16,23 +16,23 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from findings import Notebook, Update, updates
+from findings import Notebook, OneByOne, Update, updates
 
 
 class Side(Protocol):
     """Something that can commit."""
 
-    def commit(self, update: Update) -> None:
-        """Make one update durable."""
+    def block(self, updates: Sequence[Update]) -> None:
+        """Make each of them durable, before the next."""
 
     def close(self) -> None:
         """Give everything back."""
 
 
-class Ours:
+class Ours(OneByOne):
     """A session of dissensus, through its public face."""
 
     def __init__(self, url: str) -> None:
@@ -78,8 +78,10 @@ SIDES: dict[str, Callable[[], Callable[[str], Side]]] = {
     "floor": lambda: _floor("floor"),
     "floor_pipelined": lambda: _floor("RawPipelined"),
     "floor_one_statement": lambda: _floor("RawOneStatement"),
-    "langgraph": lambda: _saver("Graph"),
-    "delta": lambda: _saver("DeltaGraph"),
+    "langgraph": lambda: _saver("AsyncGraph"),
+    "delta": lambda: _saver("AsyncDeltaGraph"),
+    "langgraph_sync": lambda: _saver("Graph"),
+    "delta_sync": lambda: _saver("DeltaGraph"),
     "langgraph_saver": lambda: _saver("SaverAlone"),
     "langgraph_turns": lambda: _saver("Turns"),
     "eventsourcing": _held,
@@ -95,8 +97,7 @@ def serve(name: str, url: str, seed: int) -> None:
         made = list(itertools.islice(source, int(line)))
         gc.collect()
         cpu, wall = time.process_time(), time.perf_counter()
-        for update in made:
-            side.commit(update)
+        side.block(made)
         spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
         print(json.dumps(spent), flush=True)
     side.close()

@@ -87,17 +87,15 @@ def player(name: str, place: Folder | Server, *, seed: int = 1, warm_up: int = W
 
 
 def in_turns(
-    names: Sequence[str], place: Folder | Server, blocks: int, commits: int, repeats: int = 1
+    names: Sequence[str], place: Folder | Server, blocks: int, commits: int, seed: int = 1
 ) -> dict[str, list[Block]]:
-    """What each side spent in each block; every turn begins with the next side."""
-    taken: dict[str, list[Block]] = {name: [] for name in names}
-    for repeat in range(repeats):
-        with ExitStack() as stack:
-            players = [stack.enter_context(player(name, place, seed=1 + repeat)) for name in names]
-            take_turns(players, blocks, commits)
-        for one in players:
-            taken[one.name] += one.blocks
-    return taken
+    """What each side spent in each block, from the first commit of a session on."""
+    with ExitStack() as stack:
+        players = [stack.enter_context(player(name, place, seed=seed)) for name in names]
+        take_turns(players, blocks, commits)
+    for one in players:
+        place.drop(one.url)
+    return {one.name: one.blocks for one in players}
 
 
 def take_turns(players: Sequence[Player], blocks: int, commits: int) -> None:
@@ -110,8 +108,8 @@ def take_turns(players: Sequence[Player], blocks: int, commits: int) -> None:
 
 
 def ratio(ours: Sequence[Block], theirs: Sequence[Block]) -> float:
-    """The median over the blocks of our CPU against theirs, side by side."""
-    return statistics.median(one.cpu / other.cpu for one, other in zip(ours, theirs, strict=True))
+    """The median of our CPU against theirs, block by block, as far as both go."""
+    return statistics.median(one.cpu / other.cpu for one, other in zip(ours, theirs, strict=False))
 
 
 def medians(taken: Mapping[str, Sequence[Block]]) -> Iterator[tuple[str, float, float | None, float]]:
