@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from . import border, checking, databases, demonstration, judging, machines, reading, running
+from . import border, checking, databases, demonstration, doctor, judging, machines, reading, running
 from .options import examples
 
 
@@ -60,6 +60,7 @@ for command in (
     checking.verify,
     machines.machine,
     databases.db,
+    doctor.doctor,
     demonstration.demo,
 ):
     cli.add_command(command)

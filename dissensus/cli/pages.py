@@ -119,7 +119,7 @@ def _budget(item: Data) -> list[Block]:
 
 
 def machine(data: Data) -> list[Block]:
-    """The transitions of a schema."""
+    """The transitions of a schema, and its rights if it declares any."""
     rows = [
         (
             item["name"],
@@ -132,7 +132,14 @@ def machine(data: Data) -> list[Block]:
     ]
     title = Line(f"{data['schema']} (version {data['version']})", "bold")
     none = [] if rows else [Line("It declares no transitions: every write is allowed.")]
-    return [title, *none, *grid("transition phases writes guard review", rows, "bold cyan")]
+    table = grid("transition phases writes guard review", rows, "bold cyan")
+    return [title, *none, *table, *_rights(data["rights"])]
+
+
+def _rights(entries: list[Data]) -> list[Block]:
+    rights = ("read", "propose", "commit", "rule")
+    rows = [(item["name"], *(", ".join(item[right]) or "nothing" for right in rights)) for item in entries]
+    return grid(f"rights {' '.join(rights)}", rows, "bold cyan")
 
 
 def replayed(data: Data) -> list[Block]:

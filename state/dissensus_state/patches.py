@@ -12,40 +12,51 @@ as it was.
 | `add` | a number | adds the value to it |
 | `union` | a list without repetitions | adds the items that are not there yet |
 | `merge` | a dictionary, or a list whose items have a key | puts each item at its key |
+| `max`, `min` | a number or a text, or nothing | keeps the greater, the smaller of both |
+| `fold` | any field with a merge of the user's own | puts the merged value there, and keeps what was given |
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 from .errors import NotFound, ValueRefused
-from .values import JSON, Path, canonical, normalise, parse_path, pointer
+from .folding import APPLY, merge_items
+from .growing import Grown, grown
+from .values import JSON, Path, canonical, parse_path, pointer
 
-Verb = Literal["set", "remove", "append", "add", "union", "merge"]
+Verb = Literal["set", "remove", "append", "add", "union", "merge", "max", "min", "fold"]
 
 _INDEX = re.compile("0|[1-9][0-9]{0,17}")
 
-COMMUTING: frozenset[str] = frozenset({"append", "add", "union"})
+COMMUTING: frozenset[str] = frozenset({"append", "add", "union", "max", "min", "fold"})
 """Operations that give an equally valid state in either order, so that they may be rebased."""
+
+Gone = tuple[Literal["redacted", "pruned"], str]
+"""Why a value is not the one that was written, and the digest of that one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One typed change at a path.
 
-    `key` is only given with `merge` on a list: the name of the field that identifies an item.
+    `key` is given with `merge` on a list, the name of the field that identifies an item, and with
+    `fold`, the name of the merge. `gone` says that the value was taken away since, and how.
     """
 
     verb: Verb
     path: Path
     value: JSON = None
     key: str | None = None
+    gone: Gone | None = None
 
     def to_json(self) -> list[JSON]:
         """The operation as it is stored: `[verb, pointer, value, key]`, without what is empty."""
+        if self.gone is not None:
+            return [self.verb, pointer(self.path), self.value, self.key, *self.gone]
         if self.verb == "remove":
             return [self.verb, pointer(self.path)]
         body = [self.verb, pointer(self.path), self.value]
@@ -53,9 +64,9 @@ class Operation:
 
     def touched(self) -> tuple[Path, ...]:
         """The paths that this operation writes; a merge writes only the keys it names, if it names any."""
-        if self.verb != "merge":
+        if self.verb != "merge" or self.gone is not None:
             return (self.path,)
-        return tuple((*self.path, name) for name in _merge_items(self)) or (self.path,)
+        return tuple((*self.path, name) for name in _named(self)) or (self.path,)
 
 
 Patch = tuple[Operation, ...]
@@ -72,10 +83,15 @@ def _operation(stored: JSON) -> Operation:
     match stored:
         case ["remove", str(path)]:
             return Operation("remove", parse_path(path))
-        case [str(verb), str(path), value] if verb in _APPLY and verb != "remove":
+        case [str(verb), str(path), value] if verb in APPLY and verb not in {"remove", "fold"}:
             return Operation(verb, parse_path(path), value)  # type: ignore[arg-type]
         case ["merge", str(path), value, str(key)]:
             return Operation("merge", parse_path(path), value, key)
+        case ["fold", str(path), {"by": _, "to": _} as value, str(key)]:
+            return Operation("fold", parse_path(path), value, key)
+        case [str(verb), str(path), value, str() | None as key, "redacted" | "pruned" as how, str(was)]:
+            if verb in APPLY:
+                return Operation(verb, parse_path(path), value, key, (how, was))  # type: ignore[arg-type]
     raise ValueRefused(f"{canonical(stored)[:200]} is not an operation")
 
 
@@ -98,23 +114,62 @@ def _pieces(patch: Patch) -> Iterator[tuple[str, Path, JSON]]:
     for operation in patch:
         verb, path = operation.verb, operation.path
         if verb == "merge":
-            yield from ((verb, (*path, name), item) for name, item in _merge_items(operation).items())
+            yield from ((verb, (*path, name), item) for name, item in _named(operation).items())
         elif verb in {"append", "union"}:
             yield from ((verb, path, item) for item in operation.value)
         else:
-            yield verb, path, operation.value
+            yield verb, path, operation.value["by"] if verb == "fold" else operation.value
 
 
-def apply(state: JSON, patch: Patch) -> JSON:
+def apply(state: JSON, patch: Iterable[Operation]) -> JSON:
     """The state after the patch; the one given stays as it was.
 
     Raises:
-        NotFound: an operation names a place that is not there.
+        NotFound: an operation names a place that is not there, or its value is gone.
         ValueRefused: an operation does not fit what stands there.
     """
     for operation in patch:
+        _check_there(operation)
         state = _at(state, operation.path, operation, 0)
     return state
+
+
+def grow(state: JSON, patch: Patch) -> JSON:
+    """The same, with the fields that are appended to as `Grown` lists."""
+    for operation in patch:
+        _check_there(operation)
+        path = operation.path
+        if operation.verb == "append" and len(path) == 1 and isinstance(state.get(path[0]), list | Grown):
+            state = {**state, path[0]: grown(state[path[0]], _items(operation))}
+        else:
+            state = _at(state, path, operation, 0)
+    return state
+
+
+def fold(state: JSON, patch: Iterable[Operation]) -> JSON:
+    """The same for whoever owns the state and the patch, which both may be changed on the way."""
+    for operation in patch:
+        _check_there(operation)
+        path, verb = operation.path, operation.verb
+        if len(path) == 1 and verb == "set" and type(state) is dict:
+            state[path[0]] = operation.value
+        elif len(path) == 1 and verb == "append" and type(state.get(path[0])) is list:
+            state[path[0]].extend(_items(operation))
+        else:
+            state = _at(state, path, operation, 0)
+    return state
+
+
+def _items(operation: Operation) -> list[JSON]:
+    """What an `append` brings."""
+    if not isinstance(operation.value, list):
+        raise ValueRefused("What is appended is a list of items", path=pointer(operation.path))
+    return operation.value
+
+
+def _check_there(operation: Operation) -> None:
+    if operation.gone is not None and operation.gone[0] == "pruned":
+        raise NotFound(f"What was written to {pointer(operation.path)} is pruned")
 
 
 def get(state: JSON, path: Path, keys: dict[str, str] | None = None) -> JSON:
@@ -129,11 +184,11 @@ def get(state: JSON, path: Path, keys: dict[str, str] | None = None) -> JSON:
             value = value[_position(value, token, key)]
         except (KeyError, IndexError, TypeError, ValueError):
             raise NotFound(f"There is nothing at {pointer(path[: depth + 1])}") from None
-    return value
+    return value[:] if isinstance(value, Grown) else value
 
 
 def _position(container: JSON, token: str, key: str | None) -> str | int:
-    if not isinstance(container, list):
+    if not isinstance(container, list | Grown):
         return token
     if key is None:
         return _index(token)
@@ -149,8 +204,10 @@ def _index(token: str) -> int:
 
 def _at(state: JSON, path: Path, operation: Operation, depth: int) -> JSON:
     """Rebuild the containers along the path around the changed place."""
+    if isinstance(state, Grown):
+        state = state[:]
     if depth == len(path):
-        return _APPLY[operation.verb](state, operation)
+        return _applied(state, operation)
     token = path[depth]
     last = depth + 1 == len(path)
     if isinstance(state, dict):
@@ -166,81 +223,16 @@ def _at(state: JSON, path: Path, operation: Operation, depth: int) -> JSON:
     raise NotFound(f"There is nothing at {pointer(path[: depth + 1])}")
 
 
+def _applied(old: JSON, operation: Operation) -> JSON:
+    change: Callable[..., JSON] = APPLY[operation.verb]
+    return change(old, operation.value, operation.key, pointer(operation.path))
+
+
 def _without(state: dict[str, JSON], token: str, path: Path) -> JSON:
     if token not in state:
         raise NotFound(f"There is nothing at {pointer(path)} to remove")
     return {name: value for name, value in state.items() if name != token}
 
 
-def _set(_: JSON, operation: Operation) -> JSON:
-    return operation.value
-
-
-def _remove(_: JSON, operation: Operation) -> JSON:
-    raise ValueRefused("Only a key of a dictionary can be removed", path=pointer(operation.path))
-
-
-def _append(old: JSON, operation: Operation) -> JSON:
-    return _listed(old, operation) + _listed(operation.value, operation)
-
-
-def _add(old: JSON, operation: Operation) -> JSON:
-    for number in (old, operation.value):
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise ValueRefused("Only numbers can be added", path=pointer(operation.path))
-    try:
-        return normalise(old + operation.value, pointer(operation.path))
-    except OverflowError:
-        raise ValueRefused("The sum is beyond what a number can hold", path=pointer(operation.path)) from None
-
-
-def _union(old: JSON, operation: Operation) -> JSON:
-    seen = {canonical(item) for item in _listed(old, operation)}
-    new = {canonical(item): item for item in _listed(operation.value, operation)}
-    joined = old + [item for text, item in new.items() if text not in seen]
-    return sorted(joined, key=canonical)
-
-
-def _merge(old: JSON, operation: Operation) -> JSON:
-    items = _merge_items(operation)
-    if operation.key is None:
-        if not isinstance(old, dict):
-            raise ValueRefused("Only a dictionary merges by key", path=pointer(operation.path))
-        return {**old, **items}
-    there = _merge_items(replace(operation, value=_listed(old, operation)))
-    return list({**there, **items}.values())
-
-
-def _merge_items(operation: Operation) -> dict[str, JSON]:
-    """What a merge puts where: by the dictionary's key, or by the items' own key field."""
-    value, key = operation.value, operation.key
-    if key is None and isinstance(value, dict):
-        return value
-    if key is not None and isinstance(value, list):
-        try:
-            return {str(item[key]): item for item in value}
-        except (KeyError, TypeError):
-            pass
-    raise ValueRefused(
-        f"A merge takes a dictionary, or a list of objects with the field {key!r}",
-        path=pointer(operation.path),
-    )
-
-
-def _listed(value: JSON, operation: Operation) -> list[JSON]:
-    if not isinstance(value, list):
-        raise ValueRefused(
-            f"The operation {operation.verb} needs a list here and in its value",
-            path=pointer(operation.path),
-        )
-    return value
-
-
-_APPLY: dict[str, Callable[[JSON, Operation], JSON]] = {
-    "set": _set,
-    "remove": _remove,
-    "append": _append,
-    "add": _add,
-    "union": _union,
-    "merge": _merge,
-}
+def _named(operation: Operation) -> dict[str, JSON]:
+    return merge_items(operation.value, operation.key, pointer(operation.path))

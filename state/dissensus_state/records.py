@@ -27,6 +27,8 @@ class Commit:
 
     `base` is the version its author had read; where that is not the one before, the commit was
     rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
+    `source` says where a patch was taken from that nobody wrote by hand: `{"merge": …}`, `{"revert": …}`,
+    `{"upcast": …}`. `size` counts the characters of the stored patch.
     """
 
     version: int
@@ -43,6 +45,8 @@ class Commit:
     at: int
     schema_version: int
     hash: bytes
+    source: dict[str, JSON] | None = None
+    size: int = field(default=0, compare=False)
 
     @property
     def writes(self) -> tuple[Path, ...]:
@@ -72,6 +76,7 @@ class Commit:
             "at": self.at,
             "schema_version": self.schema_version,
             "hash": self.hash.hex(),
+            "source": self.source,
         }
 
 
@@ -89,6 +94,8 @@ class Change:
     round: int | None = None
     evidence: tuple[JSON, ...] = ()
     key: str | None = None
+    source: dict[str, JSON] | None = None
+    lease: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

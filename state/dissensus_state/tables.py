@@ -1,8 +1,8 @@
 """The database schema, and nothing else.
 
-Every primary key begins with `session_id`, so that a sharded PostgreSQL keeps a session on one
-node. Columns are plain integers, text (canonical JSON where it is structured) and bytes, so that
-both databases store the same. Times are milliseconds since 1970, money is nano-USD.
+Every primary key but that of `tenants` begins with `session_id`, so that a sharded PostgreSQL keeps
+a session on one node. Columns are plain integers, text (canonical JSON where it is structured) and
+bytes, so that both databases store the same. Times are milliseconds since 1970, money is nano-USD.
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ branches = _table(
     _whole("lease_epoch"),
     _text("base_branch", null=True),
     _whole("base_version", null=True),
+    _whole("closed_at", null=True),
+    _whole("watched_until", null=True),
+    _whole("pruned", null=True),
 )
 
 commits = _table(
@@ -91,10 +94,12 @@ commits = _table(
     _whole("at"),
     Column("schema_version", Integer, nullable=False),
     _bytes("hash"),
+    _text("source", null=True),
 )
 Index(
     "ix_commits_key",
     commits.c.session_id,
+    commits.c.branch,
     commits.c.key,
     unique=True,
     sqlite_where=commits.c.key.is_not(None),
@@ -109,6 +114,37 @@ snapshots = _table(
     _whole("version"),
     _whole("size"),
     _bytes("state"),
+    _whole("since", null=True),
+)
+
+tags = _table(
+    "tags",
+    "session_id tag",
+    _whole("session_id"),
+    _text("tag"),
+    _text("branch"),
+    _whole("version"),
+    _text("author"),
+    _whole("at"),
+)
+
+conflicts = _table(
+    "conflicts",
+    "session_id conflict",
+    _whole("session_id"),
+    _whole("conflict"),
+    _text("branch"),
+    _whole("version"),
+    _text("source_branch"),
+    _whole("source_version"),
+    _text("path"),
+    _text("base", null=True),
+    _text("ours", null=True),
+    _text("theirs", null=True),
+    _text("status"),
+    _text("settlement", null=True),
+    _text("settled_by", null=True),
+    _whole("at"),
 )
 
 blobs = _table(
@@ -222,4 +258,13 @@ events = _table(
     _text("branch", null=True),
     _whole("round", null=True),
     _text("body"),
+)
+
+tenants = _table(
+    "tenants",
+    "tenant",
+    Column("tenant", BigInteger, autoincrement=False),
+    _text("name"),
+    _whole("created_at"),
+    UniqueConstraint("name"),
 )

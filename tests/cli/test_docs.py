@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 RUN = {
     "budget": ["budget", "5"],
     "blame": ["blame", "/verdict"],
-    "machine": ["machine", "outage:Outage"],
+    "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
     "db current": ["db", "current", "dissensus.db"],
 }
@@ -76,7 +76,7 @@ def commands(group: click.Group = cli, above: str = "") -> Iterator[tuple[str, c
     for name, command in group.commands.items():
         yield f"{above}{name}", command
         if isinstance(command, click.Group):
-            yield from commands(command, f"{name} ")
+            yield from commands(command, f"{above}{name} ")
 
 
 READING = [
@@ -84,6 +84,7 @@ READING = [
     for name, command in commands()
     if any(option.name == "as_json" for option in command.params)
     and name not in {"rule", "run", "db upgrade"}
+    and not name.startswith("db tenants ")
 ]
 
 

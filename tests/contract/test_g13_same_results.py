@@ -35,6 +35,7 @@ def _told(url: str) -> dict[str, Any]:
                 for row in rows(session, table)
             ]
             for table in tables.metadata.sorted_tables
+            if "session_id" in table.columns
         }
         head, blamed = session.verify().head, session.blame("verdict").as_dict()
         return {**stored, "head": head, "blame": blamed, "replay": session.replay()}

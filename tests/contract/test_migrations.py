@@ -150,14 +150,14 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
     migrations.prepare(database)
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for revision, before, fails in (("0002", "0001", False), ("0003", "0002", True)):
+    for revision, before, fails in (("0003", "0002", False), ("0004", "0003", True)):
         text = BROKEN.format(revision=revision, before=before, fails=fails)
         (folder / "versions" / f"{revision}_next.py").write_text(text)
     monkeypatch.setattr(migrations, "folder", lambda: folder)
     with pytest.raises(Exception, match="no_such_table"):
         migrations.upgrade(database)
-    assert migrations.revision(database) == "0002"
-    assert _tables(database) == {*metadata.tables, VERSION_TABLE, "table_0002"}
+    assert migrations.revision(database) == "0003"
+    assert _tables(database) == {*metadata.tables, VERSION_TABLE, "table_0003"}
 
 
 def _on_the_command_line(url: str, printed: io.StringIO) -> Config:

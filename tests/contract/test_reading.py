@@ -55,6 +55,7 @@ def test_a_commit_says_everything_about_itself(long: Session[Notes]) -> None:
         "evidence": ["seen"],
         "key": None,
         "schema_version": 1,
+        "source": None,
     }
 
 
