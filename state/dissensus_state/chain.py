@@ -9,9 +9,9 @@ from .engines import Work
 from .values import canonical, canonical_of_plain, digest
 
 
-def cited(work: Work, session_id: int, round_: int | None) -> str | None:
+def cited(work: Work, session_id: int, round_: int | None, *, whole: bool = False) -> str | None:
     """The digest of the round that a commit ended, with every recording it cites."""
-    return None if round_ is None else rounds.round_digest(work, session_id, round_)
+    return None if round_ is None else rounds.round_digest(work, session_id, round_, whole=whole)
 
 
 def chained(previous: bytes, patch_digest: str, round_digest: str | None, said: dict[str, Any]) -> bytes:
