@@ -75,8 +75,8 @@ class Statement:
             ValueRefused: one of the databases cannot hold a value, whichever this one is (G13).
         """
         for name, value in values.items():
-            if not _storable(value):
-                raise ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
+            if not _storable(value) or (name in NAMES and not _is_name(name, value)):
+                raise ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
         text, constants = self._texts.get(database.backend) or self._compile(database)
         return text, {**constants, **values} if constants else values
 
@@ -95,6 +95,30 @@ def _storable(value: Any) -> bool:
     if isinstance(value, str):
         return "\x00" not in value and is_unicode(value)
     return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
+NAMES = {
+    "author": 16_000,
+    "agent": 1_000,
+    "agent_": 1_000,
+    "branch": 1_000,
+    "branch_": 1_000,
+    "key": 1_000,
+    "kind": 1_000,
+    "lineage": 1_000,
+    "name": 1_000,
+    "step": 1_000,
+    "transition": 1_000,
+}
+"""Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
+
+_OPTIONAL = frozenset({"branch", "key", "transition"})
+
+
+def _is_name(name: str, value: Any) -> bool:
+    if value is None:
+        return name in _OPTIONAL
+    return isinstance(value, str) and (4 * len(value) <= NAMES[name] or len(value.encode()) <= NAMES[name])
 
 
 def insert(table: sa.Table) -> Statement:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from . import blobs, commits, conflicts, doors, proposals, rounds, snapshots
+from . import blobs, commits, conflicts, doors, intake, proposals, rounds, snapshots
 from .chain import chained, cited
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
@@ -149,6 +149,7 @@ def commit(
         TransitionRefused, InvariantViolated, SchemaRefused: it may not stand.
         ReviewRequired: the round or the transition needs a ruling, and none is bound to it.
     """
+    change = intake.sound_change(change)
     head = current(work, session_id, branch, known, shape)
     done = commits.by_key(work, session_id, change.key) if change.key else None
     if done is not None:

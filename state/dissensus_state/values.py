@@ -60,10 +60,17 @@ def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
     if depth >= MAX_DEPTH:
         raise ValueRefused(f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=path)
     if kind is dict:
-        return {key_of(key, path): normalise(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
+        return _object(value, path, depth)
     if kind is list or kind is tuple:
         return [normalise(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
     return _subclass(value, path, depth)
+
+
+def _object(value: dict[Any, Any], path: str, depth: int) -> dict[str, JSON]:
+    found = {key_of(key, path): normalise(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
+    if len(found) < len(value):
+        raise ValueRefused("Two keys here are one as text", path=path)
+    return found
 
 
 def _subclass(value: Any, path: str, depth: int) -> JSON:
@@ -117,8 +124,15 @@ def _float(value: float, path: str) -> JSON:
 
 
 def canonical(value: JSON) -> str:
-    """The one text of a normalised value (RFC 8785, integers of any size)."""
-    return _standard(value) if _plain(value) else _encode(value)
+    """The one text of a normalised value (RFC 8785, integers of any size).
+
+    Raises:
+        ValueRefused: it is none, so that nothing that was not normalised can be stored by mistake.
+    """
+    try:
+        return _standard(value) if _plain(value) else _encode(value)
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}") from None
 
 
 def _plain(value: JSON) -> bool:
@@ -151,6 +165,8 @@ def _encode(value: JSON) -> str:
 
 def _number(value: float) -> str:
     """A float as ECMAScript writes it (RFC 8785 section 3.2.2.3)."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
     sign, digits, point = _decimal(value)
     if 0 < point <= 21:
         body = digits.ljust(point, "0")
