@@ -7,7 +7,18 @@ from typing import NoReturn
 
 import click
 
-from . import border, checking, databases, demonstration, judging, machines, reading, running
+from . import (
+    border,
+    checking,
+    databases,
+    demonstration,
+    doctor,
+    judging,
+    machines,
+    reading,
+    running,
+    watching,
+)
 from .options import examples
 
 
@@ -51,6 +62,7 @@ for command in (
     reading.diff,
     reading.blame,
     reading.events,
+    watching.watch,
     judging.disagreements,
     judging.rule,
     running.run,
@@ -60,6 +72,7 @@ for command in (
     checking.verify,
     machines.machine,
     databases.db,
+    doctor.doctor,
     demonstration.demo,
 ):
     cli.add_command(command)

@@ -40,19 +40,27 @@ def sessions(data: Data) -> list[Block]:
 
 def log(data: Data) -> list[Block]:
     """The commits, newest first."""
-    rows = [
-        (
-            f"v{item['version']}",
-            when(item["at"]),
-            item["author"],
-            item["transition"] or "-",
-            f"r{item['round']}" if item["round"] else "-",
-            f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
-            clipped(" ".join(item["writes"]), _MOST_PATHS),
-        )
-        for item in data["commits"]
-    ]
+    rows = [_commit(item) for item in data["commits"]]
     return grid("version when author transition round rebased writes", rows, "bold dim cyan")
+
+
+def landed(data: Data) -> list[Block]:
+    """One commit as it lands, with what the log says of it; wide enough for most to stand in columns."""
+    version, at, author, transition, round_, rebased, writes = _commit(data["commit"])
+    row = (f"{version:5}", at, f"{author:12}", f"{transition:12}", f"{round_:4}", rebased, writes)
+    return grid("", [row], "bold dim cyan")
+
+
+def _commit(item: Data) -> tuple[str, ...]:
+    return (
+        f"v{item['version']}",
+        when(item["at"]),
+        item["author"],
+        item["transition"] or "-",
+        f"r{item['round']}" if item["round"] else "-",
+        f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
+        clipped(" ".join(item["writes"]), _MOST_PATHS),
+    )
 
 
 def diff(data: Data) -> list[Block]:

@@ -93,7 +93,7 @@ def blame(
     Raises:
         NotFound: nothing stands at the path in that version.
     """
-    state, _, _ = commits.state_at(work, session_id, branch, version)
+    state = commits.state_at(work, session_id, branch, version)
     value = get(state, path, dict(keys))
     commit = _writer(work, session_id, branch, path, version, canonical(value), dict(keys))
     if commit.round is None:

@@ -47,7 +47,10 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
     """
     if grants is None:
         return
-    made, ruling, bound = _of_round(work, session_id, change)
+    if change.round is None:
+        check_by_hand(grants, change)
+        return
+    made, ruling, bound = _of_round(work, session_id, change.round, change)
     check_proposals(grants, made)
     covered = {parse_path(path) for item in made for path in item.reads}
     check(grants, change.author, "read", [path for path in change.reads if path not in covered])
@@ -59,16 +62,22 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
         check_unruled(grants, change.author, change.patch, made)
 
 
-def _of_round(work: Work, session_id: int, change: Change) -> tuple[Sequence[Proposal], Ruling | None, bool]:
+def check_by_hand(grants: Grants | None, change: Change) -> None:
+    """Raise `Denied` where the author of a change by hand may not make it, or has read too much."""
+    check(grants, change.author, "read", change.reads)
+    check_unruled(grants, change.author, change.patch, ())
+
+
+def _of_round(
+    work: Work, session_id: int, number: int, change: Change
+) -> tuple[Sequence[Proposal], Ruling | None, bool]:
     """The proposals behind a commit, the last ruling on them, and whether it lets this commit pass."""
-    if change.round is None:
-        return (), None, False
-    stored = rounds.proposals_of(work, session_id, change.round)
-    given = rounds.rulings_of(work, session_id, change.round)
+    stored = rounds.proposals_of(work, session_id, number)
+    given = rounds.rulings_of(work, session_id, number)
     made = _proper(stored)
     if not given:
         return made, None, False
-    ruling, base = given[-1], rounds.round_(work, session_id, change.round).base
+    ruling, base = given[-1], rounds.round_(work, session_id, number).base
     bound = (
         ruling.decision in {"uphold", "amend"}
         and change.base == base

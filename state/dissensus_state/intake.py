@@ -18,12 +18,12 @@ from pydantic import BaseModel
 from .errors import SchemaRefused, ValueRefused
 from .patches import Operation, Patch
 from .records import Change, Proposal
-from .values import JSON, MAX_DEPTH, Path, key_of, normalise, pointer
+from .values import JSON, MAX_DEPTH, Path, Where, key_of, normalise, place, pointer
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def plain(value: Any, path: str, depth: int, *, typed: bool = False) -> Any:
+def plain(value: Any, where: Where, depth: int, *, typed: bool = False) -> Any:
     """Models inside a value as data, so that they are checked like anything from outside.
 
     What JSON does not have is refused here: pydantic would make NaN a None, and 1 and "1" one key.
@@ -31,33 +31,35 @@ def plain(value: Any, path: str, depth: int, *, typed: bool = False) -> Any:
     Args:
         typed: The value stands inside a model, whose types say what its keys are.
     """
+    kind = type(value)
+    if kind in _SCALARS or depth > MAX_DEPTH:
+        return normalise(value, where, depth)
     untyped: frozenset[str] = frozenset()
     if isinstance(value, BaseModel):
         untyped, typed = _untyped_fields(type(value)), True
-        value = _dumped(value, path)
-    if type(value) in _SCALARS or depth > MAX_DEPTH:
-        return normalise(value, path, depth)
+        value = _dumped(value, where)
     if isinstance(value, dict):
-        _check_names(value, path, typed=typed)
+        _check_names(value, where, typed=typed)
         return {
-            key: plain(item, f"{path}/{key}", depth + 1, typed=typed and key not in untyped)
+            key: item
+            if type(item) is str and item.isascii()
+            else plain(item, (where, key), depth + 1, typed=typed and key not in untyped)
             for key, item in value.items()
         }
     if isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
-        return [plain(item, f"{path}/{n}", depth + 1, typed=typed) for n, item in enumerate(value)]
+        return [plain(item, (where, n), depth + 1, typed=typed) for n, item in enumerate(value)]
     return value
 
 
-def _check_names(value: dict[Any, Any], path: str, *, typed: bool) -> None:
-    odd = False
-    for key in value:
-        odd = odd or type(key) is not str
-        if not typed:
-            key_of(key, path)
+def _check_names(value: dict[Any, Any], where: Where, *, typed: bool) -> None:
+    odd = [key for key in value if type(key) is not str or not key.isascii()]
+    if not typed:
+        for key in odd:
+            key_of(key, where)
     if odd and len({str(key) for key in value}) < len(value):
-        raise ValueRefused("Two keys here are one as text", path=path)
+        raise ValueRefused("Two keys here are one as text", path=place(where))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -70,14 +72,14 @@ def _is_untyped(annotation: Any) -> bool:
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in {dict, Mapping, typing.Mapping} and len(arguments) == 2:
         return arguments[0] is str and _is_untyped(arguments[1])
-    return annotation in {Any, object, dict} or any(map(_is_untyped, arguments))
+    return annotation in (Any, object, dict) or any(map(_is_untyped, arguments))
 
 
-def _dumped(model: BaseModel, path: str) -> dict[str, Any]:
+def _dumped(model: BaseModel, where: Where) -> dict[str, Any]:
     try:
         return model.model_dump(round_trip=True)
     except ValueError as error:
-        raise ValueRefused(str(error), path=path) from None
+        raise ValueRefused(str(error), path=place(where)) from None
 
 
 def check_keys(items: list[JSON], key: str, path: str) -> None:

@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, doors, proposals, rounds, transitions
+from . import calls, doors, heads, proposals, rounds
 from .calls import Stored
 from .errors import Denied
+from .intake import sound_change
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Journal:
         """
         session, stored = self.session, self._stored.copy()
         with session.writing() as work:
-            if transitions.fence(work, session.session_id, session.branch, self.epoch) != base:
+            if heads.fence(work, session.session_id, session.branch, self.epoch) != base:
                 return None
             again = again_of.round if again_of else None
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
@@ -141,7 +142,7 @@ class Journal:
         with self._writing(round=round_.round) as work:
             self._keep(work, round_, made, outcomes)
             commit, head = self.session.commit_in(
-                work, replace(change, round=round_.round), None if recorded else ruling
+                work, replace(sound_change(change), round=round_.round), None if recorded else ruling
             )
             proposals.settle_proposals(work, self.session.session_id, round_.round, dissent, "accepted")
             proposals.move_round(work, self.session.session_id, round_.round, "committed")
@@ -197,7 +198,7 @@ class Journal:
         session = self.session
         try:
             with session.writing(**context) as work:
-                transitions.fence(work, session.session_id, session.branch, self.epoch)
+                heads.fence(work, session.session_id, session.branch, self.epoch)
                 yield work
         except Denied as error:
             session.record("denied", error.as_dict(), round_=context.get("round"))

@@ -42,6 +42,12 @@ def append_by_key(session: Session[Notes], upto: int) -> None:
         _say(number)
 
 
+def watch(session: Session[Notes], after: int) -> None:
+    """Tell the version of every commit after one, as it comes."""
+    for commit in session.watch(after):
+        _say(commit.version)
+
+
 def half_a_commit(session: Session[Inquiry], _: int) -> None:
     """Write everything of a commit, but never end its transaction."""
     to_judging(session)
@@ -65,6 +71,7 @@ def _say(what: object) -> None:
 TASKS: dict[str, tuple[Callable[[Session[Any], int], None], type[SharedState]]] = {
     "append": (append, Notes),
     "append_by_key": (append_by_key, Notes),
+    "watch": (watch, Notes),
     "half_a_commit": (half_a_commit, Inquiry),
 }
 
