@@ -90,8 +90,14 @@ class Statement:
         for name, value in values.items():
             kind = type(value)
             if kind is str:
-                if "\x00" in value or not (value.isascii() or is_unicode(value)):
+                if (
+                    "\x00" in value
+                    or not (value.isascii() or is_unicode(value))
+                    or (len(value) > _SHORT_NAME and len(value.encode()) > NAMES.get(name, _ANY))
+                ):
                     raise _refused(name, value)
+            elif name in NAMES and (value is not None or name not in _OPTIONAL):
+                raise _refused(name, value)
             elif kind is int:
                 if not _LEAST <= value <= _MOST:
                     raise _refused(name, value)
@@ -130,7 +136,26 @@ def _storable(value: Any) -> bool:
 
 
 def _refused(name: str, value: Any) -> ValueRefused:
-    return ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
+    return ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
+
+
+NAMES = {
+    "author": 16_000,
+    "agent": 1_000,
+    "agent_": 1_000,
+    "branch": 1_000,
+    "branch_": 1_000,
+    "key": 1_000,
+    "kind": 1_000,
+    "lineage": 1_000,
+    "name": 1_000,
+    "step": 1_000,
+    "transition": 1_000,
+}
+"""Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
+
+_OPTIONAL = frozenset({"branch", "key", "transition"})
+_SHORT_NAME, _ANY = 250, 2**31
 
 
 def insert(table: sa.Table) -> Statement:
