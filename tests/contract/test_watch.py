@@ -174,11 +174,10 @@ def test_a_commit_that_was_rolled_back_is_never_seen(notes: Session[Notes]) -> N
 
 def test_watching_never_waits_for_a_writer_that_holds_the_branch(notes: Session[Notes]) -> None:
     write(notes, 2)
-    with notes.writing() as work:
+    with ThreadPoolExecutor(1) as pool, notes.writing() as work:
         heads.read(work, notes.session_id, notes.branch)
-        with ThreadPoolExecutor(1) as pool:
-            watched = pool.submit(versions, notes, 0, timeout=0.5)
-            assert watched.result(PATIENCE) == [1, 2]
+        watched = pool.submit(versions, notes, 0, timeout=0.5)
+        assert watched.result(PATIENCE) == [1, 2]
 
 
 def test_a_watch_ends_when_nothing_comes_for_the_time_given(notes: Session[Notes]) -> None:
@@ -230,7 +229,7 @@ def test_a_version_that_is_gone_is_an_error_and_no_gap(notes: Session[Notes]) ->
 
 def test_a_history_that_was_put_back_is_an_error_and_no_silence(notes: Session[Notes]) -> None:
     write(notes, 2)
-    stream = notes.watch()
+    stream = notes.watch(timeout=5)
     here = branches.c.session_id == notes.session_id
     with notes.writing() as work:
         work.run(Statement(sa.update(branches).where(here).values(head=1)))
@@ -241,11 +240,14 @@ def test_a_history_that_was_put_back_is_an_error_and_no_silence(notes: Session[N
 def test_a_watch_ends_with_the_last_commit_of_a_branch_that_is_closed(notes: Session[Notes]) -> None:
     write(notes, 2)
     close = sa.update(branches).where(branches.c.session_id == notes.session_id).values(closed_at=1)
-    with watching(notes, 0) as got:
-        has(got, 2)
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        live = pool.submit(versions, notes, 0, timeout=2 * PATIENCE)
+        time.sleep(0.2)
         with notes.writing() as work:
             work.run(Statement(close))
-    assert versions(notes, 0) == [1, 2]
+        assert live.result() == versions(notes, 0, timeout=2 * PATIENCE) == [1, 2]
+    assert time.monotonic() - began < PATIENCE
 
 
 def test_each_of_several_watchers_gets_everything(notes: Session[Notes]) -> None:
