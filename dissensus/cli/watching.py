@@ -53,9 +53,8 @@ def watch(
     """
     from .data import place
 
-    with opened_session(database, session) as found:
-        if branch is not None:
-            found.branch = branch
+    with opened_session(database, session) as main:
+        found = main if branch is None else main.on(branch)
         head = found.head
         after = head if start is None else _before(start, head, found.branch)
         until = None if limit is None else after + limit
