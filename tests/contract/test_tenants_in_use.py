@@ -67,6 +67,7 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "versions": lambda session: list(session.versions()),
     "verify": lambda session: session.verify(),
     "replay": lambda session: session.replay(),
+    "watch": lambda session: list(session.watch(-1, timeout=0)),
     "rounds": lambda session: session.rounds(),
     "round": lambda session: session.round(1),
     "events": lambda session: session.events(),
