@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from . import commits
 from .engines import Row, Statement, Work
 from .errors import LeaseLost, NotFound
 from .growing import settled
-from .patches import Operation, Patch, grow
+from .patches import Patch, grow
 from .records import Commit
 from .shapes import Shape, SharedState
 from .snapshots import Kept
@@ -84,13 +83,8 @@ class Head(NamedTuple):
         self, version: int, hash_: bytes, state: JSON, typed: SharedState | None, patch: Patch, size: int
     ) -> Head:
         """The head with this state, which a patch of so many characters has made of it."""
-        touched = self.touched | changed(patch)
+        touched = self.touched | commits.changed(patch)
         return Head(version, hash_, state, typed, self.kept, self.grown + size, touched)
-
-
-def changed(patch: Iterable[Operation]) -> set[str]:
-    """The fields that a patch changes otherwise than by adding items."""
-    return {item.path[0] for item in patch if item.path and not commits.adds_only(item)}
 
 
 def read(work: Work, session_id: int, branch: str) -> Branch:
