@@ -20,7 +20,7 @@ from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
 from .patches import Operation, Patch, patch_from_json
 from .tables import blobs
-from .values import JSON, bounded, canonical, digest, parse, parse_list, pointer
+from .values import JSON, bounded, canonical, canonical_of_plain, digest, parse, parse_list, pointer
 
 LARGE = 64 * 1024
 """From this length of its canonical text on, a value is stored by digest."""
@@ -152,7 +152,7 @@ def stowed(patch: Patch) -> Stowed:
         headers.append(header)
         if large is not None:
             aside.append((bytes.fromhex(header[2]), large))
-    return Stowed(bounded(f"[{','.join(texts)}]"), digest(canonical(headers)).hex(), tuple(aside))
+    return Stowed(bounded(f"[{','.join(texts)}]"), digest(canonical_of_plain(headers)).hex(), tuple(aside))
 
 
 def keep(work: Work, session_id: int, made: Stowed) -> None:

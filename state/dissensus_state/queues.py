@@ -110,7 +110,7 @@ class Line:
             if len(batch) == 1:
                 batch[0].outcome = self._one(batch[0])
                 return
-            with session.writing() as work:
+            with session.database.writing() as work:
                 outcomes, head, _ = transitions.decide_all(
                     work, session.session_id, session.branch, self.head, session.shape,
                     [item.change for item in batch],
@@ -127,7 +127,7 @@ class Line:
         session = item.session
         if not item.alone and (made := self._in_one_exchange(item)) is not None:
             return made
-        with session.writing() as work:
+        with session.database.writing() as work:
             commit, head = session.commit_in(work, item.change, item.ruling)
         self.remember(head)
         return commit
