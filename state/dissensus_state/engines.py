@@ -360,6 +360,13 @@ def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:
     return InMemory(url) if in_memory else OnFile(url)
 
 
+_NEXT_STEPS = {
+    "42501": "Log in as a role that may do that: the tables' owner, or one that was given the right",
+    "55P03": "End what holds the tables, and do it again",
+}
+"""What to do where PostgreSQL says no: SQLSTATEs of missing rights and of a lock that did not come."""
+
+
 def translate(error: Exception, name: str, *, writing: bool = False) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
@@ -380,4 +387,5 @@ def translate(error: Exception, name: str, *, writing: bool = False) -> Database
         return DatabaseFailed(
             f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
         )
-    return DatabaseFailed(f"{name}: {said}{nothing}")
+    then = _NEXT_STEPS.get(getattr(cause, "sqlstate", None) or "", "")
+    return DatabaseFailed(f"{name}: {said}{nothing}", next_step=then)
