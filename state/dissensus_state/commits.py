@@ -33,6 +33,16 @@ _patches = Statement(
     .order_by(commits.c.version)
 )
 _patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
+_sourced = Statement(
+    sa.select(*columns)
+    .where(
+        *here,
+        commits.c.version > sa.bindparam("after"),
+        commits.c.version <= sa.bindparam("upto"),
+        commits.c.source.is_not(None),
+    )
+    .order_by(commits.c.version)
+)
 _by_key = Statement(sa.select(*columns).where(*here, commits.c.key == sa.bindparam("key")))
 _by_round = Statement(sa.select(*columns).where(*here, commits.c.round == sa.bindparam("round")))
 
@@ -99,6 +109,13 @@ def commit(work: Work, session_id: int, branch: str, version: int) -> Commit:
     for found in between(work, session_id, branch, version - 1, version):
         return found
     raise NotFound(f"There is no version {version}", branch=branch)
+
+
+def with_source(work: Work, session_id: int, branch: str, upto: int) -> Iterator[Commit]:
+    """The commits up to a version whose patch was taken from somewhere: merges, reverts, lifted states."""
+    for part in _parts(lineage(work, session_id, branch), -1, upto):
+        rows = work.all(_sourced, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
+        yield from (commit_of(work, session_id, row) for row in rows)
 
 
 def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:

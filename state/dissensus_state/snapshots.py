@@ -114,7 +114,7 @@ def take(
 ) -> Kept:
     """Keep a version as the next step of its chain, or as the first of a new one."""
     goes_on = kept.waste <= kept.whole and all(name in state for name in touched)
-    last = kept if goes_on and _stands(work, session_id, branch, kept) else None
+    last = kept if goes_on and _stands(work, session_id, branch, version, kept) else None
     made = step(state, last, touched)
     text = canonical(made)
     since = version if last is None else last.since
@@ -167,14 +167,19 @@ def _due(whole: int) -> int:
     return max(MIN_BYTES, min(whole // 8, MAX_BYTES))
 
 
-def _stands(work: Work, session_id: int, branch: str, kept: Kept) -> bool:
-    """Whether the last step is still there: somebody may have redacted what it held."""
-    if kept.version == 0:
-        return True
-    return any(
-        work.one(_newest, session_id=session_id, branch=seg.branch, first=kept.version, last=kept.version)
-        for seg in lineage_of(work, session_id, branch)
-    )
+def _stands(work: Work, session_id: int, branch: str, version: int, kept: Kept) -> bool:
+    """Whether the last step that we know is still the last one there is.
+
+    Somebody may have redacted what it held, and another process may have taken one since.
+    """
+    for segment in reversed(lineage_of(work, session_id, branch)):
+        first, last = segment.after + 1, min(version, segment.upto)
+        if first > last:
+            continue
+        found = work.one(_newest, session_id=session_id, branch=segment.branch, first=first, last=last)
+        if found is not None:
+            return bool(found[0] == kept.version)
+    return kept.version == 0
 
 
 def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> list[Step]:
