@@ -24,8 +24,9 @@ from pathlib import Path
 
 import pytest
 
+from appending import Settings
 from elle import Report, check
-from list_append import Ran, Settings, run
+from list_append import Ran, run
 from mutations import MUTATIONS
 
 PANELS = {"4 processes of 2 threads": (4, 2), "8 processes": (8, 1)}

@@ -156,7 +156,7 @@ MUTATIONS: dict[str, Mutation] = {
         backends=BOTH,
     ),
     "no comparison": Mutation(
-        "The head is moved without a look at what it was; what holds then is the lock, or the key of a version",
+        "The head is moved without a look at what it was; the lock holds, or the key of a version",
         lambda: _rewritten(NO_COMPARISON),
         backends=BOTH,
     ),
