@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -41,6 +42,9 @@ _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
 
 _NEVER_ASCII_ABOVE = "\ud7ff"
+
+_ODD_NUMBER = re.compile(r"[0-9](?:\.0(?![0-9])|e[-+0-9])")
+_ODD_KEY = re.compile("[\ud800-\U0010ffff]")
 
 _ALIKE_FROM, _ALIKE_BELOW = 1e-4, 1e16
 """Between these Python writes a float that is no whole number as ECMAScript does."""
@@ -138,6 +142,11 @@ def _float(value: float, where: Where) -> JSON:
     return value
 
 
+def canonical_of_plain(value: JSON) -> str:
+    """The same for a value that is known to have neither floats nor odd keys."""
+    return _standard(value)
+
+
 def _standard(value: JSON) -> str:
     """What the standard encoder writes; by itself it would make its C part anew for each value."""
     return "".join(_made(value, 0)) if _made is not None else _encoder.encode(value)
@@ -145,7 +154,13 @@ def _standard(value: JSON) -> str:
 
 def canonical(value: JSON) -> str:
     """The one text of a normalised value (RFC 8785, integers of any size)."""
-    return _standard(value) if _plain(value) else _encode(value)
+    text = _standard(value)
+    return text if _alike(text) or _plain(value) else _encode(value)
+
+
+def _alike(text: str) -> bool:
+    """Whether nothing in a text could be a number or a key that RFC 8785 writes otherwise, or elsewhere."""
+    return _ODD_NUMBER.search(text) is None and (text.isascii() or _ODD_KEY.search(text) is None)
 
 
 def _plain(value: JSON) -> bool:
