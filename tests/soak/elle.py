@@ -106,7 +106,7 @@ def _keep(folder: Path, done: Ran, report: Report) -> None:
 
 
 def _tell(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is a program
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
