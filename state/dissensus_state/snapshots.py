@@ -17,7 +17,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from .blobs import pack, unpack_text
-from .engines import Statement, Work, insert_absent
+from .engines import Row, Statement, Work, insert_absent
 from .errors import Tampered, located
 from .growing import Grown
 from .lineages import Segment
@@ -156,6 +156,20 @@ def _stands(work: Work, session_id: int, branch: str, kept: Kept) -> bool:
 
 def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> list[Step]:
     """The steps that the newest one at or before a version stands on, in order."""
+    found = _last(work, session_id, lineage, version)
+    if found is None:
+        return []
+    since = found[0] if found[1] is None else found[1]
+    return list(_steps(work, session_id, lineage, since, found[0]))
+
+
+def newest(work: Work, session_id: int, branch: str, version: int) -> int:
+    """The newest step at or before a version, whoever took it; 0 where there is none."""
+    found = _last(work, session_id, lineage_of(work, session_id, branch), version)
+    return 0 if found is None else int(found[0])
+
+
+def _last(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> Row | None:
     for segment in reversed(lineage):
         last = min(version, segment.upto)
         if last <= segment.after:
@@ -164,9 +178,8 @@ def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int)
             _newest, session_id=session_id, branch=segment.branch, first=segment.after + 1, last=last
         )
         if found is not None:
-            since = found[0] if found[1] is None else found[1]
-            return list(_steps(work, session_id, lineage, since, found[0]))
-    return []
+            return found
+    return None
 
 
 def stored(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> dict[int, Step]:

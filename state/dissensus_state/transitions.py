@@ -322,8 +322,18 @@ def _set_head(work: Work, session_id: int, branch: str, expected: int, made: Com
 def _kept(work: Work, session_id: int, branch: str, head: Head) -> Head:
     if head.grown < head.kept.due or head.version == 0:
         return head
+    if snapshots.newest(work, session_id, branch, head.version) > head.kept.version:
+        head = _caught_up(work, session_id, branch, head)
+        if head.grown < head.kept.due:
+            return head
     kept = snapshots.take(work, session_id, branch, head.version, head.state, head.kept, head.touched)
     return head._replace(kept=kept, grown=0, touched=frozenset())
+
+
+def _caught_up(work: Work, session_id: int, branch: str, head: Head) -> Head:
+    """A head that knows of the snapshot which another process has taken meanwhile."""
+    there = commits.restore(work, session_id, branch, head.version)
+    return head._replace(kept=there.kept, grown=there.grown, touched=there.touched)
 
 
 def decide_all(
