@@ -14,9 +14,8 @@ import sqlalchemy as sa
 from . import admission, blobs, commits, conflicts, doors, heads, proposals, rounds, snapshots
 from .blobs import Stowed
 from .chain import chained, cited
-from .engines import Database, Statement, Work, insert
+from .engines import Database, Statement, Work, insert, insert_absent
 from .errors import (
-    BranchClosed,
     Conflict,
     Denied,
     DissensusError,
@@ -35,7 +34,7 @@ from .tables import commits as commits_table
 from .values import JSON, canonical, pointer
 
 _insert_commit = insert(commits_table)
-_insert_branch = insert(branches)
+_insert_branch = insert_absent(branches)
 _move_head = Statement(
     announced(
         sa.update(branches)
@@ -113,8 +112,12 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
 def open_branch(
     work: Work, session_id: int, branch: str, head: int, hash_: bytes, base: tuple[str, int] | None = None
 ) -> None:
-    """Write down a new branch at a version; `base` is what it is forked from."""
-    work.run(
+    """Write down a new branch at a version; `base` is what it is forked from.
+
+    Raises:
+        Conflict: there is a branch of that name.
+    """
+    made = work.run(
         _insert_branch,
         session_id=session_id,
         branch=branch,
@@ -127,6 +130,8 @@ def open_branch(
         watched_until=None,
         pruned=None,
     )
+    if made != 1:
+        raise Conflict(f"There is a branch {branch!r} already", next_step="Choose another name", retry=False)
 
 
 def commit(
@@ -204,8 +209,7 @@ def decide(
     done = commits.by_key(work, session_id, branch, change.key) if change.key else None
     if done is not None:
         return admission.check_repeated(done, change)
-    if found.closed_at is not None:
-        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
+    heads.check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
         conflicts.check(change, unseen(change.base), head.version)
