@@ -81,7 +81,7 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "tag": lambda session: session.tag("first", 0),
     "remove_tag": lambda session: session.remove_tag("first"),
     "tags": lambda session: session.tags(),
-    "merge": lambda session: session.merge("main", author="ana"),
+    "merge": lambda session: session.merge("other", author="ana"),
     "conflicts": lambda session: session.conflicts(),
     "settle": lambda session: session.settle(1, "ours", author="ana"),
     "revert": lambda session: session.revert(1, author="ana"),
@@ -99,6 +99,11 @@ def test_a_guessed_number_of_another_tenants_session_is_to_us_like_one_that_nobo
         with theirs.transaction("scout", "gather") as tx:
             tx.append("findings", Finding(text="The valve was open"))
         theirs.record("note", {"of": "theirs"})
+        theirs.tag("first", 0)
+        for session in (theirs.fork("other"), theirs):
+            with session.transaction("scout", "gather") as tx:
+                tx.merge("answers", {"why": session.branch})
+        theirs.merge("other", author="ana")
         Journal(theirs).begin("gather", 1, [intent()])
         before = _told(globex.database, theirs.session_id)
         answers = [
