@@ -104,7 +104,7 @@ def test_a_guessed_number_of_another_tenants_session_is_to_us_like_one_that_nobo
             with session.transaction("scout", "gather") as tx:
                 tx.merge("answers", {"why": session.branch})
         theirs.merge("other", author="ana")
-        Journal(theirs).begin("gather", 1, [intent()])
+        Journal(theirs).begin("gather", theirs.head, [intent()])
         before = _told(globex.database, theirs.session_id)
         answers = [
             _answer(
