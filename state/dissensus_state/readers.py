@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from . import blame as blames
 from . import branches, calls, commits, heads, history, queues, rounds, verify
@@ -58,6 +58,12 @@ class Reader(Generic[StateT]):
     def session_id(self) -> int:
         """The number under which the database keeps it."""
         return self.info.session_id
+
+    def on(self, branch: str) -> Self:
+        """The same session on another branch; `NotFound` where there is none of that name."""
+        other = type(self)(self.database, self.info, self._shape, branch)
+        _ = other.head
+        return other
 
     @property
     def shape(self) -> Shape:
@@ -132,9 +138,14 @@ class Reader(Generic[StateT]):
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
 
-    def diff(self, before: int, after: int | None = None) -> list[diffs.Difference]:
-        """What differs between two versions (None: the head), path by path."""
-        return diffs.diff(self.raw(before), self.raw(after), self.info.keys)
+    def diff(self, before: int, after: int | None = None, *, of: str | None = None) -> list[diffs.Difference]:
+        """What differs between two versions (None: the head), path by path.
+
+        Args:
+            of: The branch that `before` is a version of; this one where None.
+        """
+        origin = self if of is None else self.on(of)
+        return diffs.diff(origin.raw(before), self.raw(after), self.info.keys)
 
     def blame(self, path: str, version: int | None = None) -> blames.Blame:
         """Who wrote the value at a path, from which reads and reasoning, under which ruling."""

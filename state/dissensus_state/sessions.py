@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
@@ -153,13 +153,7 @@ class Session(Reader[StateT]):
 
     # Branches
 
-    def on(self, branch: str) -> Session[StateT]:
-        """The same session on another branch; `NotFound` where there is none of that name."""
-        other = type(self)(self.database, self.info, self._shape, branch)
-        _ = other.head
-        return other
-
-    def fork(self, name: str, version: int | None = None, *, author: str = "user") -> Session[StateT]:
+    def fork(self, name: str, version: int | None = None, *, author: str = "user") -> Self:
         """Begin a branch at a version (None: the head), and go on there; nothing is copied.
 
         Raises:
