@@ -90,8 +90,14 @@ class Statement:
         for name, value in values.items():
             kind = type(value)
             if kind is str:
-                if "\x00" in value or not (value.isascii() or is_unicode(value)):
+                if (
+                    "\x00" in value
+                    or not (value.isascii() or is_unicode(value))
+                    or (len(value) > _SHORT_NAME and len(value.encode()) > NAMES.get(name, _ANY))
+                ):
                     raise _refused(name, value)
+            elif name in NAMES and (value is not None or name not in _OPTIONAL):
+                raise _refused(name, value)
             elif kind is int:
                 if not _LEAST <= value <= _MOST:
                     raise _refused(name, value)
@@ -130,7 +136,26 @@ def _storable(value: Any) -> bool:
 
 
 def _refused(name: str, value: Any) -> ValueRefused:
-    return ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
+    return ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
+
+
+NAMES = {
+    "author": 16_000,
+    "agent": 1_000,
+    "agent_": 1_000,
+    "branch": 1_000,
+    "branch_": 1_000,
+    "key": 1_000,
+    "kind": 1_000,
+    "lineage": 1_000,
+    "name": 1_000,
+    "step": 1_000,
+    "transition": 1_000,
+}
+"""Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
+
+_OPTIONAL = frozenset({"branch", "key", "transition"})
+_SHORT_NAME, _ANY = 250, 2**31
 
 
 def insert(table: sa.Table) -> Statement:
@@ -335,6 +360,13 @@ def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:
     return InMemory(url) if in_memory else OnFile(url)
 
 
+_NEXT_STEPS = {
+    "42501": "Log in as a role that may do that: the tables' owner, or one that was given the right",
+    "55P03": "End what holds the tables, and do it again",
+}
+"""What to do where PostgreSQL says no: SQLSTATEs of missing rights and of a lock that did not come."""
+
+
 def translate(error: Exception, name: str, *, writing: bool = False) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
@@ -355,4 +387,5 @@ def translate(error: Exception, name: str, *, writing: bool = False) -> Database
         return DatabaseFailed(
             f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
         )
-    return DatabaseFailed(f"{name}: {said}{nothing}")
+    then = _NEXT_STEPS.get(getattr(cause, "sqlstate", None) or "", "")
+    return DatabaseFailed(f"{name}: {said}{nothing}", next_step=then)

@@ -30,9 +30,9 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 4000
 """Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
 
-_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
 _in_c: Any = getattr(json.encoder, "c_make_encoder", None)
-_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, True))
+_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, False))
 
 _TOO_LONG = 10**MAX_DIGITS
 
@@ -81,12 +81,15 @@ def normalise(value: Any, where: Where = "", depth: int = 0) -> JSON:
     if depth >= MAX_DEPTH:
         raise ValueRefused(f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=place(where))
     if kind is dict:
-        return {
+        found = {
             key if type(key) is str and key.isascii() else key_of(key, where): item
             if type(item) is str and item.isascii()
             else normalise(item, (where, key), depth + 1)
             for key, item in value.items()
         }
+        if len(found) < len(value):
+            raise ValueRefused("Two keys here are one as text", path=place(where))
+        return found
     if kind is list or kind is tuple:
         return [normalise(item, (where, n), depth + 1) for n, item in enumerate(value)]
     return _subclass(value, where, depth)
@@ -153,9 +156,16 @@ def _standard(value: JSON) -> str:
 
 
 def canonical(value: JSON) -> str:
-    """The one text of a normalised value (RFC 8785, integers of any size)."""
-    text = _standard(value)
-    return text if _alike(text) or _plain(value) else _encode(value)
+    """The one text of a normalised value (RFC 8785, integers of any size).
+
+    Raises:
+        ValueRefused: it is none, so that nothing that was not normalised can be stored by mistake.
+    """
+    try:
+        text = _standard(value)
+        return text if _alike(text) or _plain(value) else _encode(value)
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}") from None
 
 
 def _alike(text: str) -> bool:
@@ -193,6 +203,8 @@ def _encode(value: JSON) -> str:
 
 def _number(value: float) -> str:
     """A float as ECMAScript writes it (RFC 8785 section 3.2.2.3)."""
+    if not math.isfinite(value):
+        raise ValueError(f"{value} is not a JSON number")
     sign, digits, point = _decimal(value)
     if 0 < point <= 21:
         body = digits.ljust(point, "0")
