@@ -42,6 +42,7 @@ class Journal:
     def __init__(self, session: Session[Any]) -> None:
         self.session = session
         self.epoch = session.take_lease()
+        session.migrate()  # a round and all its proposals are in one shape of the state
         self.sent: set[tuple[int, str, int]] = set()
         self._stored = Stored()
 

@@ -8,23 +8,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
 from . import blame as blames
-from . import calls, commits, history, rounds, transitions, verify
+from . import calls, commits, history, lifting, rounds, transitions, verify
 from . import diff as diffs
 from . import replay as replays
 from .engines import Database, Statement, Work, insert
 from .errors import Conflict, Denied, NotFound, Refused, located
+from .evolution import AUTHOR
 from .records import Account, Budget, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
-from .shapes import Shape, SharedState
+from .shapes import Shape, SharedState, shape_of
 from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, parse_path, store
+from .values import JSON, normalise, parse_path, store
 
 StateT = TypeVar("StateT", bound=SharedState)
+OtherT = TypeVar("OtherT", bound=SharedState)
 ResultT = TypeVar("ResultT")
 
 MAIN = "main"
@@ -91,7 +93,7 @@ class Session(Generic[StateT]):
     @property
     def remembered(self) -> transitions.Head:
         """The newest head that this object has seen; the database may be further."""
-        return self._head or self.current()
+        return transitions.lifted(self._head, self._shape) if self._head else self.current()
 
     # Reading
 
@@ -102,26 +104,52 @@ class Session(Generic[StateT]):
             return transitions.read_head(work, self.session_id, self.branch)[0]
 
     def current(self) -> transitions.Head:
-        """The head with its state, brought forward from what is remembered."""
+        """The head with its state in the schema's shape, brought forward from what is remembered."""
         with self.reading() as work:
             head = transitions.current(work, self.session_id, self.branch, self._head, self._shape)
         self.remember(head)
-        return head
+        return transitions.lifted(head, self._shape)
 
     @property
     def state(self) -> StateT:
         """The state at the head; it shares nothing with what commits are checked on."""
         return cast(StateT, self.shape.typed(self.current().state))
 
-    def at(self, version: int) -> StateT:
-        """The state at a version, as the schema's model."""
-        return cast(StateT, self.shape.typed(self.raw(version)))
+    @overload
+    def at(self, version: int) -> StateT: ...
+    @overload
+    def at(self, version: int, schema: type[OtherT]) -> OtherT: ...
+    def at(self, version: int, schema: type[SharedState] | None = None) -> SharedState:
+        """The state at a version, lifted to the schema's shape.
 
-    def raw(self, version: int | None = None) -> JSON:
-        """The state at a version (None: the head) as it is stored."""
+        Args:
+            schema: An older class of the schema, to see the state in the shape of that time.
+
+        Raises:
+            SchemaNewer: the version was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+        """
+        shape = self.shape if schema is None else shape_of(schema)
+        return shape.typed(self._lifted(version, shape))
+
+    def raw(self, version: int | None = None, *, lifted: bool = False) -> JSON:
+        """The state at a version (None: the head) as it is stored, or lifted to the schema's shape."""
+        if lifted:
+            return self._lifted(version, self.shape)
         with self.reading(version=version) as work:
             number = self._version(work, version)
             return commits.state_at(work, self.session_id, self.branch, number)[0]
+
+    def _lifted(self, version: int | None, shape: Shape) -> JSON:
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.lifted_at(work, self.session_id, self.branch, number, shape)
+
+    def schema_version(self, version: int | None = None) -> int:
+        """The schema version that a version (None: the head) is stored in."""
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.schema_version(work, self.session_id, self.branch, number)
 
     def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
         """The newest commits, newest first; `before` a version turns the page."""
@@ -135,14 +163,21 @@ class Session(Generic[StateT]):
             return commits.commit(work, self.session_id, self.branch, version)
 
     def diff(self, before: int, after: int | None = None) -> list[diffs.Difference]:
-        """What differs between two versions (None: the head), path by path."""
-        return diffs.diff(self.raw(before), self.raw(after), self.info.keys)
+        """What differs between two versions (None: the head) as they are stored, path by path.
+
+        A list that merges by another key in one than in the other is compared by position.
+        """
+        with self.reading(version=before) as work:
+            there = (self.session_id, self.branch)
+            old, one = lifting.stored_at(work, *there, self._version(work, before))
+            new, other = lifting.stored_at(work, *there, self._version(work, after))
+            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
 
     def blame(self, path: str, version: int | None = None) -> blames.Blame:
         """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
         with self.reading(path=path) as work:
             number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number, self.info.keys)
+            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
 
     def replay(self) -> replays.Replay:
         """Rebuild every version from the history; `Diverged` names the first that differs."""
@@ -259,6 +294,34 @@ class Session(Generic[StateT]):
     ) -> tuple[Commit, transitions.Head]:
         """The same inside an open transaction; the caller remembers the head once it is durable."""
         return transitions.commit(work, self.session_id, self.branch, self._head, self.shape, change, ruling)
+
+    def migrate(self, author: str = AUTHOR, evidence: Iterable[JSON] = ()) -> Commit | None:
+        """Lift the head to this schema's version by a commit of its own; None where it is there already.
+
+        The first write does the same by itself.
+
+        Args:
+            author: Who the history names.
+            evidence: What invariants may ask for that were kept by evidence.
+
+        Raises:
+            SchemaNewer: the head was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+            InvariantViolated: the lifted state breaks a rule of the schema.
+        """
+        given = tuple(normalise(item) for item in evidence)
+        with self.reading() as work:
+            head = transitions.current(work, self.session_id, self.branch, self._head, self.shape)
+        if head.schema_version == self.shape.version:
+            self.remember(head)
+            return None
+        with self.writing() as work:
+            head = transitions.current(work, self.session_id, self.branch, head, self.shape)
+            made, head = transitions.migrate(
+                work, self.session_id, self.branch, head, self.shape, author, given
+            )
+        self.remember(head)
+        return made
 
     def refuse(self, change: Change, error: Denied | Refused) -> None:
         """Put a denied or refused attempt into the history (G6)."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from . import blobs, commits, conflicts, proposals, rounds, snapshots
+from . import blobs, commits, conflicts, evolution, lifting, proposals, rounds, snapshots
 from .chain import chained, cited
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, FieldMissing, LeaseLost, NotFound, ReviewRequired
@@ -21,6 +21,7 @@ from .records import Change, Commit, Ruling
 from .shapes import Shape, SharedState, rules_for
 from .tables import branches
 from .tables import commits as commits_table
+from .upcasting import check_known, lift
 from .values import JSON, canonical, pointer
 
 _insert_commit = insert(commits_table)
@@ -55,6 +56,7 @@ _take_lease = Statement(
 class Head:
     """A branch at its newest version, in memory: the stored state, the typed one, and the chain.
 
+    `schema_version` is that of the stored state; where it is not the schema's, nothing is typed.
     `grown` counts the characters of the patches since the last snapshot, which had `snapshot`
     characters: when the first outweighs the second the next snapshot is due.
     """
@@ -62,6 +64,7 @@ class Head:
     version: int
     hash: bytes
     state: JSON
+    schema_version: int
     typed: SharedState | None = None
     grown: int = 0
     snapshot: int = 0
@@ -91,22 +94,60 @@ def fence(work: Work, session_id: int, branch: str, epoch: int) -> int:
 
 
 def current(work: Work, session_id: int, branch: str, known: Head | None, shape: Shape | None) -> Head:
-    """The head as it is now, brought forward from what was known of it."""
+    """The head as it is now and as it is stored, brought forward from what was known of it.
+
+    Raises:
+        SchemaNewer: it was written under a newer version of the schema.
+    """
     version, hash_ = read_head(work, session_id, branch)
     if known is None or known.version > version:
         state, size, grown = commits.state_at(work, session_id, branch, version)
-        known = Head(version, hash_, state, None, grown, size)
+        number = lifting.schema_version(work, session_id, branch, version)
+        known = Head(version, hash_, state, number, None, grown, size)
     for commit in commits.between(work, session_id, branch, known.version, version):
-        known = _advanced(known, commit.version, commit.hash, commit.patch, shape, 0)
-    if shape is not None and known.typed is None:
-        known = replace(known, typed=shape.typed(known.state))
+        known = _advanced(known, commit, shape)
+    if shape is not None:
+        check_known(shape, known.schema_version)
+        if known.typed is None and known.schema_version == shape.version:
+            known = replace(known, typed=shape.typed(known.state))
     return known
 
 
-def _advanced(head: Head, version: int, hash_: bytes, patch: Patch, shape: Shape | None, size: int) -> Head:
-    state = apply(head.state, patch)
-    typed = shape.advance(head.typed, state, patch) if shape and head.typed is not None else None
-    return replace(head, version=version, hash=hash_, state=state, typed=typed, grown=head.grown + size)
+def _advanced(head: Head, commit: Commit, shape: Shape | None) -> Head:
+    state, number = apply(head.state, commit.patch), commit.schema_version
+    same = head.schema_version == number
+    typed = shape.advance(head.typed, state, commit.patch) if shape and head.typed and same else None
+    return replace(
+        head, version=commit.version, hash=commit.hash, state=state, schema_version=number, typed=typed
+    )
+
+
+def lifted(head: Head, shape: Shape | None) -> Head:
+    """A head in the schema's shape, to be read; what is stored stays as it is until `migrate`."""
+    if shape is None or head.schema_version == shape.version:
+        return head
+    state = lift(shape, head.state, head.schema_version)
+    return replace(head, state=state, schema_version=shape.version, typed=shape.typed(state))
+
+
+def migrate(
+    work: Work,
+    session_id: int,
+    branch: str,
+    head: Head,
+    shape: Shape,
+    author: str = evolution.AUTHOR,
+    evidence: Sequence[JSON] = (),
+) -> tuple[Commit | None, Head]:
+    """Lift a head of an older schema version by a commit of its own; none where it is there already."""
+    if head.schema_version == shape.version:
+        return None, head
+    change, state, typed = evolution.migration(
+        shape, head.state, head.schema_version, head.version, author, evidence
+    )
+    after = replace(head, state=state, schema_version=shape.version, typed=typed)
+    lifting.follow(work, session_id, shape)
+    return _append(work, session_id, branch, head, after, change, shape.version)
 
 
 def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, author: str) -> Head:
@@ -128,8 +169,9 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
         pruned=None,
     )
     change = Change(author=author, patch=patch, base=-1)
-    empty = Head(-1, b"", {})
-    first = _append(work, session_id, branch, empty, Head(0, b"", state, typed), change, shape.version)[1]
+    empty = Head(-1, b"", {}, shape.version)
+    opened = replace(empty, state=state, typed=typed)
+    first = _append(work, session_id, branch, empty, opened, change, shape.version)[1]
     return replace(first, grown=0, snapshot=len(canonical(state)))
 
 
@@ -145,6 +187,7 @@ def commit(
 
     Raises:
         Conflict: a commit that the change has not seen touches what it read or wrote.
+        SchemaNewer, UpcastFailed: the head is of a newer schema version, or cannot be lifted to this.
         Denied: it writes outside of what its author or its transition may.
         TransitionRefused, InvariantViolated, SchemaRefused: it may not stand.
         ReviewRequired: the round or the transition needs a ruling, and none is bound to it.
@@ -154,8 +197,10 @@ def commit(
     if done is not None:
         return _repeated(done, change), head
     _check_base(change, head)
+    _, head = migrate(work, session_id, branch, head, shape)
     if change.base < head.version:
         unseen = list(commits.between(work, session_id, branch, change.base, head.version))
+        change, unseen = evolution.seen(change, unseen, shape.version)
         conflicts.check(change, unseen, head.version)
     check_rights(change.author, change.writes, touched(change.patch))
     after, transition = _after(head, shape, change)

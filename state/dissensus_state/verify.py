@@ -13,6 +13,7 @@ from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
 from .errors import Conflict, DissensusError, Tampered
+from .evolution import check_migration, keeps_values
 from .patches import Patch, apply
 from .records import Change, Commit, Proposal, Round, Ruling
 from .shapes import Shape
@@ -58,12 +59,17 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked and holds: `versions` commits up to the hash of the head."""
+    """What was checked and holds: `versions` commits up to the hash of the head.
+
+    `other_schema` of them were written under another version of the schema than the one given, so
+    that its rules were not asked about them.
+    """
 
     versions: int
     rounds: int
     head: str
     rules_checked: bool
+    other_schema: int = 0
 
 
 def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None) -> Verified:
@@ -80,18 +86,25 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     known: list[Commit] = []
     state: JSON = {}
     previous = b""
+    whole = True
     for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
         _check_hash(work, session_id, commit, previous, texts[commit.version])
         _check_admission(commit, known)
-        _check_review(work, session_id, commit, shape)
-        state = _check_state(commit, state, kept)
+        of_its_time = shape if shape and shape.version == commit.schema_version else None
+        _check_review(work, session_id, commit, of_its_time)
+        before, state = state, _check_state(commit, state, kept)
+        whole = whole and keeps_values(commit.patch)
+        check_migration(
+            commit, known[-1].schema_version if known else None, before, state, shape, whole=whole
+        )
         previous = commit.hash
         known.append(commit)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, kept, len(known))
     ended = sum(commit.round is not None for commit in known)
-    return Verified(len(known), ended, previous.hex(), shape is not None)
+    others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
+    return Verified(len(known), ended, previous.hex(), shape is not None, others)
 
 
 def _read(stored: Iterator[Commit]) -> Iterator[Commit]:
