@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import click
 
-from . import border, checking, databases, demonstration, judging, machines, reading, running
+from . import border, checking, databases, demonstration, evolving, judging, machines, reading, running
 from .options import examples
 
 
@@ -59,6 +59,7 @@ for command in (
     checking.replay,
     checking.verify,
     machines.machine,
+    evolving.schema,
     databases.db,
     demonstration.demo,
 ):

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from .delta import delta
-from .errors import DissensusError, Tampered, UpcastFailed
+from .errors import DissensusError, Refused, Tampered, UpcastFailed
 from .growing import settled
 from .machine import check_invariant
 from .patches import Patch
 from .records import UPCAST, Change, Commit, is_migration
 from .shapes import Shape, SharedState
-from .upcasting import lift
+from .upcasting import USERS_ERRORS, lift
 from .values import JSON, canonical
 
 AUTHOR = "schema"
@@ -62,8 +62,19 @@ def migration(
 
 def check_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ()) -> None:
     """Hold a lifted state to every invariant; it stands for the state before as well."""
+    for error in broken_rules(shape, typed, evidence):
+        raise error
+
+
+def broken_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ()) -> list[Exception]:
+    """The refusals of the invariants that do not hold, and what those raise that cannot tell."""
+    broken: list[Exception] = []
     for names, rule in shape.invariants:
-        check_invariant(rule, names, typed, typed, evidence)
+        try:
+            check_invariant(rule, names, typed, typed, evidence)
+        except (Refused, *USERS_ERRORS) as error:
+            broken.append(error)
+    return broken
 
 
 def seen(change: Change, unseen: list[Commit], version: int) -> tuple[Change, list[Commit]]:

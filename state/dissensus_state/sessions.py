@@ -95,6 +95,10 @@ class Session(Generic[StateT]):
         """The newest head that this object has seen; the database may be further."""
         return transitions.lifted(self._head, self._shape) if self._head else self.current()
 
+    def on(self, branch: str) -> Session[StateT]:
+        """The same session on another of its branches."""
+        return Session(self.database, self.info, self._shape, branch)
+
     # Reading
 
     @property
