@@ -20,7 +20,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, TypeVar
 
-from .errors import DissensusError, LinkMissing, NotFound, Refused, SchemaNewer, UpcastFailed
+from .errors import DissensusError, LinkMissing, NotFound, Refused, SchemaNewer, UpcastFailed, ValueRefused
 from .growing import settled
 from .patches import get
 from .shapes import Shape, SharedState
@@ -137,25 +137,25 @@ def _state(value: JSON, upcast: str, what: str) -> dict[str, JSON]:
 def _step(upcast: Upcast, state: JSON, version: int) -> JSON:
     name = f"{version} -> {version + 1}"
     try:
-        result = normalise(_state(upcast(copied(state)), name, "What the upcaster returns"))
-    except UpcastFailed:
-        raise
-    except DissensusError as error:
-        path = error.context.get("path") or "/"
-        raise UpcastFailed(
-            f"What the upcaster of version {version} makes cannot be stored: {error.message}",
-            upcast=name,
-            path=path,
-            value=_value_at(state, path),
-        ) from error
-    except USERS_ERRORS as error:
+        made = upcast(copied(state))
+    except (DissensusError, *USERS_ERRORS) as error:
         raise UpcastFailed(
             f"The upcaster of version {version} raised {type(error).__name__}: {str(error)[:MAX_SHOWN]}",
             upcast=name,
             path="/",
             value=shown(state),
         ) from error
-    return result
+    made = _state(made, name, f"What the upcaster of version {version} returns")
+    try:
+        return normalise(made)
+    except ValueRefused as error:
+        path = error.context.get("path") or "/"
+        raise UpcastFailed(
+            f"What the upcaster of version {version} returns cannot be stored: {error.message}",
+            upcast=name,
+            path=path,
+            value=_value_at(made, path),
+        ) from error
 
 
 def _refuse(error: Refused, shape: Shape, lifted: JSON, version: int) -> NoReturn:
@@ -186,7 +186,7 @@ def _value_at(state: JSON, path: str) -> str | None:
 def shown(value: JSON) -> str:
     """The beginning of a value's text, for an error."""
     try:
-        text = canonical(value)
-    except (TypeError, ValueError, AttributeError, RecursionError):
-        text = repr(type(value))
+        text = canonical(normalise(value))
+    except ValueRefused:
+        text = ascii(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…"
