@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import Conflict, Denied, LeaseLost, NotFound, Refused
-from dissensus_state.journal import Outcome
+from dissensus_state.journal import Outcome, unknown
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
@@ -54,9 +54,10 @@ def _open(run: Run, step: Step) -> Running:
     before = run.current
     last = run.journal.last_round() if before is None else before.round
     if last is not None and last.step == step.name and not last.settled:
-        if not _outdated(run, last):
+        outdated = run.journal.close_outdated(last)
+        if outdated is None:
             return _taken_up(run, step, last)
-        last = _closed(run, last)
+        last = outdated
     repeated = last if last is not None and last.step == step.name and _repeats(last) else None
     running = _begun(run, step, repeated)
     if repeated is not None and before is not None:
@@ -98,21 +99,6 @@ def _note(run: Run, repeated: Round | None) -> str | None:
     if repeated.status == "retried":
         note = run.journal.rulings(repeated)[-1].clarification
     return note and str(note).replace("\x00", "\ufffd")  # PostgreSQL holds no U+0000 in a plain text
-
-
-def _outdated(run: Run, left: Round) -> bool:
-    """Whether a round was begun under an older schema: its proposals speak of another shape."""
-    session = run.journal.session
-    return session.schema_version(left.base) != session.shape.version
-
-
-def _closed(run: Run, left: Round) -> Round:
-    """Settle such a round as void; what was in flight is charged in full, as after any stop."""
-    sent = [call for call in run.journal.calls(left) if call.status == "sent"]
-    lost = [replace(call, status="unknown", cost=call.reserved) for call in sent]
-    run.journal.settle(lost)
-    why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
-    return run.journal.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
 
 
 def _taken_up(run: Run, step: Step, left: Round) -> Running:
@@ -211,11 +197,6 @@ def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
     except Denied as error:
         running.outcomes.append(Outcome("denied", {"agent": agent.name, **error.as_dict()}))
         return error
-
-
-def unknown(call: Call) -> Outcome:
-    """What the history says of a call that was in flight when its worker went away."""
-    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
 
 
 def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Call) -> Proposal:

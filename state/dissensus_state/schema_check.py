@@ -99,11 +99,8 @@ def try_schema(store: Store, schema: type[SharedState], *, history: bool = False
 
 def _session(work: Work, info: SessionInfo, shape: Shape, *, history: bool) -> Iterator[Tried]:
     for branch, head, _ in work.all(_branches, session_id=info.session_id):
-        versions = {head}
-        if history:
-            eras = work.all(_eras, session_id=info.session_id, branch=branch)
-            versions.update(version for era in eras for version in era)
-        for version in sorted(versions):
+        eras = work.all(_eras, session_id=info.session_id, branch=branch) if history else ()
+        for version in sorted({head, *(version for era in eras for version in era)}):
             yield _tried(work, info, shape, branch, version, is_head=version == head)
 
 
