@@ -71,7 +71,7 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
     head = session.remembered
     while True:
         try:
-            requests, reads = _requests(session, step, head.state, head.version, note)
+            requests, reads = _requests(session, step, head.plain, head.version, note)
         except (NotFound, LookupError):  # a prompt may ask for what only a newer version has
             if session.current().version == head.version:
                 raise
@@ -83,7 +83,7 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
         ]
         begun = run.journal.begin(step.name, head.version, intents, repeated, note)
         if begun is not None:
-            return Running(step, begun[0], head.state, requests, reads, begun[1])
+            return Running(step, begun[0], head.plain, requests, reads, begun[1])
         head = session.current()
 
 

@@ -122,7 +122,7 @@ async def _following(run: Run, running: Running, after: After) -> str:
     if running.ending == "again":
         return _reading_node(running.step.name)
     if running.ending == "committed":
-        return _node(after(running.step.name, run.journal.session.remembered.typed))
+        return _node(after(running.step.name, run.journal.session.remembered_state))
     if running.ending == "rejected":
         return _node(after(running.step.name, await aside(lambda: run.journal.session.state)))
     return END

@@ -7,7 +7,18 @@ from typing import NoReturn
 
 import click
 
-from . import border, checking, databases, demonstration, evolving, judging, machines, reading, running
+from . import (
+    border,
+    checking,
+    databases,
+    demonstration,
+    doctor,
+    evolving,
+    judging,
+    machines,
+    reading,
+    running,
+)
 from .options import examples
 
 
@@ -61,6 +72,7 @@ for command in (
     machines.machine,
     evolving.schema,
     databases.db,
+    doctor.doctor,
     demonstration.demo,
 ):
     cli.add_command(command)

@@ -7,15 +7,20 @@ hash chain covers: the value can go for good (erasure) and the chain still verif
 from __future__ import annotations
 
 import base64
+import threading
 import zlib
+from collections.abc import Iterator, Sequence
+from json.encoder import encode_basestring
+from typing import NamedTuple
 
 import sqlalchemy as sa
+import zstandard
 
 from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
 from .patches import Operation, Patch, patch_from_json
 from .tables import blobs
-from .values import JSON, bounded, canonical, digest, parse, parse_list
+from .values import JSON, bounded, canonical, digest, parse, parse_list, pointer
 
 LARGE = 64 * 1024
 """From this length of its canonical text on, a value is stored by digest."""
@@ -25,7 +30,12 @@ MAX_UNPACKED = 256 * 1024 * 1024
 SHORT = 120
 """Up to this length a literal piece of a request stands in the request itself."""
 
-_PLAIN, _DEFLATED = b"\x00", b"\x01"
+_PLAIN, _DEFLATED, _ZSTANDARD = b"\x00", b"\x01", b"\x02"
+
+_LEVEL = 3
+
+_own = threading.local()
+"""A compressor is not to be used by two threads at once."""
 
 _insert = insert_absent(blobs)
 _select = Statement(
@@ -39,10 +49,12 @@ _all = Statement(
 
 
 def pack(data: bytes) -> bytes:
-    """Deflate where that helps; the first byte says whether it did."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
-    smaller = packer.compress(data) + packer.flush()
-    return _DEFLATED + smaller if len(smaller) < len(data) else _PLAIN + data
+    """Compress where that helps; the first byte says how."""
+    packer: zstandard.ZstdCompressor | None = getattr(_own, "packer", None)
+    if packer is None:
+        packer = _own.packer = zstandard.ZstdCompressor(level=_LEVEL)
+    smaller = packer.compress(data)
+    return _ZSTANDARD + smaller if len(smaller) < len(data) else _PLAIN + data
 
 
 def unpack(data: bytes) -> bytes:
@@ -50,14 +62,31 @@ def unpack(data: bytes) -> bytes:
     kind, body = bytes(data[:1]), bytes(data[1:])
     if kind == _PLAIN:
         return body
+    plain = _UNPACK[kind](body) if kind in _UNPACK else None
+    if plain is None:
+        raise Tampered("Stored bytes cannot be unpacked")
+    return plain
+
+
+def _inflated(body: bytes) -> bytes | None:
     unpacker = zlib.decompressobj(-15)
     try:
         plain = unpacker.decompress(body, MAX_UNPACKED)
     except zlib.error:
-        plain = None
-    if kind != _DEFLATED or plain is None or not unpacker.eof:
-        raise Tampered("Stored bytes cannot be unpacked")
-    return plain
+        return None
+    return plain if unpacker.eof else None
+
+
+def _decompressed(body: bytes) -> bytes | None:
+    try:
+        if not 0 <= zstandard.frame_content_size(body) <= MAX_UNPACKED:
+            return None
+        return zstandard.ZstdDecompressor().decompress(body, allow_extra_data=False)
+    except zstandard.ZstdError:
+        return None
+
+
+_UNPACK = {_DEFLATED: _inflated, _ZSTANDARD: _decompressed}
 
 
 def put(work: Work, session_id: int, text: str) -> bytes:
@@ -102,30 +131,83 @@ def dereference(text: str) -> bytes:
         raise Tampered(f"{text[:64]!r} refers to nothing") from None
 
 
-def stow(work: Work, session_id: int, patch: Patch) -> str:
-    """The text of a patch as it is stored, its large values kept aside by digest.
+class Stowed(NamedTuple):
+    """A patch as it is stored: its text, the digest that the chain covers, and what is kept aside."""
+
+    text: str
+    digest: str
+    aside: tuple[tuple[bytes, str], ...] = ()
+
+
+def stowed(patch: Patch) -> Stowed:
+    """How a patch is stored, its large values by digest.
 
     Raises:
         ValueRefused: a value, or the patch without its large values, is over `values.MAX_BYTES`.
     """
-    return bounded(canonical([_stowed(work, session_id, operation) for operation in patch]))
+    texts, headers, aside = [], [], []
+    for operation in patch:
+        text, header, large = _stowed(operation)
+        texts.append(text)
+        headers.append(header)
+        if large is not None:
+            aside.append((bytes.fromhex(header[2]), large))
+    return Stowed(bounded(f"[{','.join(texts)}]"), digest(canonical(headers)).hex(), tuple(aside))
 
 
-def _stowed(work: Work, session_id: int, operation: Operation) -> JSON:
-    plain = operation.to_json()
-    if len(plain) < 3 or _short(plain[2]):
-        return plain
-    text = bounded(canonical(plain[2]), plain[1])
-    if len(text) < LARGE:
-        return plain
-    return [plain[0], plain[1], reference(put(work, session_id, text)), operation.key, "blob"]
+def keep(work: Work, session_id: int, made: Stowed) -> None:
+    """Keep the large values of a patch."""
+    for name, text in made.aside:
+        work.run(_insert, session_id=session_id, digest=name, data=pack(text.encode()))
 
 
-def _short(value: JSON) -> bool:
-    """Whether a look tells that the value is small, without writing its text."""
-    if isinstance(value, str):
-        return len(value) < LARGE // 8
-    return not isinstance(value, list | dict)
+def stow(work: Work, session_id: int, patch: Patch) -> str:
+    """The text of a patch as it is stored, its large values kept aside by digest."""
+    made = stowed(patch)
+    keep(work, session_id, made)
+    return made.text
+
+
+def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:
+    """The text of an operation, its header, and its value's text where that is large."""
+    verb, key, place = operation.verb, operation.key, pointer(operation.path)
+    if operation.gone is not None or verb == "remove":
+        plain = operation.to_json()
+        return canonical(plain), header(plain), None
+    text = bounded(canonical(operation.value), place)
+    name = digest(text)
+    said = [verb, place, name.hex(), key]
+    if len(text) >= LARGE:
+        return canonical([verb, place, reference(name), key, "blob"]), said, text
+    tail = f",{canonical(key)}" if key else ""
+    return f'["{verb}",{encode_basestring(place)},{text}{tail}]', said, None
+
+
+def header(item: JSON) -> list[JSON]:
+    """What the chain covers of a stored operation: verb, place, digest of the value, key.
+
+    It stays as it was when the value goes for good. Raises `Tampered` where this is no operation.
+    """
+    match item:
+        case ["remove", place]:
+            return ["remove", place, None, None]
+        case [verb, place, str(name), key, "blob"]:
+            return [verb, place, dereference(name).hex(), key]
+        case [verb, place, _, key, "redacted" | "pruned", str(name)]:
+            return [verb, place, dereference(name).hex(), key]
+        case [verb, place, value]:
+            return [verb, place, digest(canonical(value)).hex(), None]
+        case [verb, place, value, str(key)]:
+            return [verb, place, digest(canonical(value)).hex(), key]
+    raise Tampered(f"{canonical(item)[:80]} is no operation")
+
+
+def patch_digest(text: str) -> str:
+    """The digest of a stored patch that the chain covers; `Tampered` where the text is not canonical."""
+    items = parse_list(text)
+    if canonical(items) != text:
+        raise Tampered("A stored patch is not in its canonical form")
+    return digest(canonical([header(item) for item in items])).hex()
 
 
 def stow_texts(work: Work, session_id: int, request: JSON, kept: set[bytes]) -> JSON:
@@ -151,12 +233,20 @@ def fetch(work: Work, session_id: int, stored: str) -> Patch:
     return patch_from_json([_fetched(work, session_id, item) for item in parse_list(stored)])
 
 
+def fetch_all(work: Work, session_id: int, texts: Sequence[str]) -> Iterator[Operation]:
+    """The operations of many stored patches, read at once."""
+    for items in parse_list(f"[{','.join(texts)}]"):
+        yield from patch_from_json([_fetched(work, session_id, item) for item in items])
+
+
 def _fetched(work: Work, session_id: int, item: JSON) -> JSON:
-    match item:
-        case [verb, path, str(name), key, "blob"]:
-            value = parse(get(work, session_id, dereference(name)))
-            return [verb, path, value, key] if key else [verb, path, value]
-    return item
+    if not (isinstance(item, list) and len(item) == 5 and item[4] == "blob"):
+        return item
+    verb, path, name, key, _ = item
+    if not isinstance(name, str):
+        raise Tampered(f"{canonical(item)[:80]} refers to nothing")
+    value = parse(get(work, session_id, dereference(name)))
+    return [verb, path, value, key] if key else [verb, path, value]
 
 
 def check(work: Work, session_id: int) -> None:

@@ -2,39 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from . import rounds
 from .engines import Work
-from .records import Commit
 from .values import canonical, digest
 
 
-def cited(work: Work, session_id: int, made: Commit) -> str | None:
+def cited(work: Work, session_id: int, round_: int | None) -> str | None:
     """The digest of the round that a commit ended, with every recording it cites."""
-    return None if made.round is None else rounds.round_digest(work, session_id, made.round)
+    return None if round_ is None else rounds.round_digest(work, session_id, round_)
 
 
-def chained(previous: bytes, made: Commit, stored: str, round_digest: str | None) -> bytes:
+def chained(previous: bytes, patch_digest: str, round_digest: str | None, said: dict[str, Any]) -> bytes:
     """The hash of a commit: over the one before, and over everything the commit says.
 
-    The patch enters as the digest of its stored text, where large values stand by their own
-    digests.
+    The patch enters by the digests of its values, so that one can be taken away for good and the chain
+    still verifies.
+
+    Args:
+        patch_digest: As `blobs.stowed` gives it.
+        said: The fields of the commit, but for `patch` and `hash`.
     """
-    said = [
+    source = said.get("source")
+    parts = [
         previous.hex(),
-        made.branch,
-        made.version,
-        made.author,
-        made.transition,
-        made.round,
+        said["branch"],
+        said["version"],
+        said["author"],
+        said["transition"],
+        said["round"],
         round_digest,
-        made.base,
-        made.isolation,
-        list(made.reads),
-        digest(stored).hex(),
-        list(made.evidence),
-        made.key,
-        made.at,
-        made.schema_version,
-        *([] if made.source is None else [made.source]),
+        said["base"],
+        said["isolation"],
+        list(said["reads"]),
+        patch_digest,
+        list(said["evidence"]),
+        said["key"],
+        said["at"],
+        said["schema_version"],
+        *([] if source is None else [source]),
     ]
-    return digest(canonical(said))
+    return digest(canonical(parts))

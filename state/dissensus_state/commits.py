@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from . import blobs, snapshots
 from .engines import Row, Statement, Work
 from .errors import NotFound
-from .patches import apply
+from .lineages import BEYOND, Segment, lineage
+from .patches import Operation, fold
 from .records import Commit
+from .snapshots import Kept
 from .tables import commits
-from .values import JSON, canonical, parse_list, parse_object
+from .values import JSON, parse_list, parse_object
 
 columns = [column for column in commits.c if column.name != "session_id"]
 here = (
@@ -24,14 +27,17 @@ _range = Statement(
     .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
     .order_by(commits.c.version)
 )
-_by_key = Statement(
-    sa.select(*columns).where(
-        commits.c.session_id == sa.bindparam("session_id"), commits.c.key == sa.bindparam("key")
-    )
+_patches = Statement(
+    sa.select(commits.c.version, commits.c.patch)
+    .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
+    .order_by(commits.c.version)
 )
+_patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
+_by_key = Statement(sa.select(*columns).where(*here, commits.c.key == sa.bindparam("key")))
 _by_round = Statement(sa.select(*columns).where(*here, commits.c.round == sa.bindparam("round")))
-BEYOND = 2**62
-"""Past every version there will ever be."""
+
+_PAGE = 2000
+"""How many patches are read at once, so that a long history is never whole in memory as text."""
 
 
 def commit_of(work: Work, session_id: int, row: Row) -> Commit:
@@ -69,13 +75,23 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
         schema_version=schema_version,
         hash=bytes(hash_),
         source=None if source is None else parse_object(source),
+        size=len(patch),
     )
 
 
 def between(work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND) -> Iterator[Commit]:
-    """The commits with `after < version <= upto`, oldest first."""
-    rows = work.all(_range, session_id=session_id, branch=branch, after=after, upto=upto)
-    return (commit_of(work, session_id, row) for row in rows)
+    """The commits of a branch and of what it was forked from with `after < version <= upto`, oldest first."""
+    for part in _parts(lineage(work, session_id, branch), after, upto):
+        rows = work.all(_range, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
+        yield from (commit_of(work, session_id, row) for row in rows)
+
+
+def _parts(segments: tuple[Segment, ...], after: int, upto: int) -> Iterator[Segment]:
+    """The parts of these segments that lie in a range."""
+    for branch, low, high in segments:
+        part = Segment(branch, max(low, after), min(high, upto))
+        if part.after < part.upto:
+            yield part
 
 
 def commit(work: Work, session_id: int, branch: str, version: int) -> Commit:
@@ -85,36 +101,101 @@ def commit(work: Work, session_id: int, branch: str, version: int) -> Commit:
     raise NotFound(f"There is no version {version}", branch=branch)
 
 
-def by_key(work: Work, session_id: int, key: str) -> Commit | None:
-    """The commit with this idempotency key."""
-    row = work.one(_by_key, session_id=session_id, key=key)
-    return None if row is None else commit_of(work, session_id, row)
+def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:
+    """The text of a commit's patch, stored under this very branch."""
+    row = work.one(_patch, session_id=session_id, branch=branch, version=version)
+    if row is None:
+        raise NotFound(f"There is no version {version}", branch=branch)
+    return str(row[0])
+
+
+def by_key(work: Work, session_id: int, branch: str, key: str) -> Commit | None:
+    """The commit of a branch, or of what it was forked from, with this idempotency key."""
+    for segment in lineage(work, session_id, branch):
+        row = work.one(_by_key, session_id=session_id, branch=segment.branch, key=key)
+        if row is not None and row[1] <= segment.upto:
+            return commit_of(work, session_id, row)
+    return None
 
 
 def by_round(work: Work, session_id: int, branch: str, round_: int) -> Commit | None:
     """The commit that a round ended in."""
-    row = work.one(_by_round, session_id=session_id, branch=branch, round=round_)
-    return None if row is None else commit_of(work, session_id, row)
+    for segment in lineage(work, session_id, branch):
+        row = work.one(_by_round, session_id=session_id, branch=segment.branch, round=round_)
+        if row is not None and row[1] <= segment.upto:
+            return commit_of(work, session_id, row)
+    return None
 
 
-def state_at(work: Work, session_id: int, branch: str, version: int) -> tuple[JSON, int, int]:
-    """The state at a version: the nearest snapshot and what came after it, folded.
+SAID = tuple(column.name for column in commits.c if column.name not in {"session_id", "patch", "hash"})
+"""The fields of a commit that the chain covers as they are."""
 
-    Returns:
-        The state, the size of the snapshot or of version 0 that it grew from, and how much was folded
-        onto it (both in characters).
+
+class Restored(NamedTuple):
+    """A version's state, which is the caller's to change, and how it was put together.
+
+    `kept` is the chain of snapshots it stands on, `grown` the characters of the patches folded onto
+    them, `touched` the fields that these changed otherwise than by adding items.
     """
-    found = snapshots.nearest(work, session_id, branch, version)
-    start, state, size = found or (-1, {}, 0)
-    rows = work.all(_range, session_id=session_id, branch=branch, after=start, upto=version)
-    folded, reached = 0, start
-    for row in rows:
-        state = apply(state, blobs.fetch(work, session_id, row[8]))
-        if row[1] == 0:
-            size = len(canonical(state))
-        else:
-            folded += len(row[8])
-        reached = row[1]
-    if reached != version:
-        raise NotFound(f"There is no version {version}", branch=branch)
-    return state, size, folded
+
+    state: JSON
+    kept: Kept
+    grown: int
+    touched: frozenset[str]
+
+
+def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
+    """The state at a version: the chain of snapshots before it and what came after, folded.
+
+    Raises:
+        NotFound: there is no such version, or what it was made of is pruned.
+    """
+    segments = lineage(work, session_id, branch)
+    steps = snapshots.chain(work, session_id, segments, version)
+    first = None if steps and steps[0].since != 0 else _initial(work, session_id, segments)
+    found = snapshots.restored(steps, first)
+    if found is None:
+        first = first or _initial(work, session_id, segments)
+        found = first, snapshots.initial(first, 0)
+    state, kept = found
+    grown, touched = 0, set()
+    for patches in _pages(work, session_id, segments, kept.version, version):
+        grown += sum(map(len, patches))
+        operations = list(blobs.fetch_all(work, session_id, patches))
+        touched |= {item.path[0] for item in operations if item.path and not adds_only(item)}
+        state = fold(state, operations)
+    return Restored(state, kept, grown, frozenset(touched))
+
+
+def state_at(work: Work, session_id: int, branch: str, version: int) -> JSON:
+    """The state at a version, which is the caller's to change."""
+    return restore(work, session_id, branch, version).state
+
+
+def adds_only(operation: Operation) -> bool:
+    """Whether an operation adds items to a field and does nothing else."""
+    return operation.verb == "append" and len(operation.path) == 1
+
+
+def _initial(work: Work, session_id: int, segments: tuple[Segment, ...]) -> JSON:
+    """The state of version 0."""
+    for texts in _pages(work, session_id, segments, -1, 0):
+        return fold({}, blobs.fetch_all(work, session_id, texts))
+    raise NotFound("There is no version 0", branch=segments[-1].branch)
+
+
+def _pages(
+    work: Work, session_id: int, segments: tuple[Segment, ...], after: int, upto: int
+) -> Iterator[list[str]]:
+    """The stored patches of a range, a page at a time; every version must be there."""
+    reached = after
+    for part in _parts(segments, after, upto):
+        while reached < part.upto:
+            last = min(reached + _PAGE, part.upto)
+            rows = work.all(_patches, session_id=session_id, branch=part.branch, after=reached, upto=last)
+            if not rows or rows[-1][0] - reached != len(rows):
+                raise NotFound(f"There is no version {upto}", branch=segments[-1].branch)
+            reached = rows[-1][0]
+            yield [row[1] for row in rows]
+    if reached != upto:
+        raise NotFound(f"There is no version {upto}", branch=segments[-1].branch)

@@ -54,7 +54,13 @@ def _contested(ours: Patch, theirs: Patch) -> Iterable[Path]:
 
 
 def _commute(a: Operation, b: Operation) -> bool:
-    return a.verb == b.verb and a.verb in COMMUTING and a.path == b.path
+    same = a.verb == b.verb and a.verb in COMMUTING and a.path == b.path
+    return same and (a.verb != "fold" or (a.key == b.key and not _ordered(a)))
+
+
+def _ordered(operation: Operation) -> bool:
+    """Whether a merge of the user's own declares that its order matters."""
+    return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
 
 
 def _shared(a: Operation, b: Operation) -> Iterable[Path]:

@@ -2,37 +2,32 @@
 
 Statements are written in SQLAlchemy Core and compiled once for each database; what runs in the hot
 path is then the driver's own cursor with a prepared text. Every driver error is translated here,
-at one border.
-
-SQLite: one writer connection per process, `BEGIN IMMEDIATE`, WAL, `synchronous=FULL` (one flush a
-commit), and only the writer moves the WAL into the file. PostgreSQL: a pool of connections; the
-lock on the branch's row orders the writers.
+at one border. The connections are in `sqlite` and in `postgresql`.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path as FilePath
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
-from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from .errors import DatabaseFailed, DiskFull, DissensusError, ValueRefused
+from .errors import DatabaseFailed, DiskFull, ValueRefused
+from .sqlite import InMemory, OnFile
+from .sqlite_files import BUSY_SECONDS
 from .values import is_unicode
+
+if TYPE_CHECKING:
+    from .postgresql import Pooled
 
 Row = Sequence[Any]
 Parameters = Mapping[str, Any]
-
-BUSY_SECONDS = 120
-CONNECT_SECONDS = 10
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -60,41 +55,64 @@ def read_url(url: str) -> URL:
 
 
 class Statement:
-    """A Core statement, compiled once for each database, with parameters by name."""
+    """A Core statement, compiled once for each database; its parameters are given by name."""
 
     __slots__ = ("_core", "_texts")
 
     def __init__(self, core: sa.ClauseElement | dict[str, sa.ClauseElement]) -> None:
         self._core = core
-        self._texts: dict[str, tuple[str, Parameters]] = {}
+        self._texts: dict[str, _Text] = {}
 
-    def bound(self, database: Database, values: Parameters) -> tuple[str, Parameters]:
-        """The SQL text for this database, and the values with the statement's own constants.
+    def bound(self, database: Database, values: Parameters) -> tuple[str, list[Any]]:
+        """The SQL text for this database, and the values in the order in which it asks for them.
 
         Raises:
             ValueRefused: one of the databases cannot hold a value, whichever this one is (G13).
         """
         for name, value in values.items():
-            if not _storable(value):
-                raise ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
-        text, constants = self._texts.get(database.backend) or self._compile(database)
-        return text, {**constants, **values} if constants else values
+            kind = type(value)
+            if kind is str:
+                if "\x00" in value or not (value.isascii() or is_unicode(value)):
+                    raise _refused(name, value)
+            elif kind is int:
+                if not _LEAST <= value <= _MOST:
+                    raise _refused(name, value)
+            elif not (value is None or kind is bytes or _storable(value)):
+                raise _refused(name, value)
+        text, names, constants = self._texts.get(database.backend) or self._compile(database)
+        if constants:
+            values = {**constants, **values}
+        return text, [values[name] for name in names]
 
-    def _compile(self, database: Database) -> tuple[str, Parameters]:
+    def _compile(self, database: Database) -> _Text:
         core = self._core[database.backend] if isinstance(self._core, dict) else self._core
         compiled = cast(SQLCompiler, core.compile(dialect=database.compiler))
         constants = {
             name: parameter.value for name, parameter in compiled.binds.items() if not parameter.required
         }
-        self._texts[database.backend] = str(compiled), constants
-        return self._texts[database.backend]
+        text = _Text(str(compiled), tuple(compiled.positiontup or ()), constants)
+        self._texts[database.backend] = text
+        return text
+
+
+class _Text(NamedTuple):
+    sql: str
+    names: tuple[str, ...]
+    constants: Parameters
+
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 def _storable(value: Any) -> bool:
     """Whether both databases hold it: PostgreSQL's texts have no U+0000, their integers 64 bits."""
     if isinstance(value, str):
         return "\x00" not in value and is_unicode(value)
-    return not isinstance(value, int) or -(2**63) <= value < 2**63
+    return not isinstance(value, int) or _LEAST <= value <= _MOST
+
+
+def _refused(name: str, value: Any) -> ValueRefused:
+    return ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
 
 
 def insert(table: sa.Table) -> Statement:
@@ -177,10 +195,14 @@ class Database:
         self.backend = self.url.get_backend_name()
         self.clock = clock
         self.in_memory = self.backend == "sqlite" and self.url.database in {None, "", ":memory:"}
-        self.engine = _engine(self.url, in_memory=self.in_memory)
-        self.compiler = _compiler(self.engine)
-        self._lock = threading.RLock()
-        self._writer: Any = None
+        self._connections = _connections(self.url, in_memory=self.in_memory)
+        self._errors = self._connections.errors
+        self.compiler = self._connections.compiler
+
+    @property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy's own connections, for migrations; on SQLite, write `exclusively`."""
+        return self._connections.engine
 
     @property
     def name(self) -> str:
@@ -189,177 +211,104 @@ class Database:
 
     def close(self) -> None:
         """Give all connections back."""
-        with self._lock:
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
-            self.engine.dispose()
+        self._connections.close()
 
     def keep_wal(self) -> None:
         """Write ahead: readers of other processes never block, nor are blocked. The file remembers it."""
-        if self.backend == "sqlite" and not self.in_memory:
-            with self._translated(), self._connection() as connection:
-                self._until_free(lambda: connection.execute("PRAGMA journal_mode=WAL").close())
+        try:
+            self._connections.keep_wal()
+        except self._errors as error:
+            raise translate(error, self.name) from error
 
-    def _until_free(self, function: Callable[[], Any]) -> None:
-        """SQLite does not wait by itself where several processes change the mode of a new file at once."""
-        patience = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                function()
-            except self._driver_errors as error:
-                if "locked" not in str(error) or time.monotonic() > patience:
-                    raise
-                time.sleep(0.01)
-            else:
-                return
+    def peek(self, statement: Statement, **values: Any) -> Row | None:
+        """The first row of one SELECT that stands for itself: one exchange with the server.
+
+        It sees what is committed, and nothing of a transaction that is open.
+        """
+        text, bound = statement.bound(self, values)
+        try:
+            return self._connections.peek(text, bound)
+        except self._errors as error:
+            raise translate(error, self.name) from error
+
+    def alone(self, statement: Statement, **values: Any) -> int:
+        """Run one writing statement that commits by itself; the number of rows it changed.
+
+        It costs one exchange with the server, and on SQLite one turn as the writer.
+
+        Raises:
+            OutcomeUnknown: the connection broke before the answer came.
+            DatabaseFailed: nothing was committed.
+        """
+        return self._alone(statement, values)[0]
+
+    def alone_one(self, statement: Statement, **values: Any) -> Row | None:
+        """Like `alone`; the first row of its RETURNING, or None."""
+        return self._alone(statement, values)[1]
+
+    def _alone(self, statement: Statement, values: Parameters) -> tuple[int, Row | None]:
+        text, bound = statement.bound(self, values)
+        try:
+            return self._connections.alone(text, bound)
+        except self._errors as error:
+            raise translate(error, self.name, writing=True) from error
 
     @contextmanager
     def writing(self) -> Iterator[Work]:
-        """A transaction that is committed on leaving, and rolled back on any error."""
-        with self._translated(), self._connection() as connection:
-            cursor = connection.cursor()
-            try:
-                if self.backend == "sqlite":
-                    cursor.execute("BEGIN IMMEDIATE")
+        """A transaction that is committed on leaving, and rolled back on any error.
+
+        Raises:
+            OutcomeUnknown: the connection broke before the answer to the commit came.
+            DatabaseFailed: nothing was committed.
+        """
+        try:
+            with self._connections.writing() as cursor:
                 yield Work(self, cursor, writes=True)
-                connection.commit()
-            except BaseException:
-                _quietly(connection.rollback, self._driver_errors)
-                raise
-            finally:
-                cursor.close()
+        except self._errors as error:
+            raise translate(error, self.name, writing=True) from error
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
         """A transaction that sees one moment of the database and changes nothing."""
-        if self.in_memory:
-            with self._translated(), self._connection() as connection:
-                yield Work(self, connection.cursor(), writes=False)
-            return
-        with self._translated(), self._pooled() as connection:
-            cursor = connection.cursor()
-            if self.backend == "sqlite":
-                cursor.execute("BEGIN")
-            else:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield Work(self, cursor, writes=False)
-
-    @contextmanager
-    def _connection(self) -> Iterator[Any]:
-        """The process's writer on SQLite, a connection of the pool on PostgreSQL."""
-        if self.backend == "sqlite":
-            with self._lock:
-                if self._writer is None:
-                    self._writer = self.engine.raw_connection()
-                yield self._writer.driver_connection
-            return
-        with self._pooled() as connection:
-            yield connection
-
-    @contextmanager
-    def _pooled(self) -> Iterator[Any]:
-        """A connection of the pool, rolled back on its return.
-
-        One that was interrupted in the middle of an exchange with the server is thrown away: nothing
-        can be said to it any more.
-        """
-        connection = self.engine.raw_connection()
         try:
-            yield connection
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                connection.invalidate()
-            raise
-        finally:
-            connection.close()
-
-    @property
-    def _driver_errors(self) -> tuple[type[Exception], ...]:
-        return (self.engine.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        try:
-            yield
-        except DissensusError:
-            raise
-        except self._driver_errors as error:
+            with self._connections.reading() as cursor:
+                yield Work(self, cursor, writes=False)
+        except self._errors as error:
             raise translate(error, self.name) from error
 
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """On SQLite, nobody else writes meanwhile: what uses `engine` to write does so in here."""
+        with self._connections.exclusively():
+            yield
 
-def translate(error: Exception, name: str) -> DatabaseFailed:
+
+def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:
+    if url.get_backend_name() == "postgresql":
+        from .postgresql import Pooled
+
+        return Pooled(url)
+    return InMemory(url) if in_memory else OnFile(url)
+
+
+def translate(error: Exception, name: str, *, writing: bool = False) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
     said = (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300]
+    nothing = "; nothing was committed" if writing else ""
     if "disk is full" in said or getattr(cause, "sqlstate", "") == "53100":
-        return DiskFull(f"The disk of {name} is full: {said}")
+        return DiskFull(f"The disk of {name} is full: {said}{nothing}")
     if "locked" in said:
         return DatabaseFailed(
-            f"{name} was held by another process for over {BUSY_SECONDS} s: {said}",
+            f"{name} was held by another process for over {BUSY_SECONDS} s: {said}{nothing}",
             next_step="Find what holds it open for writing, end it, and start again",
         )
     if "readonly" in said or "unable to open" in said:
         return DatabaseFailed(
-            f"{name}: {said}", next_step="Give yourself the right to write the file and its folder"
+            f"{name}: {said}{nothing}", next_step="Give yourself the right to write the file and its folder"
         )
-    return DatabaseFailed(f"{name}: {said}")
-
-
-def _quietly(function: Callable[[], Any], errors: tuple[type[Exception], ...]) -> None:
-    """Roll back; where even that fails the connection is gone, and with it the transaction."""
-    try:
-        function()
-    except errors:
-        return
-
-
-def _engine(url: URL, *, in_memory: bool) -> Engine:
-    if url.get_backend_name() == "postgresql":
-        return _postgresql(url)
-    if not in_memory:
-        _check_folder(FilePath(url.database or ""))
-    engine = sa.create_engine(
-        url,
-        poolclass=sa.pool.StaticPool if in_memory else sa.pool.QueuePool,
-        connect_args={"check_same_thread": False, "timeout": BUSY_SECONDS, "isolation_level": None},
-    )
-    sa.event.listen(engine, "connect", _in_memory if in_memory else _durable)
-    return engine
-
-
-def _postgresql(url: URL) -> Engine:
-    try:
-        return sa.create_engine(
-            url, pool_size=8, max_overflow=24, connect_args={"connect_timeout": CONNECT_SECONDS}
+    if "malformed" in said:
+        return DatabaseFailed(
+            f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
         )
-    except ModuleNotFoundError:
-        raise DatabaseFailed(
-            "PostgreSQL needs the driver psycopg, which is not installed",
-            next_step="pip install 'dissensus[postgres]'",
-        ) from None
-
-
-def _check_folder(path: FilePath) -> None:
-    if not path.parent.is_dir():
-        raise DatabaseFailed(
-            f"There is no folder {path.parent} for the file {path.name}",
-            next_step="Make the folder first",
-        )
-
-
-def _durable(connection: Any, _: Any) -> None:
-    """Flush on every commit; the file itself stays as it is until it is known to be ours."""
-    connection.execute("PRAGMA synchronous=FULL").close()
-
-
-def _in_memory(connection: Any, _: Any) -> None:
-    """Nothing here outlives the process, so nothing is flushed."""
-    connection.execute("PRAGMA synchronous=OFF").close()
-
-
-def _compiler(engine: Engine) -> sa.Dialect:
-    """A dialect that compiles parameters by name, as the drivers take them from a mapping."""
-    if engine.dialect.name == "sqlite":
-        return SQLiteDialect_pysqlite(paramstyle="named")
-    return engine.dialect
+    return DatabaseFailed(f"{name}: {said}{nothing}")

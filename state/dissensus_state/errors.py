@@ -3,7 +3,8 @@
     DissensusError                 1   root: code, next step, context
     ├── NotFound                   3   no such session, branch, version, round or path
     ├── Conflict                   4   two writes overlap
-    │   └── LeaseLost              4   another worker took over
+    │   ├── LeaseLost              4   another worker took over
+    │   └── BranchClosed           4   nothing is committed to it any more
     ├── CheckFailed                5   the history does not hold what it must
     │   ├── Tampered               5   verify: a commit that could not have been admitted
     │   └── Diverged               5   replay: the first difference
@@ -11,7 +12,8 @@
     ├── DatabaseFailed            10   the database cannot be used
     │   ├── NeedsMigration         8   an older schema of ours
     │   ├── NotOurs                9   a database that dissensus did not make
-    │   └── DiskFull              11   no room for what was to be written
+    │   ├── DiskFull              11   no room for what was to be written
+    │   └── OutcomeUnknown        21   a commit whose answer was lost
     ├── Denied                    16   a path outside of what was given
     ├── FieldMissing              17   the schema has no such field
     └── Refused                   18   a commit that may not stand
@@ -120,6 +122,13 @@ class LeaseLost(Conflict):
     next_step = "Let one worker run a branch at a time; start this one again to take it back"
 
 
+class BranchClosed(Conflict):
+    """The branch is closed: nothing is committed to it any more."""
+
+    code = "branch.closed"
+    next_step = "Fork a new branch from it, or work on another one"
+
+
 class CheckFailed(DissensusError):
     """A check of the history failed."""
 
@@ -179,6 +188,14 @@ class DiskFull(DatabaseFailed):
     code = "database.full"
     exit_code = 11
     next_step = "Free some space, then start again: everything acknowledged is there"
+
+
+class OutcomeUnknown(DatabaseFailed):
+    """The connection broke before the answer to a commit came; it may have been made or not."""
+
+    code = "database.outcome_unknown"
+    exit_code = 21
+    next_step = "Repeat it under the same idempotency key, or see in `dissensus log` whether it is there"
 
 
 class Denied(DissensusError):

@@ -77,7 +77,7 @@ def broken_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ()
     return broken
 
 
-def seen(change: Change, unseen: list[Commit], version: int) -> tuple[Change, list[Commit]]:
+def seen(change: Change, unseen: Sequence[Commit], version: int) -> tuple[Change, Sequence[Commit]]:
     """A change without the migration that it was made on, before that was a commit.
 
     Who reads an older head reads it lifted, which is what the migration right after it makes of it.
@@ -111,7 +111,7 @@ def check_migration(
         lifted = lift(shape, before, previous)
     except DissensusError as error:
         raise _tampered(commit, f"the state before it cannot be lifted ({error.message})") from error
-    if canonical(lifted) != canonical(after):
+    if canonical(lifted) != canonical(settled(after)):
         raise _tampered(commit, "its patch does something else than to lift the state")
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .commits import BEYOND, columns, commit_of, here
+from .commits import columns, commit_of, here
 from .engines import Statement, Work
+from .lineages import BEYOND, lineage
 from .records import Commit, Event
 from .tables import commits, events
 from .values import parse
 
 _newest = Statement(
     sa.select(*columns)
-    .where(*here, commits.c.version < sa.bindparam("before"))
+    .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version < sa.bindparam("before"))
     .order_by(commits.c.version.desc())
     .limit(sa.bindparam("limit"))
 )
@@ -24,9 +25,21 @@ _events = Statement(
 
 
 def log(work: Work, session_id: int, branch: str, limit: int, before: int = BEYOND) -> list[Commit]:
-    """The last commits before a version, newest first."""
-    rows = work.all(_newest, session_id=session_id, branch=branch, before=before, limit=limit)
-    return [commit_of(work, session_id, row) for row in rows]
+    """The last commits before a version, newest first, with those of what the branch was forked from."""
+    found: list[Commit] = []
+    for segment in reversed(lineage(work, session_id, branch)):
+        rows = work.all(
+            _newest,
+            session_id=session_id,
+            branch=segment.branch,
+            after=segment.after,
+            before=min(before, segment.upto + 1),
+            limit=limit - len(found),
+        )
+        found += [commit_of(work, session_id, row) for row in rows]
+        if len(found) >= limit:
+            break
+    return found
 
 
 def happenings(work: Work, session_id: int) -> list[Event]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, proposals, rounds, transitions
+from . import calls, heads, proposals, rounds
 from .calls import Stored
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
 
@@ -79,7 +79,7 @@ class Journal:
         """
         session, stored = self.session, self._stored.copy()
         with session.writing() as work:
-            if transitions.fence(work, session.session_id, session.branch, self.epoch) != base:
+            if heads.fence(work, session.session_id, session.branch, self.epoch) != base:
                 return None
             again = again_of.round if again_of else None
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
@@ -211,5 +211,5 @@ class Journal:
         """A transaction that only the worker with the newest lease can commit."""
         session = self.session
         with session.writing(**context) as work:
-            transitions.fence(work, session.session_id, session.branch, self.epoch)
+            heads.fence(work, session.session_id, session.branch, self.epoch)
             yield work

@@ -11,11 +11,21 @@ import sqlalchemy as sa
 
 from . import commits
 from .engines import Statement, Work
+from .errors import NotFound
+from .lineages import lineage
 from .shapes import Shape
+from .tables import commits as commits_table
 from .tables import sessions
 from .upcasting import check_known, lift
 from .values import JSON, parse_object, store
 
+_schema_version = Statement(
+    sa.select(commits_table.c.schema_version).where(
+        commits_table.c.session_id == sa.bindparam("session_id"),
+        commits_table.c.branch == sa.bindparam("branch"),
+        commits_table.c.version == sa.bindparam("version"),
+    )
+)
 _versions = sa.select(
     sessions.c.schema, sessions.c.schema_version, sessions.c.key_fields, sessions.c.past_keys
 ).where(sessions.c.session_id == sa.bindparam("session_id"))
@@ -35,12 +45,17 @@ _move_versions = Statement(
 
 def schema_version(work: Work, session_id: int, branch: str, version: int) -> int:
     """The schema version that a version of a branch is stored in."""
-    return commits.commit(work, session_id, branch, version).schema_version
+    for segment in lineage(work, session_id, branch):
+        if segment.after < version <= segment.upto:
+            row = work.one(_schema_version, session_id=session_id, branch=segment.branch, version=version)
+            if row is not None:
+                return int(row[0])
+    raise NotFound(f"There is no version {version}", branch=branch)
 
 
 def stored_at(work: Work, session_id: int, branch: str, version: int) -> tuple[JSON, int]:
     """The state at a version as it is stored, and its schema version."""
-    state = commits.state_at(work, session_id, branch, version)[0]
+    state = commits.state_at(work, session_id, branch, version)
     return state, schema_version(work, session_id, branch, version)
 
 
@@ -48,7 +63,7 @@ def lifted_at(work: Work, session_id: int, branch: str, version: int, shape: Sha
     """The state at a version in the shape of a schema; see `upcasting.lift` for what it raises."""
     number = schema_version(work, session_id, branch, version)
     check_known(shape, number)
-    return lift(shape, commits.state_at(work, session_id, branch, version)[0], number)
+    return lift(shape, commits.state_at(work, session_id, branch, version), number)
 
 
 def keys_of(work: Work, session_id: int, number: int) -> dict[str, str]:

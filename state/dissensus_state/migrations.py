@@ -40,25 +40,25 @@ def prepare(database: Database) -> None:
     stands_at = revision(database)
     if stands_at is None:
         stands_at = _make(database)
-    _check(stands_at, database)
+    check(stands_at, database.name)
     database.keep_wal()
 
 
 def _make(database: Database) -> str:
     """Give an empty database its tables; whoever comes second finds them there."""
     try:
-        with database.engine.begin() as connection:
+        with database.exclusively(), database.engine.begin() as connection:
             if database.backend == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7238911)")
-            stands_at = _revision(connection, database.name)
+            stands_at = standing(connection, database.name)
             if stands_at is None:
                 metadata.create_all(connection)
                 _version.create(connection, checkfirst=True)
                 connection.execute(_version.insert().values(version_num=HEAD))
     except sa.exc.SQLAlchemyError as error:
-        raise _told(error, database) from error
+        raise told(error, database.name) from error
     return stands_at or HEAD
 
 
@@ -71,19 +71,24 @@ def revision(database: Database) -> str | None:
     """
     try:
         with database.engine.connect() as connection:
-            return _revision(connection, database.name)
+            return standing(connection, database.name)
     except sa.exc.SQLAlchemyError as error:
-        raise _told(error, database) from error
+        raise told(error, database.name) from error
 
 
-def _told(error: sa.exc.SQLAlchemyError, database: Database) -> DatabaseFailed:
+def told(error: sa.exc.SQLAlchemyError, name: str) -> DatabaseFailed:
+    """An error on opening a database, which may be no database at all."""
     if "not a database" in str(error):
-        return NotOurs(f"{database.name} is not a SQLite file, and is left as it is")
-    return translate(error, database.name)
+        return NotOurs(f"{name} is not a SQLite file, and is left as it is")
+    return translate(error, name)
 
 
-def _revision(connection: sa.Connection, name: str) -> str | None:
-    """Where the database stands; None if it is empty."""
+def standing(connection: sa.Connection, name: str) -> str | None:
+    """Where the database of a connection stands; None if it is empty.
+
+    Raises:
+        NotOurs: it holds other tables.
+    """
     found = set(sa.inspect(connection).get_table_names())
     if VERSION_TABLE in found:
         stands_at: str | None = connection.execute(sa.select(_version.c.version_num)).scalar()
@@ -94,20 +99,26 @@ def _revision(connection: sa.Connection, name: str) -> str | None:
     return None
 
 
-def _check(stands_at: str | None, database: Database) -> None:
+def check(stands_at: str | None, name: str) -> None:
+    """See that a revision is the newest, or that there is none.
+
+    Raises:
+        NeedsMigration: it is older.
+        DatabaseFailed: it is newer than this version of dissensus.
+    """
     if stands_at in {None, HEAD}:
         return
     if stands_at in revisions():
         raise NeedsMigration(
-            f"{database.name} stands at revision {stands_at}, this version of dissensus at {HEAD}",
-            next_step=f"Back it up, then run `dissensus db upgrade {database.name}`",
+            f"{name} stands at revision {stands_at}, this version of dissensus at {HEAD}",
+            next_step=f"Back it up, then run `dissensus db upgrade {name}`",
         )
-    raise _newer(stands_at, database)
+    raise _newer(stands_at, name)
 
 
-def _newer(stands_at: str | None, database: Database) -> DatabaseFailed:
+def _newer(stands_at: str | None, name: str) -> DatabaseFailed:
     return DatabaseFailed(
-        f"{database.name} was written by a newer dissensus (revision {stands_at})",
+        f"{name} was written by a newer dissensus (revision {stands_at})",
         next_step="Upgrade dissensus: pip install -U dissensus",
     )
 
@@ -123,11 +134,12 @@ def upgrade(database: Database, target: str = "head") -> None:
 
     stands_at = revision(database)
     if stands_at not in {None, *revisions()}:
-        raise _newer(stands_at, database)
+        raise _newer(stands_at, database.name)
     try:
-        command.upgrade(config(database), target)
+        with database.exclusively():
+            command.upgrade(config(database), target)
     except sa.exc.SQLAlchemyError as error:
-        raise _told(error, database) from error
+        raise told(error, database.name) from error
 
 
 def config(database: Database) -> Config:

@@ -28,7 +28,7 @@ class Commit:
     `base` is the version its author had read; where that is not the one before, the commit was
     rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
     `source` says where a patch was taken from that nobody wrote by hand: `{"merge": …}`, `{"revert": …}`,
-    `{"upcast": …}`.
+    `{"upcast": …}`. `size` counts the characters of the stored patch.
     """
 
     version: int
@@ -46,6 +46,7 @@ class Commit:
     schema_version: int
     hash: bytes
     source: dict[str, JSON] | None = None
+    size: int = field(default=0, compare=False)
 
     @property
     def writes(self) -> tuple[Path, ...]:

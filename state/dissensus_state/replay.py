@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from . import commits, snapshots
 from .engines import Work
 from .errors import Diverged
-from .patches import apply
+from .growing import settled
+from .heads import changed
+from .lineages import BEYOND, lineage
+from .patches import grow
 from .records import Commit
+from .snapshots import Kept, Step
 from .values import JSON, canonical, digest
 
 
@@ -27,8 +31,43 @@ def versions(work: Work, session_id: int, branch: str) -> Iterator[tuple[Commit,
     """Every commit of a branch with the state it made, from the first on."""
     state: JSON = {}
     for commit in commits.between(work, session_id, branch, -1):
-        state = apply(state, commit.patch)
-        yield commit, state
+        state = grow(state, commit.patch)
+        yield commit, settled(state)
+
+
+class Steps:
+    """The stored snapshots of a branch, held against what the commits add up to."""
+
+    def __init__(self, work: Work, session_id: int, branch: str) -> None:
+        self.left = snapshots.stored(work, session_id, lineage(work, session_id, branch), BEYOND)
+        self._kept: Kept | None = None
+        self._touched: set[str] = set()
+
+    def differs(self, commit: Commit, state: JSON) -> tuple[str, str] | None:
+        """What is stored and what should be, where the snapshot of this commit is another one."""
+        self._touched |= changed(commit.patch)
+        if commit.version == 0:
+            self._kept, self._touched = snapshots.initial(state, 0), set()
+        found = self.left.pop(commit.version, None)
+        if found is None:
+            return None
+        expected = self._expected(found, commit.version, state)
+        if expected != found.text or found.size != len(found.text):
+            return found.text, expected
+        kept = snapshots.first(commit.version, state, found.size)
+        self._kept = kept if found.since is None else kept._replace(since=found.since)
+        self._touched = set()
+        return None
+
+    def _expected(self, found: Step, version: int, state: JSON) -> str:
+        if found.since is None:
+            return canonical(settled(state))
+        kept = self._kept
+        if found.since == version:
+            return canonical(snapshots.step(state, None, ()))
+        if kept is None or kept.since != found.since:
+            return f"a snapshot that follows {kept.since if kept else 'none'}"
+        return canonical(snapshots.step(state, kept, self._touched))
 
 
 def replay(work: Work, session_id: int, branch: str) -> Replay:
@@ -37,18 +76,19 @@ def replay(work: Work, session_id: int, branch: str) -> Replay:
     Raises:
         Diverged: a stored snapshot is not what the commits add up to.
     """
-    kept = snapshots.stored(work, session_id, branch)
+    kept = Steps(work, session_id, branch)
     state: JSON = {}
     count = 0
-    for commit, state in versions(work, session_id, branch):
+    for commit in commits.between(work, session_id, branch, -1):
+        state = grow(state, commit.patch)
         count += 1
-        expected = kept.get(commit.version)
-        if expected is not None and expected != canonical(state):
+        differs = kept.differs(commit, state)
+        if differs is not None:
             raise Diverged(
                 "A snapshot is not what the commits before it add up to",
                 version=commit.version,
                 branch=branch,
-                expected=digest(expected).hex(),
-                actual=digest(canonical(state)).hex(),
+                expected=digest(differs[0]).hex(),
+                actual=digest(differs[1]).hex(),
             )
-    return Replay(count, digest(canonical(state)).hex())
+    return Replay(count, digest(canonical(settled(state))).hex())

@@ -6,30 +6,26 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import blame as blames
-from . import calls, commits, history, lifting, rounds, transitions, verify
-from . import diff as diffs
-from . import replay as replays
-from .engines import Database, Statement, Work, insert
-from .errors import Conflict, Denied, NotFound, Refused, located
+from . import calls, heads, transitions
+from .engines import Statement, Work, insert
+from .errors import Conflict, Denied, Refused, located
 from .evolution import AUTHOR
-from .records import Account, Budget, Call, Change, Commit, Event, Isolation, Proposal, Round, Ruling
-from .shapes import Shape, SharedState, shape_of
+from .heads import Head
+from .readers import MAIN, Reader, SessionInfo, StateT
+from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, normalise, parse_path, store
+from .values import JSON, normalise, store
 
-StateT = TypeVar("StateT", bound=SharedState)
-OtherT = TypeVar("OtherT", bound=SharedState)
+__all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
+
 ResultT = TypeVar("ResultT")
-
-MAIN = "main"
 
 _insert_event = insert(events)
 _last_event = Statement(
@@ -37,201 +33,16 @@ _last_event = Statement(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """What the database says of a session."""
-
-    session_id: int
-    name: str
-    schema: str
-    schema_version: int
-    keys: dict[str, str]
-    created_at: int
-
-
-class Session(Generic[StateT]):
+class Session(Reader[StateT]):
     """One durable piece of work: its state, its history, and the ways to change it.
 
-    Any number of processes may hold the same session; each commit is admitted against what is in
-    the database, never against what is remembered here.
+    Any number of threads and processes may hold the same session; each commit is admitted against what
+    is in the database, never against what is remembered here.
     """
-
-    def __init__(
-        self, database: Database, info: SessionInfo, shape: Shape | None, branch: str = MAIN
-    ) -> None:
-        self.database = database
-        self.info = info
-        self.branch = branch
-        self._shape = shape
-        self._head: transitions.Head | None = None
-
-    @property
-    def name(self) -> str:
-        """The session's name."""
-        return self.info.name
-
-    @property
-    def session_id(self) -> int:
-        """The number under which the database keeps it."""
-        return self.info.session_id
-
-    @property
-    def shape(self) -> Shape:
-        """The compiled schema; `Refused` where the session was opened without one."""
-        if self._shape is None:
-            raise Refused(
-                f"The session {self.name} was opened without its schema {self.info.schema}",
-                next_step="Open it with store.session(name, Schema), or give --schema module:Class",
-            )
-        return self._shape
-
-    def remember(self, head: transitions.Head) -> None:
-        """Keep a committed head to start from next time."""
-        if self._head is None or head.version > self._head.version:
-            self._head = head
-
-    @property
-    def remembered(self) -> transitions.Head:
-        """The newest head that this object has seen; the database may be further."""
-        return transitions.lifted(self._head, self._shape) if self._head else self.current()
 
     def on(self, branch: str) -> Session[StateT]:
         """The same session on another of its branches."""
         return Session(self.database, self.info, self._shape, branch)
-
-    # Reading
-
-    @property
-    def head(self) -> int:
-        """The newest version."""
-        with self.reading() as work:
-            return transitions.read_head(work, self.session_id, self.branch)[0]
-
-    def current(self) -> transitions.Head:
-        """The head with its state in the schema's shape, brought forward from what is remembered."""
-        with self.reading() as work:
-            head = transitions.current(work, self.session_id, self.branch, self._head, self._shape)
-        self.remember(head)
-        return transitions.lifted(head, self._shape)
-
-    @property
-    def state(self) -> StateT:
-        """The state at the head; it shares nothing with what commits are checked on."""
-        return cast(StateT, self.shape.typed(self.current().state))
-
-    @overload
-    def at(self, version: int) -> StateT: ...
-    @overload
-    def at(self, version: int, schema: type[OtherT]) -> OtherT: ...
-    def at(self, version: int, schema: type[SharedState] | None = None) -> SharedState:
-        """The state at a version, lifted to the schema's shape.
-
-        Args:
-            schema: An older class of the schema, to see the state in the shape of that time.
-
-        Raises:
-            SchemaNewer: the version was written under a newer version of the schema.
-            UpcastFailed: it cannot be lifted.
-        """
-        shape = self.shape if schema is None else shape_of(schema)
-        return shape.typed(self._lifted(version, shape))
-
-    def raw(self, version: int | None = None, *, lifted: bool = False) -> JSON:
-        """The state at a version (None: the head) as it is stored, or lifted to the schema's shape."""
-        if lifted:
-            return self._lifted(version, self.shape)
-        with self.reading(version=version) as work:
-            number = self._version(work, version)
-            return commits.state_at(work, self.session_id, self.branch, number)[0]
-
-    def _lifted(self, version: int | None, shape: Shape) -> JSON:
-        with self.reading(version=version) as work:
-            number = self._version(work, version)
-            return lifting.lifted_at(work, self.session_id, self.branch, number, shape)
-
-    def schema_version(self, version: int | None = None) -> int:
-        """The schema version that a version (None: the head) is stored in."""
-        with self.reading(version=version) as work:
-            number = self._version(work, version)
-            return lifting.schema_version(work, self.session_id, self.branch, number)
-
-    def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
-        """The newest commits, newest first; `before` a version turns the page."""
-        with self.reading() as work:
-            upto = commits.BEYOND if before is None else before
-            return history.log(work, self.session_id, self.branch, max(limit, 0), upto)
-
-    def commit_at(self, version: int) -> Commit:
-        """The commit that made a version."""
-        with self.reading(version=version) as work:
-            return commits.commit(work, self.session_id, self.branch, version)
-
-    def diff(self, before: int, after: int | None = None) -> list[diffs.Difference]:
-        """What differs between two versions (None: the head) as they are stored, path by path.
-
-        A list that merges by another key in one than in the other is compared by position.
-        """
-        with self.reading(version=before) as work:
-            there = (self.session_id, self.branch)
-            old, one = lifting.stored_at(work, *there, self._version(work, before))
-            new, other = lifting.stored_at(work, *there, self._version(work, after))
-            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
-
-    def blame(self, path: str, version: int | None = None) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
-        with self.reading(path=path) as work:
-            number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
-
-    def replay(self) -> replays.Replay:
-        """Rebuild every version from the history; `Diverged` names the first that differs."""
-        with self.reading() as work:
-            return replays.replay(work, self.session_id, self.branch)
-
-    def versions(self) -> Iterator[tuple[Commit, JSON]]:
-        """Every commit with the state that it made, from version 0 on."""
-        with self.reading() as work:
-            yield from replays.versions(work, self.session_id, self.branch)
-
-    def verify(self) -> verify.Verified:
-        """Recompute the chain and admit every commit again; `Tampered` names the first bad one."""
-        with self.reading() as work:
-            return verify.verify(work, self.session_id, self.branch, self._shape)
-
-    def rounds(self) -> list[Round]:
-        """All rounds, in order."""
-        with self.reading() as work:
-            return rounds.all_rounds(work, self.session_id)
-
-    def round(self, number: int) -> tuple[Round, list[Proposal], list[Call], list[Ruling]]:
-        """A round with its proposals, calls and rulings."""
-        with self.reading(round=number) as work:
-            return (
-                rounds.round_(work, self.session_id, number),
-                rounds.proposals_of(work, self.session_id, number),
-                calls.of_round(work, self.session_id, number),
-                rounds.rulings_of(work, self.session_id, number),
-            )
-
-    def events(self) -> list[Event]:
-        """What happened beside commits: denied attempts, abstentions, refusals."""
-        with self.reading() as work:
-            return history.happenings(work, self.session_id)
-
-    @property
-    def budget(self) -> Account:
-        """The budget as it stands, in nano-USD."""
-        with self.reading() as work:
-            return calls.account(work, self.session_id)
-
-    def _version(self, work: Work, version: int | None) -> int:
-        head = transitions.read_head(work, self.session_id, self.branch)[0]
-        number = head if version is None else version
-        if not 0 <= number <= head:
-            raise NotFound(f"There is no version {number}; the head is {head}")
-        return number
-
-    # Writing
 
     def transaction(
         self,
@@ -241,6 +52,7 @@ class Session(Generic[StateT]):
         writes: Iterable[str] | None = None,
         isolation: Isolation = "serializable",
         key: str | None = None,
+        lease: int | None = None,
     ) -> Transaction:
         """Open a transaction on the head; it is committed when its `with` block ends.
 
@@ -251,12 +63,14 @@ class Session(Generic[StateT]):
             isolation: `"snapshot"` lets it be committed though what it read has changed; admits
                 write skew.
             key: An idempotency key: a second commit under it is the first one again.
+            lease: What `take_lease` gave; when another worker has taken the branch over since, the commit
+                is refused with `LeaseLost`.
 
         Raises (on leaving the block):
             Conflict, Denied, Refused and what derives from it; see `dissensus_state.errors`.
         """
         shape = self.shape
-        given = settings(author, transition, isolation, writes, key)
+        given = settings(author, transition, isolation, writes, key, lease)
         return Transaction(self.current(), shape, given, self.commit, self.refuse)
 
     def transact(
@@ -283,21 +97,21 @@ class Session(Generic[StateT]):
         raise AssertionError
 
     def commit(self, change: Change, ruling: Ruling | None = None) -> Commit:
-        """Admit a change as the next version: `transitions.commit` with this session's memory."""
-        try:
-            with self.writing() as work:
-                made, head = self.commit_in(work, change, ruling)
-        except (Denied, Refused) as error:
-            self.refuse(change, error)
-            raise
-        self.remember(head)
-        return made
+        """Admit a change as the next version.
 
-    def commit_in(
-        self, work: Work, change: Change, ruling: Ruling | None = None
-    ) -> tuple[Commit, transitions.Head]:
+        Changes that threads of this process bring at the same time share a transaction and its flush.
+        """
+        with located(session=self.name, branch=self.branch):
+            try:
+                return self._line.commit(self, change, ruling)
+            except (Denied, Refused) as error:
+                self.refuse(change, error)
+                raise
+
+    def commit_in(self, work: Work, change: Change, ruling: Ruling | None = None) -> tuple[Commit, Head]:
         """The same inside an open transaction; the caller remembers the head once it is durable."""
-        return transitions.commit(work, self.session_id, self.branch, self._head, self.shape, change, ruling)
+        known = self._line.head
+        return transitions.commit(work, self.session_id, self.branch, known, self.shape, change, ruling)
 
     def migrate(self, author: str = AUTHOR, evidence: Iterable[JSON] = ()) -> Commit | None:
         """Lift the head to this schema's version by a commit of its own; None where it is there already.
@@ -314,15 +128,11 @@ class Session(Generic[StateT]):
             InvariantViolated: the lifted state breaks a rule of the schema.
         """
         given = tuple(normalise(item) for item in evidence)
-        with self.reading() as work:
-            head = transitions.current(work, self.session_id, self.branch, self._head, self.shape)
-        if head.schema_version == self.shape.version:
-            self.remember(head)
+        if self.schema_version() == self.shape.version:
             return None
         with self.writing() as work:
-            head = transitions.current(work, self.session_id, self.branch, head, self.shape)
             made, head = transitions.migrate(
-                work, self.session_id, self.branch, head, self.shape, author, given
+                work, self.session_id, self.branch, self._line.head, self.shape, author, given
             )
         self.remember(head)
         return made
@@ -338,7 +148,7 @@ class Session(Generic[StateT]):
 
     def record_in(self, work: Work, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
         """The same inside an open transaction."""
-        transitions.read_head(work, self.session_id, self.branch)
+        heads.read(work, self.session_id, self.branch)
         row = work.one(_last_event, session_id=self.session_id)
         work.run(
             _insert_event,
@@ -363,16 +173,7 @@ class Session(Generic[StateT]):
     def take_lease(self) -> int:
         """Take the branch over from whoever ran it; the epoch that fences them out."""
         with self.writing() as work:
-            return transitions.take_lease(work, self.session_id, self.branch)
-
-    @contextmanager
-    def reading(self, **context: Any) -> Iterator[Work]:
-        """A transaction that reads; errors that leave it know this session."""
-        with (
-            located(session=self.name, branch=self.branch, **context),
-            self.database.reading() as work,
-        ):
-            yield work
+            return heads.take_lease(work, self.session_id, self.branch)
 
     @contextmanager
     def writing(self, **context: Any) -> Iterator[Work]:

@@ -9,53 +9,34 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
-from pydantic.fields import FieldInfo
 
 from .errors import FieldMissing, SchemaRefused, ValueRefused
+from .growing import Grown, extended, settled
 from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
-from .patches import Operation, Patch, Verb
-from .values import JSON, Path, canonical, normalise, pointer
+from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union
+from .patches import Operation, Patch, Verb, get
+from .values import JSON, Path, canonical, copied, normalise, pointer
 
-
-class Merge:
-    """How concurrent writes to a field come together; used inside `Annotated`."""
-
-    verb: ClassVar[Verb] = "set"
-
-
-class Replace(Merge):
-    """The whole value is replaced; two writes of it conflict. The default."""
-
-
-class Append(Merge):
-    """Items are added at the end of a list; two appends never conflict."""
-
-    verb = "append"
-
-
-class Add(Merge):
-    """Numbers are added up; two additions never conflict."""
-
-    verb = "add"
-
-
-class Union(Merge):
-    """Items join a set; two unions never conflict."""
-
-    verb = "union"
-
-
-class MergeByKey(Merge):
-    """Items of a dictionary, or of a list by the field `key`; only writes of one key conflict."""
-
-    verb = "merge"
-
-    def __init__(self, key: str | None = None) -> None:
-        self.key = key
+__all__ = [
+    "Add",
+    "Append",
+    "Max",
+    "Merge",
+    "MergeByKey",
+    "Min",
+    "Replace",
+    "Shape",
+    "SharedState",
+    "Union",
+    "invariant",
+    "rules_for",
+    "shape_of",
+]
 
 
 RuleT = TypeVar("RuleT", bound=Rule)
@@ -110,7 +91,7 @@ class Shape:
         self.version = schema.schema_version
         self.name = f"{schema.__module__}:{schema.__qualname__}"
         self.adapter: TypeAdapter[SharedState] = TypeAdapter(schema)
-        self.merges = {name: _merge_of(info) for name, info in schema.model_fields.items()}
+        self.merges = {name: Merge.of(info.metadata) for name, info in schema.model_fields.items()}
         self.keys = {
             name: merge.key
             for name, merge in self.merges.items()
@@ -124,6 +105,12 @@ class Shape:
         self.invariants = _invariants_of(schema)
         self.machine = Machine(schema.transitions, _phases_of(schema))
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
+        self._growing = [name for name, merge in self.merges.items() if merge.verb == "append"]
+        self._constrained = {
+            name
+            for name, info in schema.model_fields.items()
+            if not all(Merge.is_marker(item) for item in info.metadata)
+        }
         self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
 
     def is_named(self, name: str) -> bool:
@@ -139,7 +126,7 @@ class Shape:
 
     def typed(self, state: JSON) -> SharedState:
         """A stored state as the user's model."""
-        typed: SharedState = self._validate(self.adapter, state, ())
+        typed: SharedState = self._validate(self.adapter, settled(state), ())
         return typed
 
     def field(self, name: str) -> Merge:
@@ -163,7 +150,9 @@ class Shape:
         if not path:
             raise FieldMissing("A patch changes fields, not the state as a whole")
         merge = self.field(path[0])
-        verb = verb or (merge.verb if len(path) == 1 else "set")
+        if len(path) == 1:
+            verb = verb or ("fold" if merge.own else merge.verb)
+        verb = verb or "set"
         self._check_place(path, verb)
         if verb == "remove":
             return Operation(verb, path)
@@ -173,8 +162,31 @@ class Shape:
         stored = normalise(self.dump(adapter, typed, place), place, depth)
         if depth == 1:
             stored = self._settled(path[0], stored)
+        if verb == "fold":
+            return Operation(verb, path, _unresolved(merge, stored), merge.name)
         key = merge.key if verb == "merge" and isinstance(merge, MergeByKey) else None
         return Operation(verb, path, stored, key)
+
+    def resolved(self, patch: Patch, state: JSON) -> Patch:
+        """The patch with what the user's own merges make of the values that stand in this state.
+
+        Raises:
+            SchemaRefused, ValueRefused: what a merge returned may not stand there.
+        """
+        if not any(operation.verb == "fold" for operation in patch):
+            return patch
+        return tuple(self._resolved(item, state) if item.verb == "fold" else item for item in patch)
+
+    def _resolved(self, operation: Operation, state: JSON) -> Operation:
+        name = operation.path[0]
+        merge, by = self.field(name), operation.value["by"]
+        if not merge.own or operation.key != merge.name:
+            raise SchemaRefused(
+                f"The field {name!r} does not merge by {operation.key}", path=pointer(operation.path)
+            )
+        made = merge.merge(copied(get(state, (name,))), copied(by))
+        stored = self.operation((name,), made, "set").value
+        return replace(operation, value={**operation.value, "to": stored})
 
     def _check_place(self, path: Path, verb: Verb) -> None:
         """The items of a set, and of a list with keys, have no index: they come by the field's own verb."""
@@ -186,7 +198,8 @@ class Shape:
                 next_step=f"Use {own}, or set the whole field",
                 path=pointer(path),
             )
-        if len(path) == 1 and (verb == "remove" or (closed and verb not in {"set", own})):
+        folds = verb == "fold" and not (len(path) == 1 and self.merges[name].own)
+        if folds or (len(path) == 1 and (verb == "remove" or (closed and verb not in {"set", own}))):
             raise SchemaRefused(
                 f"The field {name!r} does not take {verb}",
                 next_step=f"Use {own}, or set the whole field",
@@ -203,29 +216,49 @@ class Shape:
             check_keys(stored, self.keys[name], pointer((name,)))
         return stored
 
-    def advance(self, typed: SharedState, after: JSON, patch: Patch) -> SharedState:
-        """The typed state after a patch, from the typed state before and the new stored state.
+    def advance(self, typed: SharedState, before: JSON, after: JSON, patch: Patch) -> SharedState:
+        """The typed state after a patch, from the typed and the stored one before and the stored one after.
 
-        Only what the patch touched is read again; items added to a list are added to the typed
-        list. Raises `SchemaRefused` where the touched field no longer fits.
+        Only what the patch touched is read again; items added to a list are added to the typed list
+        itself, which `seen` shows at the length that a state has. Raises `SchemaRefused` where the
+        touched field no longer fits.
         """
         if self._whole_model_rules:
             return self.typed(after)
-        values = dict(typed.__dict__)
+        values = {name: typed.__dict__[name] for name in self.merges}
         for name, operations in _by_field(patch).items():
-            values[name] = self._advance_field(name, values[name], after, operations)
-        return self.schema.model_construct(set(values), **values)
+            values[name] = self._advance_field(name, values[name], before[name], after[name], operations)
+        return self._constructed(values)
 
-    def _advance_field(self, name: str, old: Any, after: JSON, operations: list[Operation]) -> Any:
-        only_added = all(item.verb == "append" and len(item.path) == 1 for item in operations)
-        if only_added and isinstance(old, list) and not _constrained(self.schema.model_fields[name]):
+    def _advance_field(
+        self, name: str, old: Any, before: JSON, after: JSON, operations: list[Operation]
+    ) -> Any:
+        free = name not in self._constrained
+        if free and type(old) is list and _all_at(operations, "append"):
             items = [item for operation in operations for item in operation.value]
-            return old + self._validate(self._adapter_for((name,), "append"), items, (name,))
-        merged = all(item.verb == "merge" and len(item.path) == 1 for item in operations)
-        if merged and isinstance(old, dict) and not _constrained(self.schema.model_fields[name]):
-            new = {key: item for operation in operations for key, item in operation.value.items()}
-            return {**old, **self._validate(self._adapter_for((name,), "merge"), new, (name,))}
-        return self._validate(self._adapter_for((name,), "set"), after[name], (name,))
+            new = self._validate(self._adapter_for((name,), "append"), items, (name,))
+            return extended(old, len(before), new)
+        if free and type(old) is dict and _all_at(operations, "merge"):
+            merged = {key: item for operation in operations for key, item in operation.value.items()}
+            return {**old, **self._validate(self._adapter_for((name,), "merge"), merged, (name,))}
+        whole = after[:] if isinstance(after, Grown) else after
+        return self._validate(self._adapter_for((name,), "set"), whole, (name,))
+
+    def seen(self, typed: SharedState, state: JSON) -> SharedState:
+        """The typed state as it was when the stored one was: lists that have grown since at their length."""
+        values = typed.__dict__
+        longer: dict[str, Any] = {
+            name: Grown(values[name], len(state[name]))
+            for name in self._growing
+            if type(values[name]) is list and len(values[name]) > len(state[name])
+        }
+        if not longer:
+            return typed
+        return self._constructed({**{name: values[name] for name in self.merges}, **longer})
+
+    def _constructed(self, values: dict[str, Any]) -> SharedState:
+        """An instance from values that are known to be right."""
+        return self.schema.model_construct(set(values), **values)
 
     def _adapter_for(self, path: Path, verb: Verb) -> TypeAdapter[Any]:
         """The type of what an operation brings; `advance` checks what the whole field must be."""
@@ -276,21 +309,14 @@ def shape_of(schema: type[SharedState]) -> Shape:
     return Shape(schema)
 
 
-def _merge_of(info: FieldInfo) -> Merge:
-    for item in info.metadata:
-        if isinstance(item, Merge):
-            return item
-        if isinstance(item, type) and issubclass(item, Merge):
-            return item()
-    return Replace()
+def _unresolved(merge: Merge, given: JSON) -> JSON:
+    """What is given to a merge of the user's own, until the write is admitted."""
+    return {"by": given, "to": None} if merge.commutes else {"by": given, "to": None, "ordered": True}
 
 
-def _constrained(info: FieldInfo) -> bool:
-    """Whether the field has conditions on the whole, so that its items alone do not tell."""
-    return any(
-        not isinstance(item, Merge) and not (isinstance(item, type) and issubclass(item, Merge))
-        for item in info.metadata
-    )
+def _all_at(operations: list[Operation], verb: Verb) -> bool:
+    """Whether all of these are this operation on the whole field."""
+    return all(item.verb == verb and len(item.path) == 1 for item in operations)
 
 
 def _phases_of(schema: type[SharedState]) -> tuple[str, ...] | None:

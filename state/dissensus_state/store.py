@@ -13,8 +13,9 @@ import sqlalchemy as sa
 from . import calls, migrations, transitions
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
+from .readers import MAIN, SessionInfo, StateT
 from .records import Budget
-from .sessions import MAIN, Session, SessionInfo, StateT
+from .sessions import Session
 from .shapes import shape_of
 from .tables import sessions
 from .values import parse, store

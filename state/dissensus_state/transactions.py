@@ -12,8 +12,8 @@ from .records import Change, Commit, Isolation
 from .values import JSON, Path, copied, normalise, parse_path
 
 if TYPE_CHECKING:
+    from .heads import Head
     from .shapes import Shape
-    from .transitions import Head
 
 
 class Transaction:
@@ -40,8 +40,9 @@ class Transaction:
         self._settings = settings
         self._finish = finish
         self._refuse = refuse
-        self._state: JSON = head.state
+        self._folded: JSON = head.state
         self._operations: list[Operation] = []
+        self._unfolded: list[Operation] = []
         self._reads: dict[Path, None] = {}
         self._evidence: list[JSON] = []
 
@@ -56,7 +57,7 @@ class Transaction:
         if parsed:
             self._shape.field(parsed[0])
         self._reads[parsed] = None
-        return copied(get(self._state, parsed, self._shape.keys))
+        return copied(get(self._state(), parsed, self._shape.keys))
 
     def write(self, path: str, value: Any) -> None:
         """Change a path in the way its field merges: append to an `Append` field, and so on."""
@@ -103,6 +104,7 @@ class Transaction:
             writes=settings.writes,
             evidence=tuple(self._evidence),
             key=settings.key,
+            lease=settings.lease,
         )
 
     @property
@@ -119,8 +121,21 @@ class Transaction:
 
     def _stage(self, operation: Operation) -> None:
         check_rights(self._settings.author, self._settings.writes, operation.touched())
-        self._state = apply(self._state, (operation,))
+        self._unfolded.append(operation)
+        if len(operation.path) > 1:
+            self._state()
         self._operations.append(operation)
+
+    def _state(self) -> JSON:
+        """The state with this transaction's own writes, which is put together when it is asked for.
+
+        A write of a whole field always has its place, and a list is not copied for nobody to read.
+        """
+        new, self._unfolded = self._unfolded, []
+        if new:
+            patch = self._shape.resolved(tuple(new), self._folded)
+            self._folded = apply(self._folded, patch)
+        return self._folded
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +151,8 @@ def settings(
     isolation: Isolation,
     writes: Iterable[str] | None,
     key: str | None,
+    lease: int | None = None,
 ) -> Change:
     """What is known of a change before it has a patch."""
     allowed = None if writes is None else tuple(parse_path(path) for path in writes)
-    return Change(author, (), 0, (), transition, isolation, allowed, key=key)
+    return Change(author, (), 0, (), transition, isolation, allowed, key=key, lease=lease)

@@ -8,33 +8,25 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, calls, commits, rounds, snapshots
+from . import blobs, calls, commits, rounds
 from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
-from .errors import Conflict, DissensusError, Tampered
+from .errors import Conflict, DissensusError, NotFound, Tampered
 from .evolution import check_migration, keeps_values
-from .patches import Patch, apply
+from .patches import Patch, grow
 from .records import Change, Commit, Proposal, Round, Ruling
+from .replay import Steps
 from .shapes import Shape
 from .tables import branches
 from .tables import calls as calls_table
-from .tables import commits as commits_table
-from .values import JSON, canonical
+from .values import JSON, digest
 
 _head = Statement(
     sa.select(branches.c.head, branches.c.head_hash).where(
         branches.c.session_id == sa.bindparam("session_id"),
         branches.c.branch == sa.bindparam("branch"),
     )
-)
-_patches = Statement(
-    sa.select(commits_table.c.version, commits_table.c.patch)
-    .where(
-        commits_table.c.session_id == sa.bindparam("session_id"),
-        commits_table.c.branch == sa.bindparam("branch"),
-    )
-    .order_by(commits_table.c.version)
 )
 _money = Statement(
     sa.select(
@@ -80,19 +72,16 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     Raises:
         Tampered: naming the first commit that could not have been admitted, and why.
     """
-    rows = work.all(_patches, session_id=session_id, branch=branch)
-    texts: dict[int, str] = {row[0]: row[1] for row in rows}
-    kept = snapshots.stored(work, session_id, branch)
+    kept = _steps(work, session_id, branch)
     known: list[Commit] = []
     state: JSON = {}
     previous = b""
     whole = True
     for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
-        _check_hash(work, session_id, commit, previous, texts[commit.version])
+        _check_hash(work, session_id, commit, previous)
         _check_admission(commit, known)
-        of_its_time = shape if shape and shape.version == commit.schema_version else None
-        _check_review(work, session_id, commit, of_its_time)
+        _check_review(work, session_id, commit, _of_its_time(shape, commit))
         before, state = state, _check_state(commit, state, kept)
         whole = whole and keeps_values(commit.patch)
         check_migration(
@@ -101,10 +90,22 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
         previous = commit.hash
         known.append(commit)
     _check_head(work, session_id, branch, known, previous)
-    _check_rest(work, session_id, kept, len(known))
+    _check_rest(work, session_id, len(kept.left), len(known))
     ended = sum(commit.round is not None for commit in known)
     others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
     return Verified(len(known), ended, previous.hex(), shape is not None, others)
+
+
+def _of_its_time(shape: Shape | None, commit: Commit) -> Shape | None:
+    """The schema, where the commit was written under this version of it: older ones had other rules."""
+    return shape if shape is not None and shape.version == commit.schema_version else None
+
+
+def _steps(work: Work, session_id: int, branch: str) -> Steps:
+    try:
+        return Steps(work, session_id, branch)
+    except NotFound as error:
+        raise Tampered(error.message, branch=branch, version=0) from error
 
 
 def _read(stored: Iterator[Commit]) -> Iterator[Commit]:
@@ -128,12 +129,16 @@ def _check_order(commit: Commit, expected: int) -> None:
         raise Tampered(f"Version {expected} is missing", version=expected)
 
 
-def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, stored: str) -> None:
+def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes) -> None:
     try:
-        hash_ = chained(previous, commit, stored, cited(work, session_id, commit))
+        stored = commits.stored_patch(work, session_id, commit.branch, commit.version)
+        covered = blobs.patch_digest(stored)
+        cites = cited(work, session_id, commit.round)
     except UNREADABLE as error:
         raise _tampered(commit, f"what it cites cannot be read ({error})") from error
-    if hash_ != commit.hash:
+    said = {name: getattr(commit, name) for name in commits.SAID}
+    # Before values could be redacted, the chain covered the patch's text as a whole.
+    if commit.hash not in {chained(previous, one, cites, said) for one in (covered, digest(stored).hex())}:
         raise _tampered(commit, "it, or the round it cites, was changed after it was committed")
 
 
@@ -187,16 +192,22 @@ def _check_settled(commit: Commit, ended: Round, made: list[Proposal], given: li
             raise _tampered(commit, f"the proposal of {item.agent} is {item.status}, not {settled}")
 
 
-def _check_state(commit: Commit, state: JSON, kept: dict[int, str]) -> JSON:
+def _check_state(commit: Commit, state: JSON, kept: Steps) -> JSON:
     """The state after a commit, which must be the snapshot of that version if there is one."""
     try:
-        state = apply(state, commit.patch)
+        state = grow(state, commit.patch)
     except DissensusError as error:
         raise _tampered(commit, error.message) from error
-    expected = kept.pop(commit.version, None)
-    if expected is not None and expected != canonical(state):
+    if _unless(commit, kept, state):
         raise _tampered(commit, "its snapshot is not what the commits before it add up to")
     return state
+
+
+def _unless(commit: Commit, kept: Steps, state: JSON) -> bool:
+    try:
+        return kept.differs(commit, state) is not None
+    except UNREADABLE as error:
+        raise _tampered(commit, f"its snapshot cannot be read ({error})") from error
 
 
 def _check_head(work: Work, session_id: int, branch: str, known: list[Commit], previous: bytes) -> None:
@@ -207,7 +218,7 @@ def _check_head(work: Work, session_id: int, branch: str, known: list[Commit], p
         raise Tampered("The head is not the last commit of its branch", branch=branch, version=first)
 
 
-def _check_rest(work: Work, session_id: int, kept: dict[int, str], versions: int) -> None:
+def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
     """What hangs on no commit: texts kept aside, snapshots of no version, the money."""
     if kept:
         raise Tampered("There is a snapshot of a version that is not there", version=versions)

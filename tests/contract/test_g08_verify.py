@@ -31,7 +31,7 @@ HELD = {
     "output_tokens cached_tokens reasoning_tokens estimated reserved cost sent_at latency_ms ttft_ms "
     "finish_reason detail",
     "models": "model name lineage price frame",
-    "snapshots": "version size state",
+    "snapshots": "version size state since",
     "blobs": "digest data",
     "branches": "branch head head_hash",
     "ledger": "account held_nano spent_nano",
@@ -41,7 +41,7 @@ HELD = {
 FREE = {
     "branches": "lease_epoch base_branch base_version closed_at watched_until pruned",  # who runs and sees it
     "ledger": "limit_nano unpriced",  # the user's to change
-    "snapshots": "branch since",  # one that is gone is only slower
+    "snapshots": "branch",  # one that is gone is only slower
 }
 
 COLUMNS = [(name, column) for name, columns in HELD.items() for column in columns.split()]

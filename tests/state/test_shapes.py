@@ -184,11 +184,12 @@ def test_checking_a_change_costs_what_changed_and_not_what_is_there() -> None:
         shape.operation(("answers", "0"), "zero", "set"),
     )
     after = apply(state, patch)
-    assert shape.advance(shape.typed(state), after, patch) == shape.typed(after)
-    added = shape.advance(before, apply(state, patch[:2]), patch[:2])
+    assert shape.advance(shape.typed(state), state, after, patch) == shape.typed(after)
+    first = before.lines[0]
+    added = shape.advance(before, state, apply(state, patch[:2]), patch[:2])
     assert added == shape.typed(apply(state, patch[:2]))
     assert vars(added)["claims"] is before.claims
-    assert vars(added)["lines"][0] is before.lines[0]
+    assert vars(added)["lines"][0] is first
 
 
 def test_a_key_that_is_empty_text_is_a_key_like_others() -> None:

@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from by_hand import concluded
 from dissensus_state import tables
+from dissensus_state.blobs import patch_digest
 from dissensus_state.chain import chained, cited
-from dissensus_state.commits import between
+from dissensus_state.commits import SAID, between
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from inquiries import Finding, Inquiry
@@ -71,9 +72,10 @@ def forge(session: Session[Any], version: int, **values: Any) -> None:
     texts = {row["version"]: row["patch"] for row in rows(session, tables.commits)}
     with session.writing() as work:
         made = list(between(work, session.session_id, session.branch, -1))
-        digests = [cited(work, session.session_id, commit) for commit in made]
+        digests = [cited(work, session.session_id, commit.round) for commit in made]
     for commit, round_digest in zip(made, digests, strict=True):
-        previous = chained(previous, commit, texts[commit.version], round_digest)
+        said = {name: getattr(commit, name) for name in SAID}
+        previous = chained(previous, patch_digest(texts[commit.version]), round_digest, said)
         key = {"session_id": session.session_id, "branch": session.branch, "version": commit.version}
         write(session, tables.commits, key, {"hash": previous})
     (branch,) = rows(session, tables.branches)

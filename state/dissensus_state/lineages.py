@@ -1,0 +1,54 @@
+"""Which stored rows a branch is made of: its own, and those of the branches it was forked from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from .engines import Statement, Work
+from .errors import NotFound, Tampered
+from .tables import branches
+
+BEYOND = 2**62
+"""Past every version there will ever be."""
+
+_MOST_FORKS = 1000
+
+_base = Statement(
+    sa.select(branches.c.base_branch, branches.c.base_version).where(
+        branches.c.session_id == sa.bindparam("session_id"), branches.c.branch == sa.bindparam("branch")
+    )
+)
+
+
+class Segment(NamedTuple):
+    """The versions of a lineage that are stored under one branch: `after < version <= upto`."""
+
+    branch: str
+    after: int
+    upto: int
+
+
+Lineage = tuple[Segment, ...]
+
+
+def lineage(work: Work, session_id: int, branch: str) -> Lineage:
+    """The segments of a branch, oldest first; the last one is open.
+
+    Raises:
+        NotFound: there is no such branch.
+    """
+    found: list[Segment] = []
+    name, upto = branch, BEYOND
+    while True:
+        row = work.one(_base, session_id=session_id, branch=name)
+        if row is None:
+            raise NotFound(f"There is no branch {name!r}", branch=name)
+        after = -1 if row[0] is None else min(row[1], upto)
+        found.append(Segment(name, after, upto))
+        if row[0] is None:
+            return tuple(reversed(found))
+        if len(found) > _MOST_FORKS:
+            raise Tampered(f"The branch {branch!r} was forked from itself", branch=branch)
+        name, upto = row[0], after

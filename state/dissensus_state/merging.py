@@ -1,0 +1,103 @@
+"""How concurrent writes to a field come together: the markers used inside `Annotated`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from .patches import Verb
+from .values import JSON
+
+
+class Merge:
+    """How concurrent writes to a field come together; derive from it for a merge of your own.
+
+    A merge of your own has a method `merge` that takes the stored value and the given one, as JSON,
+    and returns what shall stand there, changing neither. It is called when the write is admitted, with
+    the value of the newest version; what came of it is stored, so that a history never needs it again.
+    `dissensus.testing.check_merge` tries its laws.
+
+    Attributes:
+        commutes: Two such writes give an equally valid value in either order, so that one that has not
+            seen the other is rebased over it instead of refused.
+    """
+
+    verb: ClassVar[Verb] = "set"
+    commutes: ClassVar[bool] = False
+
+    @property
+    def name(self) -> str:
+        """How the history names a merge of the user's own: `module:Class`."""
+        return f"{type(self).__module__}:{type(self).__qualname__}"
+
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's, with a `merge` of its own."""
+        return type(self).merge is not Merge.merge
+
+    def merge(self, old: JSON, new: JSON) -> JSON:
+        """What shall stand there after `new` was given where `old` stood."""
+        del old
+        return new
+
+    @classmethod
+    def of(cls, metadata: list[Any]) -> Merge:
+        """The merge that a field's metadata name; `Replace` where they name none."""
+        for item in metadata:
+            if isinstance(item, Merge):
+                return item
+            if isinstance(item, type) and issubclass(item, Merge):
+                return item()
+        return Replace()
+
+    @staticmethod
+    def is_marker(item: Any) -> bool:
+        """Whether this piece of metadata is a merge."""
+        return isinstance(item, Merge) or (isinstance(item, type) and issubclass(item, Merge))
+
+
+class Replace(Merge):
+    """The whole value is replaced; two writes of it conflict. The default."""
+
+
+class Append(Merge):
+    """Items are added at the end of a list; two appends never conflict."""
+
+    verb = "append"
+    commutes = True
+
+
+class Add(Merge):
+    """Numbers are added up; two additions never conflict."""
+
+    verb = "add"
+    commutes = True
+
+
+class Union(Merge):
+    """Items join a set; two unions never conflict."""
+
+    verb = "union"
+    commutes = True
+
+
+class MergeByKey(Merge):
+    """Items of a dictionary, or of a list by the field `key`; only writes of one key conflict."""
+
+    verb = "merge"
+
+    def __init__(self, key: str | None = None) -> None:
+        self.key = key
+
+
+class Max(Merge):
+    """The greater number, or the later text, stays; two of these never conflict. Anything beats None."""
+
+    verb = "max"
+    commutes = True
+
+
+class Min(Merge):
+    """The smaller number, or the earlier text, stays; two of these never conflict. Anything beats None."""
+
+    verb = "min"
+    commutes = True

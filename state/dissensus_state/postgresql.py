@@ -1,0 +1,166 @@
+"""Reading and writing on PostgreSQL: a pool of connections that commit each statement by itself.
+
+What is a transaction says so (`BEGIN …`, one exchange with the server); a single statement needs
+none, and so costs one exchange.
+"""
+
+from __future__ import annotations
+
+import select
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from .errors import DatabaseFailed, OutcomeUnknown
+
+Row = Sequence[Any]
+Done = tuple[int, Row | None]
+
+CONNECT_SECONDS = 10
+POOL = 32
+_WAIT_SECONDS = 30
+_PREPARED = 256
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class _Line(NamedTuple):
+    """A connection with its one cursor, and how to hear whether the server has hung up."""
+
+    connection: Any
+    cursor: Any
+    poll: select.poll
+
+
+class Pooled:
+    """The connections to one PostgreSQL database."""
+
+    def __init__(self, url: URL) -> None:
+        try:
+            self.engine = sa.create_engine(
+                url, poolclass=sa.pool.NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
+            )
+            import psycopg
+        except ModuleNotFoundError:
+            raise DatabaseFailed(
+                "PostgreSQL needs the driver psycopg, which is not installed",
+                next_step="pip install 'dissensus[postgres]'",
+            ) from None
+        self.compiler: sa.Dialect = make_url("postgresql+asyncpg://").get_dialect()()
+        """This one numbers its parameters ($1, …), as the server does; the driver is not needed for that."""
+        self.errors: tuple[type[Exception], ...] = (psycopg.Error, sa.exc.SQLAlchemyError)
+        self._name = url.render_as_string(hide_password=True)
+        self._arguments = self.engine.dialect.create_connect_args(url)[1]
+        self._room = threading.BoundedSemaphore(POOL)
+        self._idle: list[_Line] = []
+
+    def close(self) -> None:
+        """Close the connections that nobody uses."""
+        while self._idle:
+            self._idle.pop().connection.close()
+        self.engine.dispose()
+
+    def peek(self, text: str, values: Sequence[Any]) -> Row | None:
+        """The first row of one SELECT."""
+        with self._line() as line:
+            row: Row | None = line.cursor.execute(text, values).fetchone()
+            return row
+
+    def alone(self, text: str, values: Sequence[Any]) -> Done:
+        """What one writing statement changed, and its first row; it is committed."""
+        with self._line() as line, self._answered(line):
+            cursor = line.cursor.execute(text, values)
+            return cursor.rowcount, cursor.fetchone() if cursor.description else None
+
+    @contextmanager
+    def reading(self) -> Iterator[Any]:
+        """A transaction that sees one moment."""
+        with self._line() as line:
+            line.cursor.execute(_READ)
+            yield line.cursor
+
+    @contextmanager
+    def writing(self) -> Iterator[Any]:
+        """A transaction that is committed on leaving, and rolled back on any error."""
+        with self._line() as line:
+            line.cursor.execute("BEGIN")
+            yield line.cursor
+            with self._answered(line):
+                line.connection.commit()
+
+    @contextmanager
+    def exclusively(self) -> Iterator[None]:
+        """The server orders those who write."""
+        yield
+
+    def keep_wal(self) -> None:
+        """PostgreSQL always writes ahead."""
+
+    @contextmanager
+    def _line(self) -> Iterator[_Line]:
+        """A connection; what it leaves open is rolled back.
+
+        One that was interrupted in the middle of an exchange with the server is thrown away: nothing
+        can be said to it any more.
+        """
+        if not self._room.acquire(timeout=_WAIT_SECONDS):
+            raise DatabaseFailed(
+                f"All {POOL} connections to {self._name} were in use for over {_WAIT_SECONDS} s",
+                next_step="Keep transactions short, or let fewer threads share a store",
+            )
+        try:
+            line = self._idle_line() or self._connect()
+            try:
+                yield line
+                line.connection.rollback()
+            except Exception:
+                with suppress(*self.errors):
+                    line.connection.rollback()
+                raise
+            except BaseException:
+                line.connection.close()
+                raise
+            finally:
+                if not line.connection.closed:
+                    self._idle.append(line)
+        finally:
+            self._room.release()
+
+    def _idle_line(self) -> _Line | None:
+        """One that the server has not hung up on: nothing is to be heard from it."""
+        with suppress(IndexError):
+            while True:
+                line = self._idle.pop()
+                if not line.connection.closed and not line.poll.poll(0):
+                    return line
+                line.connection.close()
+        return None
+
+    def _connect(self) -> _Line:
+        import psycopg
+        from psycopg.types.numeric import Int8BinaryDumper
+
+        connection = psycopg.connect(**self._arguments, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        connection.prepared_max = _PREPARED
+        connection.adapters.register_dumper(int, Int8BinaryDumper)
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        cursor = psycopg.RawCursor(connection)
+        cursor.format = psycopg.pq.Format.BINARY  # bytes as they are, not as hexadecimal text
+        return _Line(connection, cursor, poll)
+
+    @contextmanager
+    def _answered(self, line: _Line) -> Iterator[None]:
+        """Where the connection breaks before the answer has come, nobody knows what it was."""
+        try:
+            yield
+        except self.errors as error:
+            if not line.connection.closed:
+                raise
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            raise OutcomeUnknown(
+                f"{self._name} did not answer whether the commit was made: {said}"
+            ) from error

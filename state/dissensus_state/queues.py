@@ -1,0 +1,132 @@
+"""What the threads of one process share of a branch: its head in memory, and the turn to commit to it.
+
+Whoever has the turn commits for all that wait, in one transaction with one flush to disk: each change
+is admitted by itself, on what those before it have made, and each caller gets its own answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from . import transitions
+from .errors import DatabaseFailed, DissensusError
+
+if TYPE_CHECKING:
+    from .engines import Database
+    from .heads import Head
+    from .records import Change, Commit, Ruling
+    from .sessions import Session
+    from .shapes import Shape
+
+_MOST_AT_ONCE = 64
+_MOST_REMEMBERED = 256
+
+Place: TypeAlias = "tuple[int, str, Shape | None]"
+
+_lines: WeakKeyDictionary[Database, WeakValueDictionary[Place, Line]] = WeakKeyDictionary()
+_making = threading.Lock()
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """A change that waits for its turn, and then what came of it."""
+
+    session: Session[Any]
+    change: Change
+    ruling: Ruling | None
+    outcome: Commit | DissensusError | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether its refusal may leave something to be rolled back."""
+        return self.ruling is not None or self.change.round is not None
+
+    def result(self) -> Commit:
+        """The commit, or the error raised."""
+        if isinstance(self.outcome, DissensusError):
+            raise self.outcome
+        if self.outcome is None:
+            raise DatabaseFailed(
+                "The thread that committed for several was interrupted; whether this one was made is unknown",
+                next_step="Look at the log, or repeat it under the same idempotency key",
+            )
+        return self.outcome
+
+
+class Line:
+    """The memory of one branch in this process, and the changes that wait for it."""
+
+    def __init__(self) -> None:
+        self.head: Head | None = None
+        self._turn = threading.Lock()
+        self._waiting: deque[Waiting] = deque()
+
+    def remember(self, head: Head) -> None:
+        """Keep a committed head to start from next time."""
+        if self.head is None or head.version > self.head.version:
+            self.head = head
+
+    def commit(self, session: Session[Any], change: Change, ruling: Ruling | None) -> Commit:
+        """Commit a change when its turn comes, together with those that wait by then."""
+        mine = Waiting(session, change, ruling)
+        self._waiting.append(mine)
+        try:
+            with self._turn:
+                while mine.outcome is None and mine in self._waiting:
+                    self._serve(self._next())
+        finally:
+            self._forget(mine)
+        return mine.result()
+
+    def _forget(self, mine: Waiting) -> None:
+        """Nobody commits for a caller that was interrupted while it waited."""
+        if mine.outcome is None:
+            with suppress(ValueError):
+                self._waiting.remove(mine)
+
+    def _next(self) -> list[Waiting]:
+        """Those that go together: nothing that must be rolled back by itself."""
+        first = self._waiting.popleft()
+        batch = [first]
+        while self._waiting and len(batch) < _MOST_AT_ONCE and not (first.alone or self._waiting[0].alone):
+            batch.append(self._waiting.popleft())
+        return batch
+
+    def _serve(self, batch: list[Waiting]) -> None:
+        session = batch[0].session
+        try:
+            if len(batch) == 1:
+                batch[0].outcome = self._one(batch[0])
+                return
+            with session.writing() as work:
+                outcomes, head, _ = transitions.decide_all(
+                    work, session.session_id, session.branch, self.head, session.shape,
+                    [item.change for item in batch],
+                )  # fmt: skip
+        except DissensusError as error:
+            for item in batch:
+                item.outcome = copy(error)
+            return
+        self.remember(head)
+        for item, outcome in zip(batch, outcomes, strict=True):
+            item.outcome = outcome
+
+    def _one(self, item: Waiting) -> Commit:
+        session = item.session
+        with session.writing() as work:
+            made, head = session.commit_in(work, item.change, item.ruling)
+        self.remember(head)
+        return made
+
+
+def line(database: Database, session_id: int, branch: str, shape: Shape | None) -> Line:
+    """The line of a branch, one for all sessions of this database object that have the same schema."""
+    with _making:
+        lines = _lines.setdefault(database, WeakValueDictionary())
+        return lines.setdefault((session_id, branch, shape), Line())

@@ -1,0 +1,226 @@
+"""Reading a session: its state at any version, its history, and who did what in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, cast, overload
+
+from . import blame as blames
+from . import calls, commits, heads, history, lifting, queues, rounds, verify
+from . import diff as diffs
+from . import replay as replays
+from .engines import Database, Work
+from .errors import NotFound, Refused, located
+from .heads import Head
+from .lineages import BEYOND
+from .records import Account, Call, Commit, Event, Proposal, Round, Ruling
+from .shapes import Shape, SharedState, shape_of
+from .values import JSON, parse_path
+
+StateT = TypeVar("StateT", bound=SharedState)
+OtherT = TypeVar("OtherT", bound=SharedState)
+
+MAIN = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What the database says of a session."""
+
+    session_id: int
+    name: str
+    schema: str
+    schema_version: int
+    keys: dict[str, str]
+    created_at: int
+
+
+class Reader(Generic[StateT]):
+    """The reading half of a session on one of its branches."""
+
+    def __init__(
+        self, database: Database, info: SessionInfo, shape: Shape | None, branch: str = MAIN
+    ) -> None:
+        self.database = database
+        self.info = info
+        self.branch = branch
+        self._shape = shape
+        self._line = queues.line(database, info.session_id, branch, shape)
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+        return self.info.name
+
+    @property
+    def session_id(self) -> int:
+        """The number under which the database keeps it."""
+        return self.info.session_id
+
+    @property
+    def shape(self) -> Shape:
+        """The compiled schema; `Refused` where the session was opened without one."""
+        if self._shape is None:
+            raise Refused(
+                f"The session {self.name} was opened without its schema {self.info.schema}",
+                next_step="Open it with store.session(name, Schema), or give --schema module:Class",
+            )
+        return self._shape
+
+    def remember(self, head: Head) -> None:
+        """Keep a committed head to start from next time."""
+        self._line.remember(head)
+
+    @property
+    def remembered(self) -> Head:
+        """The newest head that this process has seen; the database may be further."""
+        return self._line.head.lifted(self._shape) if self._line.head else self.current()
+
+    @property
+    def remembered_state(self) -> StateT:
+        """The state at that head, as the schema's model."""
+        head = self.remembered
+        return cast(StateT, self.shape.seen(head.typed or self.shape.typed(head.state), head.state))
+
+    @property
+    def head(self) -> int:
+        """The newest version."""
+        with self.reading() as work:
+            return heads.read(work, self.session_id, self.branch).version
+
+    def current(self) -> Head:
+        """The head with its state in the schema's shape, brought forward from what is remembered."""
+        with self.reading() as work:
+            found = heads.read(work, self.session_id, self.branch)
+            known = self._line.head
+            head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
+        self.remember(head)
+        return head.lifted(self._shape)
+
+    @property
+    def state(self) -> StateT:
+        """The state at the head; it shares nothing with what commits are checked on."""
+        return cast(StateT, self.shape.typed(self.current().plain))
+
+    @overload
+    def at(self, version: int) -> StateT: ...
+    @overload
+    def at(self, version: int, schema: type[OtherT]) -> OtherT: ...
+    def at(self, version: int, schema: type[SharedState] | None = None) -> SharedState:
+        """The state at a version, lifted to the schema's shape.
+
+        Args:
+            schema: An older class of the schema, to see the state in the shape of that time.
+
+        Raises:
+            SchemaNewer: the version was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+        """
+        shape = self.shape if schema is None else shape_of(schema)
+        return shape.typed(self._lifted(version, shape))
+
+    def raw(self, version: int | None = None, *, lifted: bool = False) -> JSON:
+        """The state at a version (None: the head) as it is stored, or lifted to the schema's shape."""
+        if lifted:
+            return self._lifted(version, self.shape)
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return commits.state_at(work, self.session_id, self.branch, number)
+
+    def _lifted(self, version: int | None, shape: Shape) -> JSON:
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.lifted_at(work, self.session_id, self.branch, number, shape)
+
+    def schema_version(self, version: int | None = None) -> int:
+        """The schema version that a version (None: the head) is stored in."""
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.schema_version(work, self.session_id, self.branch, number)
+
+    def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
+        """The newest commits, newest first; `before` a version turns the page."""
+        with self.reading() as work:
+            upto = BEYOND if before is None else before
+            return history.log(work, self.session_id, self.branch, max(limit, 0), upto)
+
+    def commit_at(self, version: int) -> Commit:
+        """The commit that made a version."""
+        with self.reading(version=version) as work:
+            return commits.commit(work, self.session_id, self.branch, version)
+
+    def diff(self, before: int, after: int | None = None) -> list[diffs.Difference]:
+        """What differs between two versions (None: the head) as they are stored, path by path.
+
+        A list that merges by another key in one than in the other is compared by position.
+        """
+        with self.reading(version=before) as work:
+            there = (self.session_id, self.branch)
+            old, one = lifting.stored_at(work, *there, self._version(work, before))
+            new, other = lifting.stored_at(work, *there, self._version(work, after))
+            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
+
+    def blame(self, path: str, version: int | None = None) -> blames.Blame:
+        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
+        with self.reading(path=path) as work:
+            number = self._version(work, version)
+            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
+
+    def replay(self) -> replays.Replay:
+        """Rebuild every version from the history; `Diverged` names the first that differs."""
+        with self.reading() as work:
+            return replays.replay(work, self.session_id, self.branch)
+
+    def versions(self) -> Iterator[tuple[Commit, JSON]]:
+        """Every commit with the state that it made, from version 0 on."""
+        with self.reading() as work:
+            yield from replays.versions(work, self.session_id, self.branch)
+
+    def verify(self) -> verify.Verified:
+        """Recompute the chain and admit every commit again; `Tampered` names the first bad one."""
+        with self.reading() as work:
+            return verify.verify(work, self.session_id, self.branch, self._shape)
+
+    def rounds(self) -> list[Round]:
+        """All rounds, in order."""
+        with self.reading() as work:
+            return rounds.all_rounds(work, self.session_id)
+
+    def round(self, number: int) -> tuple[Round, list[Proposal], list[Call], list[Ruling]]:
+        """A round with its proposals, calls and rulings."""
+        with self.reading(round=number) as work:
+            return (
+                rounds.round_(work, self.session_id, number),
+                rounds.proposals_of(work, self.session_id, number),
+                calls.of_round(work, self.session_id, number),
+                rounds.rulings_of(work, self.session_id, number),
+            )
+
+    def events(self) -> list[Event]:
+        """What happened beside commits: denied attempts, abstentions, refusals."""
+        with self.reading() as work:
+            return history.happenings(work, self.session_id)
+
+    @property
+    def budget(self) -> Account:
+        """The budget as it stands, in nano-USD."""
+        with self.reading() as work:
+            return calls.account(work, self.session_id)
+
+    def _version(self, work: Work, version: int | None) -> int:
+        head = heads.read(work, self.session_id, self.branch).version
+        number = head if version is None else version
+        if not 0 <= number <= head:
+            raise NotFound(f"There is no version {number}; the head is {head}")
+        return number
+
+    @contextmanager
+    def reading(self, **context: Any) -> Iterator[Work]:
+        """A transaction that reads; errors that leave it know this session."""
+        with (
+            located(session=self.name, branch=self.branch, **context),
+            self.database.reading() as work,
+        ):
+            yield work
