@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dissensus_state.errors import Conflict, DissensusError
     from dissensus_state.machine import Transition
     from dissensus_state.records import Budget
+    from dissensus_state.rights import Rights
     from dissensus_state.sessions import Session
     from dissensus_state.shapes import (
         Add,
@@ -49,6 +50,7 @@ __all__ = [
     "Price",
     "RecordedModel",
     "Replace",
+    "Rights",
     "ScriptedModel",
     "Session",
     "SharedState",
@@ -78,6 +80,7 @@ _HOMES = {
     "Price": "dissensus_agents.models.prices:Price",
     "RecordedModel": "dissensus_agents.models.recordings:RecordedModel",
     "Replace": "dissensus_state.shapes:Replace",
+    "Rights": "dissensus_state.rights:Rights",
     "ScriptedModel": "dissensus_agents.models.scripted:ScriptedModel",
     "Session": "dissensus_state.sessions:Session",
     "SharedState": "dissensus_state.shapes:SharedState",

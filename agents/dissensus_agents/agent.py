@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
 from dissensus_state.errors import Denied, NotFound, Refused
 from dissensus_state.patches import Operation, Patch, get, touched
+from dissensus_state.rights import check
 from dissensus_state.values import Path, parse_path, pointer, within
 
 from .errors import GraphError, WrongType
@@ -138,10 +139,15 @@ class Answer:
 
 
 class Task:
-    """What a step asks of its agents: the output type made from the fields that it may write."""
+    """What a step asks of its agents: the output type made from the fields that it may write.
 
-    def __init__(self, shape: Shape, writes: Iterable[str]) -> None:
+    Args:
+        agent: Whose task it is, where it may propose less than the step writes.
+    """
+
+    def __init__(self, shape: Shape, writes: Iterable[str], agent: str | None = None) -> None:
         self.writes: tuple[Path, ...] = tuple(parse_path(path) for path in writes)
+        self._agent = agent
         if not self.writes:
             raise GraphError("A step needs something that it may write", next_step="Give writes={'field'}")
         self._shape = shape
@@ -175,9 +181,17 @@ class Task:
         patch = tuple(
             part for operation in operations for part in self._parts(operation) if not _empty(operation)
         )
+        if self._agent is not None:
+            check(self._shape.rights, self._agent, "propose", touched(patch))
         for path in touched(patch):
             if not within(path, self.writes):
-                raise Denied(f"The step may write {', '.join(map(pointer, self.writes))}", path=pointer(path))
+                allowed = list(map(pointer, self.writes))
+                raise Denied(
+                    f"The step may write {', '.join(allowed)}",
+                    path=pointer(path),
+                    right="propose",
+                    allowed=allowed,
+                )
         return patch
 
     def _parts(self, operation: Operation) -> Iterable[Operation]:

@@ -22,6 +22,11 @@ class Side:
     patch: Patch
 
 
+def author_of(side: Side) -> str:
+    """How the history names a side."""
+    return "+".join(side.agents)
+
+
 def label_of(index: int) -> str:
     """The label of a position: A to Z, then P27 and on."""
     return chr(ord("A") + index) if index < 26 else f"P{index + 1}"

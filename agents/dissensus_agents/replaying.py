@@ -110,7 +110,7 @@ def _said(running: Running, agent: Agent) -> Answer | None:
         if call.status != "answered":
             continue
         try:
-            return agent.read(reply_of(call), running.step.task)
+            return agent.read(reply_of(call), running.step.task_of(agent.name))
         except (MalformedAnswer, WrongType, Denied) as error:
             request = request.again(call.answer or "", objection(error))
     return None

@@ -21,7 +21,7 @@ from .crossing import aside
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
 from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, blind, sound
-from .messages import Part
+from .material import material_for
 from .models.replies import objection
 from .positions import Side, amended, values_of
 from .running import Ending, Run, Running
@@ -49,16 +49,19 @@ async def _rule(run: Run, running: Running, supervisor: Supervisor) -> Ruling:
     bound = binding(running.round.base, running.proposals)
     seed = int.from_bytes(bound[:4], "big")
     shown, names = blind([seen_of(running, side) for side in running.sides], seed)
+    material, withheld = material_for(run.shape, running, supervisor.name)
     asked = Review(
         step=running.step.name,
         positions=shown,
         disagreements=_unnamed(running, names),
-        material=_material(running),
+        material=material,
         writes=tuple(map(pointer, running.step.task.writes)),
         hollow=bool((running.review or {}).get("hollow")),
         votes=running.votes,
     )
     verdict, attempt, notes = await _verdict(run, running, supervisor, asked)
+    if withheld:
+        notes = (*notes, f"was not shown {', '.join(withheld)}")
     return _ruling(running, supervisor, verdict, names, bound, seed, attempt, notes, run.shape)
 
 
@@ -95,12 +98,6 @@ def seen_of(running: Running, side: Side) -> Seen:
 def _failed_checks(running: Running, side: Side) -> tuple[str, ...]:
     found = (item for agent in side.agents for item in running.evidence.get(agent, ()) if not item.passed)
     return tuple(dict.fromkeys(f"{item.verifier}: {item.detail}" for item in found))
-
-
-def _material(running: Running) -> tuple[Part, ...]:
-    """Everything that the panel was shown, each piece once."""
-    pieces = {part: None for request in running.requests.values() for part in request.parts}
-    return tuple(pieces)
 
 
 async def _verdict(

@@ -20,13 +20,13 @@ from .crossing import aside
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
-from .judgement.verifiers import Evidence
 from .messages import Reply, Request
 from .models.replies import Unusable, objection
-from .positions import Side, joined, sides_of, values_of
+from .positions import Side, author_of, joined, sides_of, values_of
+from .reasons import reasons
+from .refusals import helpless, tell
 from .running import Run, Running
-from .steps import Step
-from .views import View
+from .steps import Step, view_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -129,8 +129,8 @@ def requests_of(
     """What each agent is asked on this snapshot, and what it read of it."""
     requests, reads = {}, {}
     for agent in step.agents:
-        view = View(state, version, agent.reads, session.shape.keys, agent.name)
-        requests[agent.name] = agent.request(view, step.task, note)
+        view = view_of(session.shape, agent, state, version)
+        requests[agent.name] = agent.request(view, step.task_of(agent.name), note)
         reads[agent.name] = view.reads
     return requests, reads
 
@@ -191,7 +191,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
 def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
     """What the agent says, or why its answer would not do; what it may not write is in the history."""
     try:
-        return agent.read(reply, running.step.task)
+        return agent.read(reply, running.step.task_of(agent.name))
     except (MalformedAnswer, WrongType) as error:
         return error
     except Denied as error:
@@ -275,42 +275,11 @@ async def verify(run: Run, running: Running) -> None:
     if running.step.verifiers:
         running.evidence = {item.agent: running.checked(item.patch) for item in running.made}
         compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
-    running.review = running.round.review if running.stored else _reasons(run, running)
+    running.review = running.round.review if running.stored else reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
     run.tell(running, kind, votes=running.votes, review=running.review)
     running.ending = "commit" if running.review is None else "review"
     await _keep(run, running)
-
-
-def _reasons(run: Run, running: Running) -> dict[str, Any] | None:
-    """Why a ruling is needed, as it is stored with the round; None where the proposals may stand."""
-    step, disputed = running.step, running.comparison.disagreements
-    asked = bool(step.transition and run.shape.machine.transitions[step.transition].review)
-    hollow = not disputed and step.hollow_below is not None and running.votes < step.hollow_below
-    checked = _witnesses(running)
-    failed = [item for item in checked if not item["passed"]]
-    if not (disputed or hollow or failed or asked):
-        return None
-    reasons: dict[str, Any] = {
-        "disagreements": [item.as_dict() for item in disputed],
-        "failed": failed,
-        "passed": [item for item in checked if item["passed"]],
-        "hollow": hollow,
-        "asked": asked,
-        "votes": round(running.votes, 3) if hollow else None,
-        "immaterial": [item.as_dict() for item in running.comparison.immaterial],
-        "transition": step.transition if step.transition != step.name else None,
-    }
-    return {name: value for name, value in reasons.items() if value}
-
-
-def _witnesses(running: Running) -> list[dict[str, Any]]:
-    """Every check with the agents whose proposals it was found on."""
-    found: dict[Evidence, list[str]] = {}
-    for agent, checks in running.evidence.items():
-        for check in checks:
-            found.setdefault(check, []).append(agent)
-    return [{"agents": agents, **check.as_dict()} for check, agents in found.items()]
 
 
 async def _keep(run: Run, running: Running) -> None:
@@ -354,11 +323,6 @@ def _worded(item: Disagreement) -> Outcome:
     return Outcome("immaterial", item.as_dict())
 
 
-def author_of(side: Side) -> str:
-    """How the history names a side."""
-    return "+".join(side.agents)
-
-
 def ruled_change(running: Running, ruling: Ruling) -> Change:
     """What a ruling commits: a position as it stands, or what the supervisor made of it."""
     if ruling.decision == "uphold":
@@ -375,15 +339,16 @@ def _tell_commit(run: Run, running: Running, made: Commit) -> None:
 
 
 async def _again(run: Run, running: Running, error: Conflict | Denied | NotFound | Refused) -> None:
-    """Settle the round as void and let the step begin again, told why; bounded by the step."""
+    """Settle the round as void and let the step begin again, told why; bounded, and only if that can help."""
     conflict = isinstance(error, Conflict)
     kind = "conflict" if conflict else "refused"
     why: dict[str, Any] = {"void": [error.as_dict()]}
     if not conflict:
-        why["tell"] = f"Your last proposal was refused. {error.message} ({error.context.get('path', '')})"
-    running.outcomes.append(Outcome(kind, {"step": running.step.name, **error.as_dict()}))
+        why["tell"] = tell(run.shape, running.step, error)
+    if not isinstance(error, Denied):  # the journal has put a denial into the history
+        running.outcomes.append(Outcome(kind, {"step": running.step.name, **error.as_dict()}))
     await _settle_void(run, running, why)
     run.tell(running, kind, **error.as_dict())
-    if running.tries > running.step.again:
+    if helpless(error) or running.tries > running.step.again:
         raise error
     running.ending = "again"

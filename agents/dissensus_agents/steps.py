@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dissensus_state.records import Isolation
+from dissensus_state.rights import granted, holds, meet
 from dissensus_state.shapes import Shape
-from dissensus_state.values import Path, parse_path, pointer
+from dissensus_state.values import JSON, Path, parse_path, pointer
 
 from .agent import Agent, Task
 from .errors import GraphError
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Supervisor
 from .judgement.verifiers import Verifier
+from .views import View
 
 RESERVED = set("/:. ")
 
@@ -40,6 +42,11 @@ class Step:
     hollow_below: float | None = None
     isolation: Isolation = "serializable"
     again: int = 2
+    tasks: Mapping[str, Task] = field(default_factory=dict)
+
+    def task_of(self, agent: str) -> Task:
+        """What is asked of one agent: the step's task, or less where it may propose less."""
+        return self.tasks.get(agent, self.task)
 
     @property
     def review(self) -> tuple[Path, ...]:
@@ -69,7 +76,35 @@ def make_step(
     chosen = _transition(shape, name, transition)
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
-    return Step(name, tuple(agents), task, chosen, quorum=quorum or 1, **settings)
+    tasks = {agent.name: _own_task(shape, name, agent, task) for agent in agents} if shape.rights else {}
+    step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
+    _check_supervisor(shape, step)
+    return step
+
+
+def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
+    """The task of an agent that has rights: what both the step and the agent may write."""
+    both = meet(task.writes, granted(shape.rights, agent.name, "propose"))
+    if not both:
+        raise GraphError(
+            f"The agent {agent.name!r} may propose nothing of what the step {name!r} writes: "
+            f"{', '.join(map(pointer, task.writes))}",
+            next_step="Give it the right to propose it in the schema's `rights`, or leave it out",
+        )
+    return Task(shape, map(pointer, both), agent.name)
+
+
+def _check_supervisor(shape: Shape, step: Step) -> None:
+    """A supervisor who may not rule on what it would be shown is found before anybody is paid."""
+    judge = step.supervisor
+    if judge is None or judge.person is not None:
+        return
+    if not holds(shape.rights, judge.name, "rule", step.task.writes):
+        raise GraphError(
+            f"The supervisor {judge.name!r} may not rule on what the step {step.name!r} writes: "
+            f"{', '.join(map(pointer, step.task.writes))}",
+            next_step="Give it the right to rule in the schema's `rights`, or take another supervisor",
+        )
 
 
 def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
@@ -117,3 +152,10 @@ def _check_writes(shape: Shape, name: str, task: Task, transition: str | None) -
             f"{transition!r} may not",
             next_step="Add it to the transition's writes, or take it from the step's",
         )
+
+
+def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
+    """What both the step and the schema's rights let an agent read."""
+    may = granted(shape.rights, agent.name, "read")
+    allowed = meet(agent.reads, may)
+    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)

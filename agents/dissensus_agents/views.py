@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 
-from dissensus_state.errors import Denied
+from dissensus_state.errors import Denied, NotFound
 from dissensus_state.patches import get
 from dissensus_state.values import JSON, Path, overlap, parse_path, pointer, within
 
@@ -21,6 +21,7 @@ class View:
         allowed: The paths that may be read; None allows all.
         keys: The key field of each list that merges by key.
         agent: Whose view it is, for errors.
+        sparse: The paths were given as rights, so that not all of them need be there.
     """
 
     def __init__(
@@ -30,8 +31,11 @@ class View:
         allowed: tuple[Path, ...] | None = None,
         keys: Mapping[str, str] | None = None,
         agent: str = "",
+        *,
+        sparse: bool = False,
     ) -> None:
         self.version = version
+        self._sparse = sparse
         self._state = state
         self._allowed = allowed
         self._keys = dict(keys or {})
@@ -63,9 +67,18 @@ class View:
 
     def everything(self) -> list[Part]:
         """All that may be read, one piece for each path."""
-        if self._allowed is not None:
-            return [self.part(pointer(path)) for path in self._allowed]
-        return [self.part(name) for name in self._state]
+        if self._allowed is None:
+            return [self.part(name) for name in self._state]
+        found = (self._part_if_there(pointer(path)) for path in self._allowed)
+        return [part for part in found if part is not None]
+
+    def _part_if_there(self, path: str) -> Part | None:
+        try:
+            return self.part(path)
+        except NotFound:
+            if not self._sparse:
+                raise
+            return None
 
     def _check(self, path: Path) -> None:
         if self._allowed is None or within(path, self._allowed):
@@ -76,6 +89,9 @@ class View:
             f"{self._agent or 'This agent'} may read {may}",
             path=pointer(path),
             agent=self._agent or None,
+            author=self._agent or None,
+            right="read",
+            allowed=[pointer(place) for place in self._allowed],
             next_step="Read only the paths below it" if inside else "",
         )
 

@@ -28,12 +28,14 @@ _LONGEST = 4000
 class Situation:
     """What the border must know of a command that does not end as it should.
 
-    `kept` is the database it worked on, `again` the command that goes on where it stopped.
+    `kept` is the database it worked on, `again` the command that goes on where it stopped. `tenant`
+    is whose sessions are meant.
     """
 
     debug: bool = False
     kept: str = ""
     again: str = "the same command"
+    tenant: str | None = None
 
 
 def situation() -> Situation:

@@ -12,6 +12,7 @@ from .opening import existing
 from .options import as_json as json_option
 from .options import examples
 from .output import show
+from .tenancy import tenants
 
 if TYPE_CHECKING:
     from dissensus_state.engines import Database
@@ -51,6 +52,9 @@ def upgrade(*, url: str, as_json: bool) -> None:
         _show(database, as_json=as_json)
     finally:
         database.close()
+
+
+db.add_command(tenants)
 
 
 def _opened(url: str) -> Database:

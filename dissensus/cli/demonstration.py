@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from . import options
 from .border import situation
-from .options import examples
 
 
-@click.command(epilog=examples("dissensus demo", "dissensus demo --database incident.db"))
+@click.command(epilog=options.examples("dissensus demo", "dissensus demo --database incident.db"))
 @click.option("--database", "-d", metavar="FILE|URL", help="Where to. [default: a new file in this folder]")
+@options.tenant
 def demo(database: str | None) -> int:
     """See scripted models disagree over an incident.
 
@@ -21,5 +22,6 @@ def demo(database: str | None) -> int:
 
     chosen = database or ready_made.free_file()
     situation().kept = ready_made.address(chosen)
-    situation().again = ready_made.resuming(chosen)
-    return ready_made.main(chosen)
+    tenant = situation().tenant
+    situation().again = ready_made.resuming(chosen, tenant)
+    return ready_made.main(chosen, tenant)

@@ -1,4 +1,4 @@
-"""`machine`: the state machine of a schema as a table and as a picture."""
+"""`machine`: the state machine and the rights of a schema as tables, the machine as a picture too."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from .output import show
 def machine(*, name: str, mermaid: bool, as_json: bool) -> None:
     """Show the state machine of a schema.
 
-    For each transition: its phases, what it may write, its guard, whether it needs a review.
+    For each transition: its phases, what it may write, its guard, whether it needs a review. For
+    each name with rights of its own: what it may read, propose, commit and rule on.
     Modules in the current folder are found.
     """
     from dissensus_state.shapes import shape_of
@@ -33,6 +34,7 @@ def machine(*, name: str, mermaid: bool, as_json: bool) -> None:
         "version": shape.version,
         "phases": list(shape.machine.phases or ()),
         "transitions": shape.machine.table(),
+        "rights": [] if shape.rights is None else shape.rights.table(),
         "mermaid": shape.machine.mermaid(),
     }
     page = [Passage(shape.machine.mermaid())] if mermaid else pages.machine(data)

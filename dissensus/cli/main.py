@@ -18,6 +18,7 @@ from . import (
     machines,
     reading,
     running,
+    watching,
 )
 from .options import examples
 
@@ -62,6 +63,7 @@ for command in (
     reading.diff,
     reading.blame,
     reading.events,
+    watching.watch,
     judging.disagreements,
     judging.rule,
     running.run,

@@ -26,7 +26,7 @@ def opened_store(database: str | None) -> Iterator[Store]:
     """The database that is named, or the one in the current folder."""
     from dissensus_state.store import Store
 
-    with Store.open(existing(database or _default())) as store:
+    with Store.open(existing(database or _default()), tenant=situation().tenant) as store:
         situation().kept = store.database.name
         yield store
 

@@ -7,15 +7,37 @@ from typing import Any, TypeVar
 
 import click
 
+from .border import Situation
+
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-database = click.option(
+
+def _remember_tenant(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    context.ensure_object(Situation).tenant = name
+
+
+tenant = click.option(
+    "--tenant",
+    envvar="DISSENSUS_TENANT",
+    metavar="NAME",
+    expose_value=False,
+    callback=_remember_tenant,
+    help="Whose sessions, where PostgreSQL keeps tenants apart. [env: DISSENSUS_TENANT]",
+)
+_address = click.option(
     "--database",
     "-d",
     envvar="DISSENSUS_DATABASE",
     metavar="FILE|URL",
     help="A SQLite file or postgresql://… [env: DISSENSUS_DATABASE; else ./dissensus.db]",
 )
+
+
+def database(command: CommandT) -> CommandT:
+    """Options that say which database is opened, and for whom."""
+    return _address(tenant(command))
+
+
 session = click.option(
     "--session", "-s", metavar="NAME", help="Which session; not needed where there is only one."
 )

@@ -40,19 +40,27 @@ def sessions(data: Data) -> list[Block]:
 
 def log(data: Data) -> list[Block]:
     """The commits, newest first."""
-    rows = [
-        (
-            f"v{item['version']}",
-            when(item["at"]),
-            item["author"],
-            item["transition"] or _lifting(item["source"]),
-            f"r{item['round']}" if item["round"] else "-",
-            f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
-            clipped(" ".join(item["writes"]), _MOST_PATHS),
-        )
-        for item in data["commits"]
-    ]
+    rows = [_commit(item) for item in data["commits"]]
     return grid("version when author transition round rebased writes", rows, "bold dim cyan")
+
+
+def landed(data: Data) -> list[Block]:
+    """One commit as it lands, with what the log says of it; wide enough for most to stand in columns."""
+    version, at, author, transition, round_, rebased, writes = _commit(data["commit"])
+    row = (f"{version:5}", at, f"{author:12}", f"{transition:12}", f"{round_:4}", rebased, writes)
+    return grid("", [row], "bold dim cyan")
+
+
+def _commit(item: Data) -> tuple[str, ...]:
+    return (
+        f"v{item['version']}",
+        when(item["at"]),
+        item["author"],
+        item["transition"] or _lifting(item["source"]),
+        f"r{item['round']}" if item["round"] else "-",
+        f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
+        clipped(" ".join(item["writes"]), _MOST_PATHS),
+    )
 
 
 def _lifting(source: Data | None) -> str:
@@ -127,7 +135,7 @@ def _budget(item: Data) -> list[Block]:
 
 
 def machine(data: Data) -> list[Block]:
-    """The transitions of a schema."""
+    """The transitions of a schema, and its rights if it declares any."""
     rows = [
         (
             item["name"],
@@ -140,7 +148,14 @@ def machine(data: Data) -> list[Block]:
     ]
     title = Line(f"{data['schema']} (version {data['version']})", "bold")
     none = [] if rows else [Line("It declares no transitions: every write is allowed.")]
-    return [title, *none, *grid("transition phases writes guard review", rows, "bold cyan")]
+    table = grid("transition phases writes guard review", rows, "bold cyan")
+    return [title, *none, *table, *_rights(data["rights"])]
+
+
+def _rights(entries: list[Data]) -> list[Block]:
+    rights = ("read", "propose", "commit", "rule")
+    rows = [(item["name"], *(", ".join(item[right]) or "nothing" for right in rights)) for item in entries]
+    return grid(f"rights {' '.join(rights)}", rows, "bold cyan")
 
 
 def replayed(data: Data) -> list[Block]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
@@ -59,9 +60,10 @@ def run(
     made = _graph(graph)
     here = situation()
     here.kept = database or "dissensus.db"
-    with closing(Store.open(here.kept)) as store:
+    with closing(Store.open(here.kept, tenant=here.tenant)) as store:
         work = _session(store, made, session, initial, budget)
-        here.again = f"{program()} run {graph} -d {store.database.name} -s {work.name}"
+        whose = f" --tenant {shlex.quote(here.tenant)}" if here.tenant else ""
+        here.again = f"{program()} run {graph} -d {store.database.name}{whose} -s {work.name}"
         asyncio.run(_watch(made, work, start))
         _answer(work, as_json=as_json)
     return 0

@@ -38,11 +38,12 @@ ABOUT = (
 COMMANDS = ("log", f"blame {answer.CAUSE}", "disagreements", "replay", "verify")
 
 
-def main(database: str | None = None) -> int:
+def main(database: str | None = None, tenant: str | None = None) -> int:
     """Run the demo, go on with one that was stopped, or show what a finished one has left.
 
     Args:
         database: A SQLite file or a URL; by default a new file in the current folder.
+        tenant: Whose session it becomes, where PostgreSQL keeps tenants apart.
 
     Returns:
         0.
@@ -52,7 +53,8 @@ def main(database: str | None = None) -> int:
     """
     chosen = database or free_file()
     delay = DELAY if sys.stdout.isatty() else 0.0
-    with Store.open(chosen) as store, located(resume=resuming(chosen)):
+    again = resuming(chosen, tenant)
+    with located(resume=again), Store.open(chosen, tenant=tenant) as store:
         session, is_new = _session(store)
         where = Line(f"database: {address(chosen)}", "dim")
         _show([Line("dissensus demo", "bold"), wrapped(ABOUT, 0), where])
@@ -61,7 +63,7 @@ def main(database: str | None = None) -> int:
             asyncio.run(_watch(graph, session, is_new=is_new))
         else:
             _show([Line(), Line("This demo has finished before; here is its result.", "yellow")])
-        _show([*answer.page(session), *_next(store, session, chosen)])
+        _show([*answer.page(session), *_next(store, session, _chosen(chosen, tenant))])
     return 0
 
 
@@ -101,9 +103,14 @@ def address(database: str) -> str:
     return shlex.quote(database)
 
 
-def resuming(database: str) -> str:
+def resuming(database: str, tenant: str | None = None) -> str:
     """The command that goes on with a demo that was stopped."""
-    return f"{program()} demo --database {address(database)}"
+    return f"{program()} demo --database {_chosen(database, tenant)}"
+
+
+def _chosen(database: str, tenant: str | None) -> str:
+    """A database and its tenant as a command takes them."""
+    return address(database) + (f" --tenant {shlex.quote(tenant)}" if tenant else "")
 
 
 def _session(store: Store) -> tuple[Session[Incident], bool]:
@@ -143,7 +150,7 @@ def _next(store: Store, session: Session[Incident], chosen: str) -> list[Block]:
     if store.database.in_memory:
         return []
     alone = len(store.sessions()) == 1
-    options = f"-d {address(chosen)}" if alone else f"-d {address(chosen)} -s {shlex.quote(session.name)}"
+    options = f"-d {chosen}" if alone else f"-d {chosen} -s {shlex.quote(session.name)}"
     commands = (Line(f"{program()} {command} {options}", "cyan", 2) for command in COMMANDS)
     return [Line(), Line("To look into it", "bold"), *commands]
 

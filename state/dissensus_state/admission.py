@@ -93,14 +93,14 @@ def _check_rules(
         return
     before = shape.seen(typed, state)
     for names, rule in rules:
-        check_invariant(rule, names, before, after, change.evidence)
+        check_invariant(rule, names, before, after, change.evidence, change.transition)
     check_guard(transition, before, after, change.evidence)
 
 
 def check_initial(shape: Shape, typed: SharedState, fields: Iterable[str]) -> None:
     """Hold a new state to the invariants of its schema."""
     for names, rule in rules_for(shape, fields):
-        check_invariant(rule, names, typed, typed, ())
+        check_invariant(rule, names, typed, typed, (), None)
 
 
 def check_review(

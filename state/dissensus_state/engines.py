@@ -7,6 +7,7 @@ at one border. The connections are in `sqlite` and in `postgresql`.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 Row = Sequence[Any]
 Parameters = Mapping[str, Any]
+
+
+TENANT = "dissensus.tenant"
+"""The setting by which PostgreSQL's policies know which tenant a connection is."""
 
 _DRIVERS = {
     "sqlite": "sqlite",
@@ -52,6 +57,18 @@ def read_url(url: str) -> URL:
             f"{url.rpartition('@')[2]!r} is not the address of a database",
             next_step="Write a file such as inquiry.db, sqlite:///inquiry.db, or postgresql://host/name",
         ) from None
+
+
+def _of_tenant(url: URL, tenant: int | None) -> URL:
+    """The address of connections that are of a tenant from their first moment on.
+
+    What they were begun with is what RESET ALL and DISCARD ALL lead back to.
+    """
+    if tenant is None:
+        return url
+    given = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    options = [given] if isinstance(given, str) else given
+    return url.update_query_dict({"options": " ".join([*options, f"-c {TENANT}={tenant}"]).strip()})
 
 
 class Statement:
@@ -188,14 +205,16 @@ class Database:
     Args:
         url: As `read_url` takes it; `sqlite://` is a database in memory, for this object alone.
         clock: Milliseconds since 1970; replay puts the recorded times in.
+        tenant: Whose rows all its connections see, where PostgreSQL keeps tenants apart.
     """
 
-    def __init__(self, url: str, clock: Callable[[], int] = wall_clock) -> None:
+    def __init__(self, url: str, clock: Callable[[], int] = wall_clock, tenant: int | None = None) -> None:
         self.url = read_url(url)
         self.backend = self.url.get_backend_name()
         self.clock = clock
+        self.tenant = tenant
         self.in_memory = self.backend == "sqlite" and self.url.database in {None, "", ":memory:"}
-        self._connections = _connections(self.url, in_memory=self.in_memory)
+        self._connections = _connections(_of_tenant(self.url, tenant), in_memory=self.in_memory)
         self._errors = self._connections.errors
         self.compiler = self._connections.compiler
 

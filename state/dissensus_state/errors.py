@@ -12,6 +12,7 @@
     ├── DatabaseFailed            10   the database cannot be used
     │   ├── NeedsMigration         8   an older schema of ours
     │   ├── NotOurs                9   a database that dissensus did not make
+    │   ├── TenantRefused         10   whose sessions are meant is not said, or cannot be kept apart
     │   ├── DiskFull              11   no room for what was to be written
     │   └── OutcomeUnknown        21   a commit whose answer was lost
     ├── Denied                    16   a path outside of what was given
@@ -180,6 +181,13 @@ class NotOurs(DatabaseFailed):
     code = "database.not_ours"
     exit_code = 9
     next_step = "Name a new SQLite file, or an empty PostgreSQL database"
+
+
+class TenantRefused(DatabaseFailed):
+    """The database cannot be opened for this tenant, or not without one."""
+
+    code = "tenant.refused"
+    next_step = "See what there is as the tables' owner with `dissensus db tenants list URL`"
 
 
 class DiskFull(DatabaseFailed):

@@ -17,7 +17,7 @@ from .machine import check_invariant
 from .patches import Patch
 from .records import UPCAST, Change, Commit, is_migration
 from .shapes import Shape, SharedState
-from .upcasting import USERS_ERRORS, lift
+from .upcasting import lift
 from .values import JSON, canonical
 
 AUTHOR = "schema"
@@ -66,13 +66,13 @@ def check_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ())
         raise error
 
 
-def broken_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ()) -> list[Exception]:
-    """The refusals of the invariants that do not hold, and what those raise that cannot tell."""
-    broken: list[Exception] = []
+def broken_rules(shape: Shape, typed: SharedState, evidence: Sequence[JSON] = ()) -> list[Refused]:
+    """The refusals of the invariants that do not hold."""
+    broken: list[Refused] = []
     for names, rule in shape.invariants:
         try:
             check_invariant(rule, names, typed, typed, evidence)
-        except (Refused, *USERS_ERRORS) as error:
+        except Refused as error:
             broken.append(error)
     return broken
 

@@ -66,6 +66,10 @@ class Head(NamedTuple):
     grown: int = 0
     touched: frozenset[str] = frozenset()
 
+    def complete(self, shape: Shape | None) -> bool:
+        """Whether nothing has to be read to work with it under this schema."""
+        return shape is None or self.typed is not None
+
     @property
     def plain(self) -> JSON:
         """The state with plain lists, for whoever only reads."""

@@ -10,12 +10,12 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from .errors import SchemaRefused, ValueRefused
-from .values import JSON, MAX_DEPTH, key_of, normalise
+from .values import JSON, MAX_DEPTH, Where, key_of, normalise, place
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 
 
-def plain(value: Any, path: str, depth: int, *, typed: bool = False) -> Any:
+def plain(value: Any, where: Where, depth: int, *, typed: bool = False) -> Any:
     """Models inside a value as data, so that they are checked like anything from outside.
 
     What JSON does not have is refused here: pydantic would make NaN a None, and 1 and "1" one key.
@@ -23,33 +23,40 @@ def plain(value: Any, path: str, depth: int, *, typed: bool = False) -> Any:
     Args:
         typed: The value stands inside a model, whose types say what its keys are.
     """
+    kind = type(value)
+    if kind in _SCALARS or depth > MAX_DEPTH:
+        return normalise(value, where, depth)
     if isinstance(value, BaseModel):
-        value, typed = _dumped(value, path), True
-    if type(value) in _SCALARS or depth > MAX_DEPTH:
-        return normalise(value, path, depth)
+        value, typed = _dumped(value, where), True
     if isinstance(value, dict):
-        _check_names(value, path, typed=typed)
-        return {key: plain(item, f"{path}/{key}", depth + 1, typed=typed) for key, item in value.items()}
+        _check_names(value, where, typed=typed)
+        return {
+            key: item
+            if type(item) is str and item.isascii()
+            else plain(item, (where, key), depth + 1, typed=typed)
+            for key, item in value.items()
+        }
     if isinstance(value, set | frozenset):
         value = sorted(value, key=repr)
     if isinstance(value, list | tuple):
-        return [plain(item, f"{path}/{n}", depth + 1, typed=typed) for n, item in enumerate(value)]
+        return [plain(item, (where, n), depth + 1, typed=typed) for n, item in enumerate(value)]
     return value
 
 
-def _check_names(value: dict[Any, Any], path: str, *, typed: bool) -> None:
+def _check_names(value: dict[Any, Any], where: Where, *, typed: bool) -> None:
     if not typed:
         for key in value:
-            key_of(key, path)
+            if type(key) is not str or not key.isascii():
+                key_of(key, where)
     elif len({str(key) for key in value}) < len(value):
-        raise ValueRefused("Two keys here are one as text", path=path)
+        raise ValueRefused("Two keys here are one as text", path=place(where))
 
 
-def _dumped(model: BaseModel, path: str) -> dict[str, Any]:
+def _dumped(model: BaseModel, where: Where) -> dict[str, Any]:
     try:
         return model.model_dump(round_trip=True)
     except ValueError as error:
-        raise ValueRefused(str(error), path=path) from None
+        raise ValueRefused(str(error), path=place(where)) from None
 
 
 def check_keys(items: list[JSON], key: str, path: str) -> None:

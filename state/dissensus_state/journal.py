@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, heads, proposals, rounds
+from . import calls, doors, heads, proposals, rounds
 from .calls import Stored
+from .errors import Denied
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def unknown(call: Call) -> Outcome:
 class Journal:
     """The durable side of one run of a graph over a session.
 
+    What an author may not do is refused with `Denied`, and is in the history.
     Taking it takes the branch over: a worker with an older journal gets `LeaseLost` on whatever it
     writes next, so that a round is never run twice at once.
 
@@ -110,11 +112,9 @@ class Journal:
         """Keep the proposals of a round, and why they need a ruling if they do."""
         status: RoundStatus = "open" if review is None else "review"
         with self._writing(round=round_.round) as work:
-            proposals.propose(work, self.session.session_id, round_.round, made)
+            self._keep(work, round_, made, outcomes)
             if review is not None:
                 proposals.move_round(work, self.session.session_id, round_.round, status, review)
-            for outcome in outcomes:
-                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
         return replace(round_, status=status, review=review)
 
     def proposals(self, round_: Round) -> list[Proposal]:
@@ -145,9 +145,7 @@ class Journal:
         """
         dissent = ruling.dissent if ruling else ()
         with self._writing(round=round_.round) as work:
-            proposals.propose(work, self.session.session_id, round_.round, made)
-            for outcome in outcomes:
-                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+            self._keep(work, round_, made, outcomes)
             commit, head = self.session.commit_in(
                 work, replace(change, round=round_.round), None if recorded else ruling
             )
@@ -174,10 +172,10 @@ class Journal:
         """
         review = {**(round_.review or {}), **why} if why else None
         with self._writing(round=round_.round) as work:
-            proposals.propose(work, self.session.session_id, round_.round, made)
-            for outcome in outcomes:
-                self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+            self._keep(work, round_, made, outcomes)
             if ruling is not None:
+                stored = rounds.proposals_of(work, self.session.session_id, round_.round)
+                doors.check_ruling(self.session.shape.rights, ruling, stored)
                 proposals.rule(work, self.session.session_id, round_.round, ruling)
             if status in SETTLED:
                 proposals.settle_proposals(work, self.session.session_id, round_.round, (), "void")
@@ -198,6 +196,13 @@ class Journal:
         why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
         return self.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
 
+    def _keep(self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]) -> None:
+        """Proposals of agents who may make them, and what else the agents brought."""
+        doors.check_proposals(self.session.shape.rights, made)
+        proposals.propose(work, self.session.session_id, round_.round, made)
+        for outcome in outcomes:
+            self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
+
     def _remember(self, calls_sent: Sequence[Call], stored: Stored) -> None:
         """Which calls of the running round this worker has sent, and what is stored."""
         self._stored = stored if len(stored.texts) <= _MOST_TEXTS else Stored(models=stored.models)
@@ -208,8 +213,12 @@ class Journal:
 
     @contextmanager
     def _writing(self, **context: Any) -> Iterator[Work]:
-        """A transaction that only the worker with the newest lease can commit."""
+        """A transaction that only the worker with the newest lease can commit; a denial is put down (G6)."""
         session = self.session
-        with session.writing(**context) as work:
-            heads.fence(work, session.session_id, session.branch, self.epoch)
-            yield work
+        try:
+            with session.writing(**context) as work:
+                heads.fence(work, session.session_id, session.branch, self.epoch)
+                yield work
+        except Denied as error:
+            session.record("denied", error.as_dict(), round_=context.get("round"))
+            raise

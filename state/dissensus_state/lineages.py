@@ -10,6 +10,8 @@ from .engines import Statement, Work
 from .errors import NotFound, Tampered
 from .tables import branches
 
+MAIN = "main"
+
 BEYOND = 2**62
 """Past every version there will ever be."""
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .errors import Denied, InvariantViolated, Refused, TransitionRefused
+from .errors import Denied, InvariantViolated, TransitionRefused
+from .objections import Objection, Rule, against, arity, name_of, told
 from .values import Path, parse_path, pointer, within
 
-Rule = Callable[..., Any]
-"""A guard or an invariant: `rule(before, after, evidence)`, or fewer of these from the left.
-
-It refuses by returning False or a text that says why, or by raising ValueError or AssertionError;
-None and True let the commit pass.
-"""
+__all__ = ["Machine", "Rule", "Transition", "check_guard", "check_invariant", "check_rights", "check_writes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ class Machine:
                 "from": sorted(item.origins),
                 "to": item.target,
                 "writes": None if item.writable is None else [pointer(p) for p in item.writable],
-                "guard": item.guard.__name__ if item.guard else None,
+                "guard": name_of(item.guard) if item.guard else None,
                 "review": item.review,
             }
             for item in self.transitions.values()
@@ -122,10 +116,13 @@ def check_writes(transition: Transition | None, paths: Iterable[Path]) -> None:
         return
     for path in paths:
         if not within(path, transition.writable):
-            allowed = ", ".join(pointer(place) for place in transition.writable)
+            allowed = list(map(pointer, transition.writable))
             raise Denied(
-                f"The transition {transition.name!r} may write {allowed or 'nothing'}",
+                f"The transition {transition.name!r} may write {', '.join(allowed) or 'nothing'}",
                 path=pointer(path),
+                transition=transition.name,
+                right="commit",
+                allowed=allowed,
             )
 
 
@@ -135,55 +132,55 @@ def check_rights(author: str, writable: tuple[Path, ...] | None, paths: Iterable
         return
     for path in paths:
         if not within(path, writable):
-            allowed = ", ".join(pointer(place) for place in writable) or "nothing"
-            raise Denied(f"{author} may write {allowed}", path=pointer(path), author=author)
+            allowed = list(map(pointer, writable))
+            raise Denied(
+                f"{author} may write {', '.join(allowed) or 'nothing'}",
+                path=pointer(path),
+                author=author,
+                right="commit",
+                allowed=allowed,
+            )
+
+
+_DEFECT = "Mend the rule: it is a defect of the schema, and no patch can help"
 
 
 def check_guard(transition: Transition | None, before: Any, after: Any, evidence: Any) -> None:
-    """Raise `TransitionRefused` where the transition's guard says no."""
+    """Raise `TransitionRefused` where the transition's guard says no.
+
+    `retry` says whether another patch could pass: not where the guard looks at the state before alone.
+    """
     if transition is None or transition.guard is None:
         return
-    reason = objection(transition.guard, before, after, evidence)
-    if reason is not None:
-        raise TransitionRefused(
-            f"The guard of {transition.name!r} refuses: {reason}",
-            next_step="Bring about what the guard asks for first",
-            rule=transition.guard.__name__,
-        )
+    found = against(transition.guard, before, after, evidence)
+    if found is None:
+        return
+    refuses = f"is broken: {found.defect}" if found.defect else f"refuses: {found.reason}"
+    raise TransitionRefused(
+        f"The guard of {transition.name!r} {refuses}",
+        next_step=_DEFECT if found.defect else "Bring about what the guard asks for first",
+        **told(found, transition.guard, (), before, after),
+        transition=transition.name,
+        retry=_worth_a_retry(found, otherwise=arity(transition.guard) > 1),
+    )
 
 
-def check_invariant(rule: Rule, fields: Iterable[str], before: Any, after: Any, evidence: Any) -> None:
-    """Raise `InvariantViolated` where a rule does not hold."""
-    reason = objection(rule, before, after, evidence)
-    if reason is not None:
-        raise InvariantViolated(
-            f"{rule.__name__.replace('_', ' ')}: {reason}",
-            rule=rule.__name__,
-            path=", ".join(f"/{name}" for name in fields),
-            value=", ".join(str(getattr(after, name, None))[:80] for name in fields) or None,
-        )
+def check_invariant(
+    rule: Rule, fields: Iterable[str], before: Any, after: Any, evidence: Any, transition: str | None = None
+) -> None:
+    """Raise `InvariantViolated` where a rule does not hold, with what stood there and what would."""
+    found = against(rule, before, after, evidence)
+    if found is None:
+        return
+    name = name_of(rule).replace("_", " ")
+    raise InvariantViolated(
+        f"The rule {name!r} is broken: {found.defect}" if found.defect else f"{name}: {found.reason}",
+        next_step=_DEFECT if found.defect else "",
+        **told(found, rule, fields, before, after),
+        transition=transition,
+        retry=_worth_a_retry(found, otherwise=True),
+    )
 
 
-def objection(rule: Rule, *arguments: Any) -> str | None:
-    """What a rule has against it, or None; only as many arguments are passed as it takes."""
-    try:
-        verdict = rule(*arguments[: _arity(rule)])
-    except Refused:
-        raise
-    except (ValueError, AssertionError) as error:
-        return str(error) or "it does not hold"
-    if verdict is None or verdict is True:
-        return None
-    return verdict if isinstance(verdict, str) else "it does not hold"
-
-
-@functools.lru_cache(maxsize=512)
-def _arity(rule: Rule) -> int:
-    try:
-        parameters = inspect.signature(rule).parameters.values()
-    except (TypeError, ValueError):
-        return 1
-    if any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters):
-        return 3
-    positional = {inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}
-    return sum(parameter.kind in positional for parameter in parameters)
+def _worth_a_retry(found: Objection, *, otherwise: bool) -> bool:
+    return otherwise if found.retry is None else found.retry

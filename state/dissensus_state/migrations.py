@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from . import tenants
 from .engines import Database, translate
-from .errors import DatabaseFailed, NeedsMigration, NotOurs
+from .errors import DatabaseFailed, NeedsMigration, NotOurs, TenantRefused
 from .tables import VERSION_TABLE, metadata
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def told(error: sa.exc.SQLAlchemyError, name: str) -> DatabaseFailed:
     """An error on opening a database, which may be no database at all."""
     if "not a database" in str(error):
         return NotOurs(f"{name} is not a SQLite file, and is left as it is")
+    if "row-level security" in str(error):
+        return TenantRefused(
+            f"{name} keeps tenants apart, and this role sees no row that is to be changed",
+            next_step="Run it as a superuser or a role with BYPASSRLS that may alter the tables",
+        )
     return translate(error, name)
 
 
@@ -124,9 +130,10 @@ def _newer(stands_at: str | None, name: str) -> DatabaseFailed:
 
 
 def upgrade(database: Database, target: str = "head") -> None:
-    """Run the migrations that are missing, each in its transaction.
+    """Run the migrations that are missing, each in its transaction; tables they make get policies.
 
     Raises:
+        TenantRefused: they change rows of tenants, which this role does not see.
         NotOurs: it holds other tables, and is left as it is.
         DatabaseFailed: it cannot be reached, or is newer than this version of dissensus.
     """
@@ -140,6 +147,7 @@ def upgrade(database: Database, target: str = "head") -> None:
             command.upgrade(config(database), target)
     except sa.exc.SQLAlchemyError as error:
         raise told(error, database.name) from error
+    tenants.mend(database)
 
 
 def config(database: Database) -> Config:

@@ -12,12 +12,15 @@ from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
-from weakref import WeakKeyDictionary, WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from . import transitions
-from .errors import DatabaseFailed, DissensusError
+from . import notices, transitions
+from .errors import Conflict, DatabaseFailed, DissensusError
+from .lineages import MAIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .engines import Database
     from .heads import Head
     from .records import Change, Commit, Ruling
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from .shapes import Shape
 
 _MOST_AT_ONCE = 64
-_MOST_REMEMBERED = 256
+_LONG_WAY = 4
 
 Place: TypeAlias = "tuple[int, str, Shape | None]"
 
@@ -62,8 +65,10 @@ class Waiting:
 class Line:
     """The memory of one branch in this process, and the changes that wait for it."""
 
-    def __init__(self) -> None:
+    def __init__(self, rings: Callable[[], None]) -> None:
+        self._rings = rings
         self.head: Head | None = None
+        self._lost = 0
         self._turn = threading.Lock()
         self._waiting: deque[Waiting] = deque()
 
@@ -71,6 +76,7 @@ class Line:
         """Keep a committed head to start from next time."""
         if self.head is None or head.version > self.head.version:
             self.head = head
+            self._rings()
 
     def commit(self, session: Session[Any], change: Change, ruling: Ruling | None) -> Commit:
         """Commit a change when its turn comes, together with those that wait by then."""
@@ -119,14 +125,48 @@ class Line:
 
     def _one(self, item: Waiting) -> Commit:
         session = item.session
+        if not item.alone and (made := self._in_one_exchange(item)) is not None:
+            return made
         with session.writing() as work:
-            made, head = session.commit_in(work, item.change, item.ruling)
+            commit, head = session.commit_in(work, item.change, item.ruling)
         self.remember(head)
-        return made
+        return commit
+
+    def _in_one_exchange(self, item: Waiting) -> Commit | None:
+        """What a server does in one statement; after a lost race the next ones go the long way."""
+        session, head = item.session, self.head
+        forked = item.change.key is not None and session.branch != MAIN
+        if session.database.backend != "postgresql" or head is None or head.typed is None or forked:
+            return None
+        if self._lost:
+            self._lost -= 1
+            return None
+        try:
+            made = transitions.commit_alone(
+                session.database, session.session_id, session.branch, head, session.shape, item.change
+            )
+        except Conflict:
+            self._lost = _LONG_WAY
+            return None
+        if made is None:
+            return None
+        self.remember(made.head)
+        return made.commit
+
+
+def _bell_of(database: Database) -> Callable[[], None]:
+    """What wakes those in this process who watch; a line does not keep its database alive."""
+    known = ref(database)
+
+    def ring() -> None:
+        if (living := known()) is not None:
+            notices.ring(living)
+
+    return ring
 
 
 def line(database: Database, session_id: int, branch: str, shape: Shape | None) -> Line:
     """The line of a branch, one for all sessions of this database object that have the same schema."""
     with _making:
         lines = _lines.setdefault(database, WeakValueDictionary())
-        return lines.setdefault((session_id, branch, shape), Line())
+        return lines.setdefault((session_id, branch, shape), Line(_bell_of(database)))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, overload
@@ -11,18 +12,17 @@ from . import blame as blames
 from . import calls, commits, heads, history, lifting, queues, rounds, verify
 from . import diff as diffs
 from . import replay as replays
+from . import watch as watches
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
-from .lineages import BEYOND
+from .lineages import BEYOND, MAIN
 from .records import Account, Call, Commit, Event, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
-
-MAIN = "main"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,21 @@ class Reader(Generic[StateT]):
     @property
     def head(self) -> int:
         """The newest version."""
-        with self.reading() as work:
-            return heads.read(work, self.session_id, self.branch).version
+        return self._peeked().version
+
+    def _peeked(self) -> heads.Branch:
+        """What the database says of the branch just now, in one exchange."""
+        with located(session=self.name, branch=self.branch):
+            row = self.database.peek(heads.PEEK, session_id=self.session_id, branch=self.branch)
+            return heads.branch_of(row, self.branch)
 
     def current(self) -> Head:
         """The head with its state in the schema's shape, brought forward from what is remembered."""
+        known = self._line.head
+        if known is not None and known.version == self._peeked().version and known.complete(self._shape):
+            return known
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
-            known = self._line.head
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
         self.remember(head)
         return head.lifted(self._shape)
@@ -208,6 +215,33 @@ class Reader(Generic[StateT]):
         """The budget as it stands, in nano-USD."""
         with self.reading() as work:
             return calls.account(work, self.session_id)
+
+    def watch(
+        self,
+        after: int | None = None,
+        *,
+        until: int | None = None,
+        timeout: float | None = None,
+        stop: threading.Event | None = None,
+    ) -> Generator[Commit]:
+        """The commits after a version as they land: in order, none missed, none twice.
+
+        It waits for what is not there yet, and ends where the branch is closed. Go on after an
+        interruption with the version of the last commit that came. Close it when you leave early;
+        on PostgreSQL it holds a connection of its own while it waits.
+
+        Args:
+            after: The version to go on from, -1 for everything; None for what comes from now on.
+            until: End once this version has come.
+            timeout: End once nothing has come for so many seconds; 0 gives what is there.
+            stop: End, within a quarter of a second, once it is set.
+
+        Raises:
+            NotFound: there is no such version, or it is no longer there.
+            DatabaseFailed: the database failed; a lost connection is made anew for a minute before.
+        """
+        place = watches.Place(self.database, self.name, self.session_id, self.branch)
+        return watches.watch(place, after, watches.End(until, timeout, stop))
 
     def _version(self, work: Work, version: int | None) -> int:
         head = heads.read(work, self.session_id, self.branch).version

@@ -44,7 +44,7 @@ _unsettled = Statement(
 class Breach:
     """What a schema breaks in one stored state.
 
-    `code` is that of the error, or `unexpected` where a rule of the user's raised something else.
+    `code` is that of the error, or `unexpected` where the stored rows raise something else.
     `path` and `value` (its beginning) say what does not fit, `upcast` which step failed, `rule` which
     invariant does not hold.
     """
@@ -117,7 +117,7 @@ def _tried(work: Work, info: SessionInfo, shape: Shape, branch: str, version: in
         check_known(shape, number)
         state, _ = lifting.stored_at(work, info.session_id, branch, version)
         typed = shape.typed(lift(shape, state, number))
-        errors = broken_rules(shape, typed)
+        errors: list[Exception] = [*broken_rules(shape, typed)]
     except (DissensusError, *USERS_ERRORS) as error:
         errors = [error]
     left = work.one(_unsettled, session_id=info.session_id, branch=branch) if is_head else None

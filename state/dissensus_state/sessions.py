@@ -17,7 +17,8 @@ from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
-from .readers import MAIN, Reader, SessionInfo, StateT
+from .lineages import MAIN
+from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .tables import events
 from .transactions import Transaction, settings

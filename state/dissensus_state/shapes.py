@@ -20,6 +20,7 @@ from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
 from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union
 from .patches import Operation, Patch, Verb, get
+from .rights import Rights, grants_of
 from .values import JSON, Path, canonical, copied, normalise, pointer
 
 __all__ = [
@@ -60,14 +61,16 @@ def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
 class SharedState(BaseModel):
     """Base of every schema: `class Inquiry(SharedState, version=2): …`.
 
-    `transitions` (a list of `Transition`) declares the state machine over the field `phase`;
-    methods under `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
-    `formerly` names the class as it was called before, so that its sessions are found.
+    `transitions` (a list of `Transition`) declares the state machine over the field `phase`; `rights`
+    (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under
+    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits. `formerly` names
+    the class as it was called before, so that its sessions are found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     transitions: ClassVar[list[Transition]] = []
+    rights: ClassVar[list[Rights]] = []
     schema_version: ClassVar[int] = 1
     formerly: ClassVar[tuple[str, ...]] = ()
 
@@ -104,6 +107,7 @@ class Shape:
         }
         self.invariants = _invariants_of(schema)
         self.machine = Machine(schema.transitions, _phases_of(schema))
+        self.rights = grants_of(schema.rights, schema.model_fields)
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
         self._growing = [name for name, merge in self.merges.items() if merge.verb == "append"]
         self._constrained = {

@@ -10,10 +10,11 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from . import calls, migrations, transitions
+from . import calls, migrations, policies, tenants, transitions
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
-from .readers import MAIN, SessionInfo, StateT
+from .lineages import MAIN
+from .readers import SessionInfo, StateT
 from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
@@ -41,26 +42,30 @@ class Store:
         self.database = database
 
     @classmethod
-    def open(cls, url: str, *, clock: Callable[[], int] = wall_clock) -> Store:
+    def open(cls, url: str, *, tenant: str | None = None, clock: Callable[[], int] = wall_clock) -> Store:
         """Open a SQLite file (made if it is not there) or a PostgreSQL database.
 
         Args:
             url: `inquiry.db`, `sqlite:///inquiry.db` or `postgresql://user@host/name`;
                 `sqlite://` is a database in memory.
+            tenant: Whose sessions, where a PostgreSQL database keeps tenants apart.
             clock: Milliseconds since 1970, for the times in the history.
 
         Raises:
+            TenantRefused: it needs a tenant, or cannot be opened for this one.
             NotOurs: it holds something else, and is left as it is.
             NeedsMigration: it has an older schema of ours.
             DatabaseFailed: it cannot be reached.
         """
+        if tenant is not None:
+            tenants.check_url(url)
         database = Database(url, clock)
         try:
             migrations.prepare(database)
+            return cls(tenants.opened(database, tenant))
         except BaseException:
             database.close()
             raise
-        return cls(database)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -156,14 +161,15 @@ class Store:
 
 
 def _enter(work: Work, info: SessionInfo) -> SessionInfo:
-    """Write a new session down under the next number of this database.
+    """Write a new session down under the next number of this database, or of its tenant.
 
     Raises:
         Conflict: there is one of that name.
     """
+    before_all = policies.first(work.database.tenant)
     while True:
         row = work.one(_last_session)
-        numbered = replace(info, session_id=1 + ((row and row[0]) or 0))
+        numbered = replace(info, session_id=1 + ((row and row[0]) or before_all))
         if work.run(_insert_session, **_session_row(numbered)) == 1:
             return numbered
         if work.one(_by_name, name=info.name) is not None:

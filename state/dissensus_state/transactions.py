@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
+from . import rights
 from .errors import Denied, Refused
 from .machine import check_rights
 from .patches import Operation, Patch, Verb, apply, get
@@ -52,10 +53,12 @@ class Transaction:
         Raises:
             NotFound: nothing stands there.
             FieldMissing: the schema has no such field.
+            Denied: the author may not read it.
         """
         parsed = parse_path(path)
         if parsed:
             self._shape.field(parsed[0])
+        self._check_read(parsed)
         self._reads[parsed] = None
         return copied(get(self._state(), parsed, self._shape.keys))
 
@@ -121,6 +124,7 @@ class Transaction:
 
     def _stage(self, operation: Operation) -> None:
         check_rights(self._settings.author, self._settings.writes, operation.touched())
+        rights.check(self._shape.rights, self._settings.author, "commit", operation.touched())
         self._unfolded.append(operation)
         if len(operation.path) > 1:
             self._state()
@@ -136,6 +140,13 @@ class Transaction:
             patch = self._shape.resolved(tuple(new), self._folded)
             self._folded = apply(self._folded, patch)
         return self._folded
+
+    def _check_read(self, path: Path) -> None:
+        try:
+            rights.check(self._shape.rights, self._settings.author, "read", (path,))
+        except Denied as error:
+            self._refuse(self._settings, error)
+            raise
 
     def __enter__(self) -> Self:
         return self

@@ -29,9 +29,13 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 4000
 """Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
 
-_standard = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_in_c: Any = getattr(json.encoder, "c_make_encoder", None)
+_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, True))
 
 _TOO_LONG = 10**MAX_DIGITS
+
+_SHORT = 2**63
 
 _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
@@ -42,7 +46,20 @@ _ALIKE_FROM, _ALIKE_BELOW = 1e-4, 1e16
 """Between these Python writes a float that is no whole number as ECMAScript does."""
 
 
-def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
+Where: TypeAlias = "str | tuple[Where, object]"
+"""Where a value stands: a pointer, or where its container stands and its key there; only errors ask."""
+
+
+def place(where: Where) -> str:
+    """The pointer of where a value stands."""
+    tokens: list[str] = []
+    while not isinstance(where, str):
+        where, token = where
+        tokens.append(f"/{token}")
+    return where + "".join(reversed(tokens))
+
+
+def normalise(value: Any, where: Where = "", depth: int = 0) -> JSON:
     """The value as the state holds it, or `ValueRefused` naming the path that cannot be stored.
 
     A float that is a whole number below 1e21 becomes that integer (RFC 8785 writes both alike, so
@@ -50,39 +67,44 @@ def normalise(value: Any, path: str = "", depth: int = 0) -> JSON:
     """
     kind = type(value)
     if kind is str:
-        return value if value.isascii() else _text(value, path)
+        return value if value.isascii() else _text(value, where)
     if value is None or kind is bool:
         return value
     if kind is int:
-        return _integer(value, path)
+        return value if -_SHORT < value < _SHORT else _integer(value, where)
     if kind is float:
-        return _float(value, path)
+        return _float(value, where)
     if depth >= MAX_DEPTH:
-        raise ValueRefused(f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=path)
+        raise ValueRefused(f"Values nested deeper than {MAX_DEPTH} levels are not stored", path=place(where))
     if kind is dict:
-        return {key_of(key, path): normalise(item, f"{path}/{key}", depth + 1) for key, item in value.items()}
+        return {
+            key if type(key) is str and key.isascii() else key_of(key, where): item
+            if type(item) is str and item.isascii()
+            else normalise(item, (where, key), depth + 1)
+            for key, item in value.items()
+        }
     if kind is list or kind is tuple:
-        return [normalise(item, f"{path}/{n}", depth + 1) for n, item in enumerate(value)]
-    return _subclass(value, path, depth)
+        return [normalise(item, (where, n), depth + 1) for n, item in enumerate(value)]
+    return _subclass(value, where, depth)
 
 
-def _subclass(value: Any, path: str, depth: int) -> JSON:
+def _subclass(value: Any, where: Where, depth: int) -> JSON:
     """Enumerations and other subclasses of the plain types, as the plain type they are."""
     for plain in (str, int, float):
         if isinstance(value, plain):
-            return normalise(plain(value), path, depth)
+            return normalise(plain(value), where, depth)
     if isinstance(value, Mapping):
-        return normalise(dict(value), path, depth)
-    raise ValueRefused(f"A {type(value).__name__} is not a JSON value", path=path)
+        return normalise(dict(value), where, depth)
+    raise ValueRefused(f"A {type(value).__name__} is not a JSON value", path=place(where))
 
 
-def _text(value: str, path: str) -> str:
+def _text(value: str, where: Where) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueRefused(
             f"Text with a lone surrogate (U+{ord(value[error.start]):04X}) is not Unicode",
-            path=path,
+            path=place(where),
         ) from None
     return value
 
@@ -95,25 +117,30 @@ def is_unicode(text: str) -> bool:
         return False
 
 
-def key_of(key: Any, path: str) -> str:
-    """A key of a dictionary at a path; `ValueRefused` where it is no text."""
+def key_of(key: Any, where: Where) -> str:
+    """A key of a dictionary; `ValueRefused` where it is no text."""
     if not isinstance(key, str):
-        raise ValueRefused(f"The key {key!r} is not a string", path=path)
-    return _text(str(key), path)
+        raise ValueRefused(f"The key {key!r} is not a string", path=place(where))
+    return _text(str(key), where)
 
 
-def _integer(value: int, path: str) -> int:
+def _integer(value: int, where: Where) -> int:
     if abs(value) >= _TOO_LONG:
-        raise ValueRefused(f"Integers of more than {MAX_DIGITS} digits are not stored", path=path)
+        raise ValueRefused(f"Integers of more than {MAX_DIGITS} digits are not stored", path=place(where))
     return value
 
 
-def _float(value: float, path: str) -> JSON:
+def _float(value: float, where: Where) -> JSON:
     if not math.isfinite(value):
-        raise ValueRefused(f"{value} is not a JSON number", path=path)
+        raise ValueRefused(f"{value} is not a JSON number", path=place(where))
     if abs(value) < _EXACT_INTEGER_BELOW and value == int(value):
         return int(value)
     return value
+
+
+def _standard(value: JSON) -> str:
+    """What the standard encoder writes; by itself it would make its C part anew for each value."""
+    return "".join(_made(value, 0)) if _made is not None else _encoder.encode(value)
 
 
 def canonical(value: JSON) -> str:

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, calls, commits, rounds
+from . import blobs, calls, commits, doors, rounds
 from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
-from .errors import Conflict, DissensusError, NotFound, Tampered
+from .errors import Conflict, Denied, DissensusError, NotFound, Tampered
 from .evolution import check_migration, keeps_values
 from .patches import Patch, grow
-from .records import Change, Commit, Proposal, Round, Ruling
+from .records import Change, Commit, Proposal, Round, Ruling, is_migration
 from .replay import Steps
 from .shapes import Shape
 from .tables import branches
@@ -81,7 +81,9 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
         _check_order(commit, len(known))
         _check_hash(work, session_id, commit, previous)
         _check_admission(commit, known)
-        _check_review(work, session_id, commit, _of_its_time(shape, commit))
+        of_its_time = _of_its_time(shape, commit)
+        _check_review(work, session_id, commit, of_its_time)
+        _check_rights(work, session_id, commit, of_its_time)
         before, state = state, _check_state(commit, state, kept)
         whole = whole and keeps_values(commit.patch)
         check_migration(
@@ -172,6 +174,17 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
     if (asked or ended.review is not None) and not _ruled(commit, ended, made, given):
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
     _check_settled(commit, ended, made, given)
+
+
+def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+    """The rights of the schema; who creates a session needs none, nor does what lifts it."""
+    if shape is None or commit.version == 0 or is_migration(commit):
+        return
+    change = Change(commit.author, commit.patch, commit.base, commit.read_paths, round=commit.round)
+    try:
+        doors.check_commit(work, session_id, shape.rights, change)
+    except Denied as error:
+        raise _tampered(commit, f"{error.message}, and not {error.context['path']}") from error
 
 
 def _ruled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> bool:

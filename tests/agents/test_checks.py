@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -193,6 +194,12 @@ async def test_a_panel_whose_proposal_breaks_a_rule_is_told_why_and_asked_again(
     assert "the number stays below ten: 12 is not below ten" in voice(ana).asked[1].prompt
     assert second.note is not None
     assert "Your last proposal was refused" in second.note
+    facts = json.loads(second.note.split("\n")[1])
+    assert (facts["rule"], facts["value"], facts["before"]) == (
+        "the_number_stays_below_ten",
+        {"/number": 12},
+        {"/number": 0},
+    )
     assert happened(session, "refused")[0]["rule"] == "the_number_stays_below_ten"
     assert session.state.number == 9
 
@@ -211,6 +218,41 @@ async def test_g04_a_rule_that_never_holds_ends_in_an_error_and_nothing_is_commi
     better = AgentGraph(Bounded).add_step("judge", [agent("ana", {"number": 3})], writes={"number"})
     await better.run(session)
     assert session.state.number == 3
+
+
+class Broken(SharedState):
+    """A number with a rule that is itself wrong, and a secret that the rule looks at."""
+
+    number: int = 0
+    secret: str = "x" * 5000
+
+    @invariant("number", "secret")
+    @staticmethod
+    def the_number_is_listed(_: Any, after: Any) -> bool:
+        if after.number > 100:
+            return bool({}[after.number])
+        return after.number < 10
+
+
+async def test_g04_a_broken_rule_ends_a_run_at_once_since_no_answer_could_help(store: Store) -> None:
+    session = store.create(Broken())
+    ana = agent("ana", {"number": 120})
+    with pytest.raises(InvariantViolated, match="is broken: it raised KeyError: 120") as raised:
+        await AgentGraph(Broken).add_step("judge", [ana], writes={"number"}).run(session)
+    assert (raised.value.context["retry"], len(voice(ana).asked), session.head) == (False, 1, 0)
+
+
+async def test_g06_a_panel_is_told_of_a_refusal_only_what_all_of_it_may_read(store: Store) -> None:
+    session = store.create(Broken())
+    agents = [
+        agent("ana", {"number": 12}, {"number": 9}, reads=["number"]),
+        agent("ben", {"number": 12}, {"number": 9}),
+    ]
+    await AgentGraph(Broken).add_step("judge", agents, writes={"number"}).run(session)
+    note = session.rounds()[1].note or ""
+    assert '"value": {"/number": 12}' in note
+    assert "xxx" not in note
+    assert (len(note) < 1000, session.state.number) == (True, 9)
 
 
 async def test_a_ruling_that_breaks_a_rule_is_kept_with_its_void_round(store: Store) -> None:

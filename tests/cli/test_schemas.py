@@ -22,6 +22,21 @@ def test_a_machine_is_shown_as_a_table_and_as_a_picture(ask: Command) -> None:
     assert "    judging --> closed: conclude (review)\n" in picture
 
 
+def test_the_rights_of_a_schema_are_shown_beside_its_machine(ask: Command) -> None:
+    table = " ".join(ask("machine", "outage:Watched").out.split())
+    assert "rights read propose commit rule" in table
+    assert "scout-* /question nothing /findings nothing" in table
+    assert "chair / nothing nothing /phase, /verdict" in table
+    assert ask("machine", "outage:Watched", "--json").data["rights"][0] == {
+        "name": "scout-*",
+        "read": ["/question"],
+        "propose": [],
+        "commit": ["/findings"],
+        "rule": [],
+    }
+    assert ask("machine", "outage:Outage", "--json").data["rights"] == []
+
+
 def test_a_machine_is_the_same_in_json(ask: Command) -> None:
     told = ask("machine", "outage:Outage", "--json").data
     assert (told["schema"], told["version"]) == ("outage:Outage", 2)

@@ -131,8 +131,12 @@ def test_g04_a_broken_rule_is_named_with_the_fields_and_their_values(inquiry: Se
         inquiry.transact(does("add", "doubts", 250), "ana", "gather")
     assert caught.value.context == {
         "rule": "doubts_stay_below_a_hundred",
+        "says": "A rule that says only whether it holds.",
         "path": "/doubts",
-        "value": "250",
+        "value": {"/doubts": 250},
+        "before": {"/doubts": 0},
+        "transition": "gather",
+        "retry": True,
         "session": inquiry.name,
         "branch": "main",
     }

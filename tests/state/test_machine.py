@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dissensus_state.errors import TransitionRefused
-from dissensus_state.machine import Machine, Transition, objection
+from dissensus_state.machine import Machine, Transition
+from dissensus_state.objections import Rule, against
 from dissensus_state.shapes import shape_of
 from inquiries import Inquiry, Notes
 
@@ -60,8 +61,13 @@ def test_a_rule_takes_as_much_as_it_asks_for_and_says_no_in_its_own_way() -> Non
     def raises(_: object) -> None:
         raise AssertionError
 
-    assert objection(lambda: True, 1, 2, 3) is None
-    assert objection(lambda before, after: after - before, 1, 2, 3) == "it does not hold"
-    assert objection(lambda *everything: f"{len(everything)} given", 1, 2, 3) == "3 given"
-    assert objection(raises, 1, 2, 3) == "it does not hold"
-    assert objection(bool, 1, 2, 3) is None
+    def said(rule: Rule) -> str | None:
+        found = against(rule, 1, 2, 3)
+        return found and found.reason
+
+    assert said(lambda: True) is None
+    assert said(lambda before, after: after < before) == "it does not hold"
+    assert said(lambda *everything: f"{len(everything)} given") == "3 given"
+    assert said(raises) == "it does not hold"
+    assert said(bool) is None
+    assert said(lambda _: "") == "it does not hold"

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from dissensus_state.machine import Transition
+from dissensus_state.rights import Rights
 from dissensus_state.shapes import Add, Append, SharedState, invariant
 
 
@@ -28,6 +29,13 @@ class Outage(SharedState, version=2):
     @invariant("verdict", "findings")
     def a_verdict_rests_on_findings(_: Outage, after: Outage) -> bool | str:
         return after.verdict is None or bool(after.findings) or "there are no findings"
+
+
+class Watched(Outage):
+    rights: ClassVar = [
+        Rights("scout-*", read={"question"}, commit={"findings"}),
+        Rights("chair", read="/", rule={"verdict", "phase"}),
+    ]
 
 
 class NoSchema:

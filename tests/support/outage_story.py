@@ -97,9 +97,9 @@ def _review(said: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def tell(url: str, *, last: str = "parked") -> None:
+def tell(url: str, *, last: str = "parked", tenant: str | None = None) -> None:
     """Write the session: two commits by hand, a ruled round (v3), and one that waits for a person."""
-    with Store.open(url, clock=lambda: 1_700_000_000_000) as store:
+    with Store.open(url, tenant=tenant, clock=lambda: 1_700_000_000_000) as store:
         session = store.create(
             Outage(question="Why? 原因"), name="outage", budget=Budget(usd=2, unpriced="allow")
         )

@@ -18,6 +18,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
 from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
+from generations import Third
 from inquiries import Inquiry, Notes, ticking
 from tampering import storied
 
@@ -42,6 +43,12 @@ def append_by_key(session: Session[Notes], upto: int) -> None:
         _say(number)
 
 
+def watch(session: Session[Notes], after: int) -> None:
+    """Tell the version of every commit after one, as it comes."""
+    for commit in session.watch(after):
+        _say(commit.version)
+
+
 def half_a_commit(session: Session[Inquiry], _: int) -> None:
     """Write everything of a commit, but never end its transaction."""
     to_judging(session)
@@ -51,6 +58,15 @@ def half_a_commit(session: Session[Inquiry], _: int) -> None:
         session.commit_in(work, asked, rules(round_, made, upheld=("ana",)))
         _say("written")
         time.sleep(60)
+
+
+def lift(session: Session[Third], worker: int) -> None:
+    """Wait for the word, then write under the newer schema."""
+    _say("ready")
+    sys.stdin.readline()
+    with session.transaction(f"worker {worker}", "work") as tx:
+        tx.append("notes", {"text": str(worker)})
+    _say("done")
 
 
 def script(store: Store) -> None:
@@ -65,7 +81,9 @@ def _say(what: object) -> None:
 TASKS: dict[str, tuple[Callable[[Session[Any], int], None], type[SharedState]]] = {
     "append": (append, Notes),
     "append_by_key": (append_by_key, Notes),
+    "watch": (watch, Notes),
     "half_a_commit": (half_a_commit, Inquiry),
+    "lift": (lift, Third),
 }
 
 

@@ -1,0 +1,37 @@
+"""What a supervisor is shown of the material that the panel saw: what it has a right to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dissensus_state.rights import granted
+from dissensus_state.shapes import Shape
+from dissensus_state.values import Path, parse_path, pointer, within
+
+from .messages import Part
+from .running import Running
+
+
+def material_for(shape: Shape, running: Running, supervisor: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Every piece of the panel's prompts that a supervisor may read, once; and the paths withheld from it.
+
+    A literal may hold anything that its agent had read: it is shown where all of that may be read.
+    """
+    may = granted(shape.rights, supervisor, "read")
+    shown: dict[Part, None] = {}
+    withheld: set[str] = set()
+    for part, paths in _pieces(running):
+        hidden = [path for path in paths if may is not None and not within(path, may)]
+        withheld.update(pointer(path) or "/" for path in hidden)
+        if not hidden:
+            shown[part] = None
+    return tuple(shown), tuple(sorted(withheld))
+
+
+def _pieces(running: Running) -> Iterator[tuple[Part, tuple[Path, ...]]]:
+    """Each piece with the paths of the state that it tells of."""
+    for agent, request in running.requests.items():
+        reads = tuple(parse_path(path) for path in running.reads[agent])
+        for part in request.parts:
+            known = part.source is not None and part.source[:1] in {"", "/"}
+            yield part, (parse_path(part.source or ""),) if known else reads

@@ -1,0 +1,83 @@
+"""`watch`: the commits of a session as they land."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options, pages
+from .border import program, situation
+from .opening import opened_session
+from .output import note, show
+from .revisions import resolve
+
+if TYPE_CHECKING:
+    from dissensus_state.sessions import Session
+
+
+@click.command(
+    epilog=options.examples(
+        "dissensus watch", "dissensus watch --from v12 --json", "dissensus watch --from v0 --timeout 0"
+    )
+)
+@options.database
+@options.session
+@click.option("--branch", metavar="NAME", help="Which branch; main where none is named.")
+@click.option(
+    "--from", "start", metavar="REVISION",
+    help="Begin with this version, be it the one to come; else with what lands from now on.",
+)  # fmt: skip
+@click.option("--limit", "-n", type=click.IntRange(1), help="End after so many commits.")
+@click.option(
+    "--timeout", type=click.FloatRange(0), metavar="SECONDS",
+    help="End once nothing has landed for so long; 0 prints what is there.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, one for each commit.")
+def watch(
+    *,
+    database: str | None,
+    session: str | None,
+    branch: str | None,
+    start: str | None,
+    limit: int | None,
+    timeout: float | None,
+    as_json: bool,
+) -> None:
+    """Print commits as they land, oldest first.
+
+    None is missed and none comes twice: begun again with the version after the last one that was
+    printed, it goes on from there. Ctrl-C ends it.
+    """
+    from .data import place
+
+    with opened_session(database, session) as found:
+        if branch is not None:
+            found.branch = branch
+        head = found.head
+        after = head if start is None else _before(start, head, found.branch)
+        until = None if limit is None else after + limit
+        _can_go_on(found, after)
+        note(f"watching {found.name}, branch {found.branch}, from v{after + 1} on; Ctrl-C ends it")
+        with closing(found.watch(after, until=until, timeout=timeout)) as landing:
+            for commit in landing:
+                data = {**place(found), "commit": commit.as_dict()}
+                show(data, pages.landed(data), as_json=as_json)
+                _can_go_on(found, commit.version)
+
+
+def _before(text: str, head: int, branch: str) -> int:
+    """The version before the one that is named, which may be the next to come."""
+    if text.strip().removeprefix("v") == str(head + 1):
+        return head
+    return resolve(text, head, branch) - 1
+
+
+def _can_go_on(session: Session[Any], seen: int) -> None:
+    """What Ctrl-C tells: the command that goes on after this version."""
+    where = ["-d", session.database.name, "-s", session.name]
+    if session.branch != "main":
+        where += ["--branch", session.branch]
+    situation().again = f"`{program()} watch {shlex.join(where)} --from v{seen + 1}`"

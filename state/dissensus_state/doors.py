@@ -1,0 +1,125 @@
+"""The doors at which rights are asked for: proposals, rulings, commits, as they are made and as they stand.
+
+A commit under a ruling is let pass by the right to rule of whoever ruled; any other by the right to
+commit of its authors. So what an agent may only propose, it needs a ruling to get committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from . import rounds
+from .patches import Operation, Patch, pieces, touched
+from .rights import JOINT, Grants, authors, check, denied, holds
+from .values import Path, overlap, parse_path
+
+if TYPE_CHECKING:
+    from .engines import Work
+    from .errors import Denied
+    from .records import Change, Proposal, Ruling
+
+_PHASE: Path = ("phase",)
+
+
+def check_proposals(grants: Grants | None, made: Iterable[Proposal]) -> None:
+    """Raise `Denied` where an agent proposes or has read what it may not; who abstained did neither."""
+    if grants is None:
+        return
+    for item in _proper(made):
+        check(grants, item.agent, "propose", touched(item.patch))
+        check(grants, item.agent, "read", map(parse_path, item.reads))
+
+
+def check_ruling(grants: Grants | None, ruling: Ruling, made: Iterable[Proposal]) -> None:
+    """Raise `Denied` where a ruling is on a path that its author may not rule on; to escalate is free."""
+    if grants is None or ruling.decision == "escalate":
+        return
+    ruled = [path for item in _proper(made) for path in touched(item.patch)]
+    check(grants, ruling.author, "rule", [*ruled, *touched(ruling.amendment)])
+
+
+def check_commit(work: Work, session_id: int, grants: Grants | None, change: Change) -> None:
+    """Raise `Denied` where nobody who stands behind a commit may make it, or has read what it may not.
+
+    Args:
+        change: With the move of the phase in its patch.
+    """
+    if grants is None:
+        return
+    if change.round is None:
+        check_by_hand(grants, change)
+        return
+    made, ruling, bound = _of_round(work, session_id, change.round, change)
+    check_proposals(grants, made)
+    covered = {parse_path(path) for item in made for path in item.reads}
+    check(grants, change.author, "read", [path for path in change.reads if path not in covered])
+    if ruling is not None:
+        check_ruling(grants, ruling, made)
+    if ruling is not None and bound:
+        check(grants, ruling.author, "rule", touched(change.patch))
+    else:
+        check_unruled(grants, change.author, change.patch, made)
+
+
+def check_by_hand(grants: Grants | None, change: Change) -> None:
+    """Raise `Denied` where the author of a change by hand may not make it, or has read too much."""
+    check(grants, change.author, "read", change.reads)
+    check_unruled(grants, change.author, change.patch, ())
+
+
+def _of_round(
+    work: Work, session_id: int, number: int, change: Change
+) -> tuple[Sequence[Proposal], Ruling | None, bool]:
+    """The proposals behind a commit, the last ruling on them, and whether it lets this commit pass."""
+    stored = rounds.proposals_of(work, session_id, number)
+    given = rounds.rulings_of(work, session_id, number)
+    made = _proper(stored)
+    if not given:
+        return made, None, False
+    ruling, base = given[-1], rounds.round_(work, session_id, number).base
+    bound = (
+        ruling.decision in {"uphold", "amend"}
+        and change.base == base
+        and ruling.binding == rounds.binding(base, stored)
+        and rounds.keeps_to(change.patch, ruling, made)
+    )
+    return made, ruling, bound
+
+
+def check_unruled(grants: Grants | None, author: str, patch: Patch, made: Sequence[Proposal]) -> None:
+    """Raise `Denied` where a patch may not be committed without a ruling.
+
+    What several agents of a round say together is committed in the name of all; of each piece one who
+    proposed it must have the right.
+    """
+    if grants is None:
+        return
+    joint = [item for item in made if item.agent in set(authors(author))]
+    if JOINT not in author or len(joint) < len(set(authors(author))):
+        check(grants, author, "commit", touched(patch))
+        return
+    sure: set[str] = set()
+    for item in joint:
+        for operation in item.patch:
+            if holds(grants, item.agent, "commit", operation.touched()):
+                sure |= pieces((operation,))
+    for operation in patch:
+        moves = operation.path == _PHASE and any(
+            holds(grants, item.agent, "commit", (_PHASE,)) for item in joint
+        )
+        if not moves and (operation.path == _PHASE or not pieces((operation,)) <= sure):
+            raise _denied_together(grants, joint, operation)
+    if not patch and not any(grants.paths(item.agent, "commit") for item in joint):
+        raise _denied_together(grants, joint, Operation("set", ()))
+
+
+def _denied_together(grants: Grants, joint: Sequence[Proposal], wanted: Operation) -> Denied:
+    """The error of the first agent who brought this, and may only propose it."""
+    bringing = (item for item in joint if any(overlap(path, wanted.path) for path in touched(item.patch)))
+    first = next(bringing, joint[0]).agent
+    return denied(first, "commit", wanted.path, grants.paths(first, "commit"))
+
+
+def _proper(made: Iterable[Proposal]) -> list[Proposal]:
+    return [item for item in made if item.status != "abstained"]
