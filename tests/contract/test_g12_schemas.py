@@ -143,6 +143,18 @@ def test_g12_a_write_that_is_refused_leaves_no_migration(old: Session[First]) ->
     assert new.events()[-1].kind == "refused"
 
 
+def test_g12_a_migration_and_the_write_that_needed_it_are_there_together_or_not_at_all(
+    old: Session[First],
+) -> None:
+    new = opened_as(old, Third)
+    change = Change("ana", (new.shape.operation(("title",), "Valves"),), 3, transition="work")
+    with nothing_is_written(old), pytest.raises(KeyboardInterrupt), new.writing() as work:
+        assert new.commit_in(work, change)[0].version == 5
+        raise KeyboardInterrupt
+    assert (new.head, new.info.schema_version, old.state.title) == (3, 1, "Pumps")
+    assert new.commit(change).version == 5
+
+
 def test_g12_a_session_is_lifted_when_it_is_asked_for_and_once_only(old: Session[First]) -> None:
     new = opened_as(old, Third)
     made = new.migrate("cleo")

@@ -64,6 +64,22 @@ def test_the_state_that_is_lifted_stays_as_it_was() -> None:
     assert before == STORED
 
 
+def test_an_upcaster_may_change_what_it_is_given_to_the_last_corner() -> None:
+    class Nested(SharedState, version=2):
+        lines: list[dict[str, int]]
+
+        @upcaster(1)
+        @staticmethod
+        def one_more(state: Any) -> Any:
+            state["lines"][0]["n"] += 1
+            state["lines"].append({})
+            return state
+
+    before = {"lines": [{"n": 1}]}
+    assert lift(Shape(Nested), before, 1) == {"lines": [{"n": 2}, {}]}
+    assert before == {"lines": [{"n": 1}]}
+
+
 def test_lifting_step_by_step_comes_to_the_same_as_lifting_at_once() -> None:
     second = lift(shape_of(Second), STORED, 1)
     assert lift(shape_of(Third), second, 2) == lift(shape_of(Third), STORED, 1)
