@@ -116,9 +116,8 @@ def check_migration(
 
 
 def _check_form(commit: Commit, previous: int | None) -> None:
-    moves = versions_of(commit)
-    said = previous is not None and previous < commit.schema_version
-    if not said or moves != (previous, commit.schema_version):
+    onward = previous is not None and previous < commit.schema_version
+    if not onward or commit.source != {UPCAST: [previous, commit.schema_version]}:
         raise _tampered(commit, f"it does not lead from schema version {previous} to {commit.schema_version}")
     bare = (commit.transition, commit.round, commit.key, commit.reads, commit.base)
     if bare != (None, None, None, (), commit.version - 1):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -11,7 +10,7 @@ from . import commits, lifting
 from .engines import Row, Statement, Work
 from .errors import LeaseLost, NotFound
 from .growing import settled
-from .patches import Operation, grow
+from .patches import grow
 from .records import Commit
 from .shapes import Shape, SharedState
 from .snapshots import Kept
@@ -85,7 +84,7 @@ class Head(NamedTuple):
 
     def to(self, made: Commit, state: JSON, typed: SharedState | None) -> Head:
         """The head with this state, which a commit has made of it."""
-        touched, grown = self.touched | changed(made.patch), self.grown + made.size
+        touched, grown = self.touched | commits.changed(made.patch), self.grown + made.size
         return Head(made.version, made.hash, state, typed, self.kept, made.schema_version, grown, touched)
 
     def lifted(self, shape: Shape | None) -> Head:
@@ -94,11 +93,6 @@ class Head(NamedTuple):
             return self
         state = lift(shape, self.plain, self.schema_version)
         return self._replace(state=state, typed=shape.typed(state), schema_version=shape.version)
-
-
-def changed(patch: Iterable[Operation]) -> set[str]:
-    """The fields that a patch changes otherwise than by adding items."""
-    return {item.path[0] for item in patch if item.path and not commits.adds_only(item)}
 
 
 def read(work: Work, session_id: int, branch: str) -> Branch:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, cast, overload
 
 from . import blame as blames
-from . import calls, commits, heads, history, lifting, queues, rounds, verify
+from . import branches, calls, commits, heads, history, lifting, queues, rounds, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
+from .branches import BranchInfo, MergeConflict, Tag
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
@@ -174,6 +175,22 @@ class Reader(Generic[StateT]):
         with self.reading(path=path) as work:
             number = self._version(work, version)
             return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
+
+    def branches(self) -> list[BranchInfo]:
+        """The branches of the session, by name."""
+        with self.reading() as work:
+            return branches.all_branches(work, self.session_id)
+
+    def tags(self) -> list[Tag]:
+        """The tags of the session, by name."""
+        with self.reading() as work:
+            return branches.all_tags(work, self.session_id)
+
+    def conflicts(self, *, open_only: bool = False) -> list[MergeConflict]:
+        """What merges have left to be settled, and how it was settled."""
+        with self.reading() as work:
+            found = branches.all_conflicts(work, self.session_id)
+        return [one for one in found if one.status == "open" or not open_only]
 
     def replay(self) -> replays.Replay:
         """Rebuild every version from the history; `Diverged` names the first that differs."""

@@ -9,23 +9,19 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from . import lifting
+from .branches import all_branches
 from .engines import Statement, Work
 from .errors import DissensusError
 from .evolution import broken_rules
 from .records import SETTLED
 from .shapes import Shape, SharedState, shape_of
-from .tables import branches, commits, rounds
+from .tables import commits, rounds
 from .upcasting import USERS_ERRORS, check_known, lift, shown
 
 if TYPE_CHECKING:
     from .sessions import Session, SessionInfo
     from .store import Store
 
-_branches = Statement(
-    sa.select(branches.c.branch, branches.c.head, branches.c.closed_at)
-    .where(branches.c.session_id == sa.bindparam("session_id"))
-    .order_by(branches.c.branch)
-)
 _eras = Statement(
     sa.select(sa.func.min(commits.c.version), sa.func.max(commits.c.version))
     .where(commits.c.session_id == sa.bindparam("session_id"), commits.c.branch == sa.bindparam("branch"))
@@ -98,7 +94,8 @@ def try_schema(store: Store, schema: type[SharedState], *, history: bool = False
 
 
 def _session(work: Work, info: SessionInfo, shape: Shape, *, history: bool) -> Iterator[Tried]:
-    for branch, head, _ in work.all(_branches, session_id=info.session_id):
+    for one in all_branches(work, info.session_id):
+        branch, head = one.name, one.head
         eras = work.all(_eras, session_id=info.session_id, branch=branch) if history else ()
         for version in sorted({head, *(version for era in eras for version in era)}):
             yield _tried(work, info, shape, branch, version, is_head=version == head)
@@ -106,8 +103,7 @@ def _session(work: Work, info: SessionInfo, shape: Shape, *, history: bool) -> I
 
 def branches_of(session: Session[Any]) -> list[str]:
     """The branches of a session that can be written to."""
-    with session.reading() as work:
-        return [row[0] for row in work.all(_branches, session_id=session.session_id) if row[2] is None]
+    return [one.name for one in session.branches() if one.closed_at is None]
 
 
 def _tried(work: Work, info: SessionInfo, shape: Shape, branch: str, version: int, *, is_head: bool) -> Tried:

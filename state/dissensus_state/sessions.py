@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import calls, heads, transitions
+from . import branching, calls, heads, transitions
+from .branches import MergeConflict
+from .branching import MergeResult
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
 from .evolution import AUTHOR
@@ -40,10 +42,6 @@ class Session(Reader[StateT]):
     Any number of threads and processes may hold the same session; each commit is admitted against what
     is in the database, never against what is remembered here.
     """
-
-    def on(self, branch: str) -> Session[StateT]:
-        """The same session on another of its branches."""
-        return Session(self.database, self.info, self._shape, branch)
 
     def transaction(
         self,
@@ -103,6 +101,8 @@ class Session(Reader[StateT]):
         Changes that threads of this process bring at the same time share a transaction and its flush.
         """
         with located(session=self.name, branch=self.branch):
+            if change.source is not None:
+                raise Refused("A patch that was taken from elsewhere comes by `merge`, `revert` or `migrate`")
             try:
                 return self._line.commit(self, change, ruling)
             except (Denied, Refused) as error:
@@ -175,6 +175,83 @@ class Session(Reader[StateT]):
         """Take the branch over from whoever ran it; the epoch that fences them out."""
         with self.writing() as work:
             return heads.take_lease(work, self.session_id, self.branch)
+
+    # Branches
+
+    def on(self, branch: str) -> Session[StateT]:
+        """The same session on another branch; `NotFound` where there is none of that name."""
+        other = type(self)(self.database, self.info, self._shape, branch)
+        _ = other.head
+        return other
+
+    def fork(self, name: str, version: int | None = None) -> Session[StateT]:
+        """Begin a branch at a version (None: the head), and go on there; nothing is copied.
+
+        Raises:
+            Conflict: there is a branch of that name.
+            NotFound: there is no such version.
+        """
+        with self.writing(version=version) as work:
+            at = heads.read(work, self.session_id, self.branch).version if version is None else version
+            branching.fork(work, self.session_id, self.branch, at, name)
+            self.record_in(work, "forked", {"from": self.branch, "version": at, "to": name})
+        return self.on(name)
+
+    def close(self) -> None:
+        """Let nothing be committed to this branch any more; it stays readable."""
+        with self.writing() as work:
+            branching.close(work, self.session_id, self.branch)
+            self.record_in(work, "closed", {"branch": self.branch})
+
+    def tag(self, name: str, version: int | None = None, *, author: str = "user") -> None:
+        """Give a version (None: the head) a name of its own; `Conflict` where it stands for another one."""
+        with self.writing(version=version) as work:
+            at = heads.read(work, self.session_id, self.branch).version if version is None else version
+            branching.tag(work, self.session_id, self.branch, at, name, author)
+
+    def remove_tag(self, name: str) -> None:
+        """Take a tag away; the version stays."""
+        with self.writing() as work:
+            branching.remove_tag(work, self.session_id, name)
+            self.record_in(work, "untagged", {"tag": name})
+
+    def merge(self, source: str, *, author: str) -> MergeResult:
+        """Bring what another branch has into this one, or write down what they contest.
+
+        What only one side changed is taken, what the fields' merges can bring together is. Once every
+        conflict is settled (`settle`), the same call makes the commit.
+
+        Raises:
+            Refused: both together would break the schema or an invariant.
+            Denied: the author may not write what the merge brings.
+        """
+        with self.writing() as work:
+            result, head = branching.merge(work, self.session_id, self.branch, source, self.shape, author)
+            if result.conflicts:
+                paths = [one.path for one in result.conflicts]
+                self.record_in(work, "contested", {"author": author, "source": source, "paths": paths})
+        if head is not None:
+            self.remember(head)
+        return result
+
+    def settle(self, conflict: int, settlement: str | dict[str, JSON], *, author: str) -> MergeConflict:
+        """Say what is to stand where two branches clash: `"ours"`, `"theirs"`, or `{"value": …}`."""
+        with self.writing() as work:
+            return branching.settle(work, self.session_id, conflict, settlement, author, self.shape.rights)
+
+    def revert(self, first: int, last: int | None = None, *, author: str) -> Commit:
+        """Take the commits `first … last` back, as a new version; the history keeps them.
+
+        Raises:
+            Conflict: later commits rest on them; its `paths` say where.
+            Refused: what is left would break the schema or an invariant.
+        """
+        with self.writing() as work:
+            commit, head = branching.revert(
+                work, self.session_id, self.branch, first, last or first, self.shape, author
+            )
+        self.remember(head)
+        return commit
 
     @contextmanager
     def writing(self, **context: Any) -> Iterator[Work]:

@@ -86,6 +86,7 @@ class Shape:
     Attributes:
         name: `module:Class`, how a session remembers its schema.
         merges: The merge of each field.
+        taking_back: The same for a revert: what stood before a greater value cannot be brought together.
         keys: The key field of each list that merges by key.
     """
 
@@ -109,6 +110,10 @@ class Shape:
         self.machine = Machine(schema.transitions, _phases_of(schema))
         self.rights = grants_of(schema.rights, schema.model_fields)
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
+        self.taking_back: dict[str, Merge] = {
+            name: Replace() if merge.own or merge.verb in {"max", "min"} else merge
+            for name, merge in self.merges.items()
+        }
         self._growing = [name for name, merge in self.merges.items() if merge.verb == "append"]
         self._constrained = {
             name

@@ -32,7 +32,7 @@ _columns = (
 )
 _by_name = Statement(sa.select(sessions.c.session_id).where(sessions.c.name == sa.bindparam("name")))
 _last_session = Statement(sa.select(sa.func.max(sessions.c.session_id)))
-_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id))
+_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.session_id))
 
 
 class Store:
@@ -152,7 +152,7 @@ class Store:
         raise NotFound(f"There is no session {name!r} in {self.database.name}; there are: {names}")
 
     def sessions(self) -> list[SessionInfo]:
-        """All sessions, oldest first."""
+        """All sessions, oldest first, whatever the clocks said when they were made."""
         with self.database.reading() as work:
             return [
                 SessionInfo(sid, name, schema, version, parse(keys), at)

@@ -295,8 +295,23 @@ def _set_head(work: Work, session_id: int, branch: str, expected: int, made: Com
 def _kept(work: Work, session_id: int, branch: str, head: Head) -> Head:
     if head.grown < head.kept.due or head.version == 0:
         return head
+    head = _caught_up(work, session_id, branch, head)
+    if head.grown < head.kept.due:
+        return head
     kept = snapshots.take(work, session_id, branch, head.version, head.state, head.kept, head.touched)
     return head._replace(kept=kept, grown=0, touched=frozenset())
+
+
+def _caught_up(work: Work, session_id: int, branch: str, head: Head) -> Head:
+    """The head on the chain of snapshots as it is, to which other processes may have added."""
+    kept = snapshots.caught_up(work, session_id, branch, head.kept, head.version)
+    if kept is head.kept:
+        return head
+    if kept is None:
+        _, kept, grown, touched = commits.restore(work, session_id, branch, head.version)
+    else:
+        grown, touched = commits.since(work, session_id, branch, kept.version, head.version)
+    return head._replace(kept=kept, grown=grown, touched=touched)
 
 
 def decide_all(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, calls, commits, doors, rounds
+from . import blobs, calls, commits, doors, joining, rounds
 from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
 from .errors import Conflict, Denied, DissensusError, NotFound, Tampered
 from .evolution import check_migration, keeps_values
-from .patches import Patch, grow
+from .patches import Patch, grow, patch_to_json
 from .records import Change, Commit, Proposal, Round, Ruling, is_migration
 from .replay import Steps
 from .shapes import Shape
@@ -84,6 +84,7 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
         of_its_time = _of_its_time(shape, commit)
         _check_review(work, session_id, commit, of_its_time)
         _check_rights(work, session_id, commit, of_its_time)
+        _check_source(work, session_id, commit, of_its_time)
         before, state = state, _check_state(commit, state, kept)
         whole = whole and keeps_values(commit.patch)
         check_migration(
@@ -174,6 +175,18 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
     if (asked or ended.review is not None) and not _ruled(commit, ended, made, given):
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
     _check_settled(commit, ended, made, given)
+
+
+def _check_source(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+    """A patch that nobody wrote by hand must follow from what it says that it was taken from."""
+    if commit.source is None or shape is None:
+        return
+    try:
+        expected = joining.expected(work, session_id, commit, shape)
+    except UNREADABLE as error:
+        raise _tampered(commit, f"what it was taken from cannot be read ({error})") from error
+    if expected is not None and patch_to_json(expected) != patch_to_json(commit.patch):
+        raise _tampered(commit, "its patch does not follow from what it was taken from")
 
 
 def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:

@@ -31,7 +31,7 @@ from dissensus_state.schema_check import check_schema, try_schema
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState, invariant, shape_of
 from dissensus_state.store import Store
-from dissensus_state.transitions import decide_all, open_branch
+from dissensus_state.transitions import decide_all
 from dissensus_state.upcasting import lift, upcaster
 from dissensus_state.values import canonical
 from generations import First, Grown, Named, Note, Second, Third, written
@@ -281,9 +281,7 @@ def test_g12_a_step_that_was_made_before_the_schema_moved_on_is_not_made_again(o
 
 
 def test_g12_each_branch_is_lifted_by_itself(old: Session[First]) -> None:
-    with old.writing() as work:
-        hash_ = old.commit_at(2).hash
-        open_branch(work, old.session_id, "side", 2, hash_, ("main", 2))
+    old.fork("side", 2)
     new = opened_as(old, Third)
     new.migrate()
     side = new.on("side")
@@ -300,6 +298,38 @@ def test_g12_each_branch_is_lifted_by_itself(old: Session[First]) -> None:
     assert side.blame("/claims/7", 2).commit.version == 2
     assert [item.path for item in side.diff(1, 2)] == ["/claims/7", "/answers/why"]
     assert len(new.state.notes) == 3
+
+
+def test_g12_branches_of_two_schema_versions_are_merged_in_the_newer_shape(old: Session[First]) -> None:
+    aside = old.fork("side", 2)
+    with aside.transaction("ben", "work") as tx:
+        tx.append("notes", "aside")
+        tx.set("text", "It stopped twice")
+    new = opened_as(old, Third)
+    with new.transaction("cleo", "work") as tx:
+        tx.set("title", "Valves")
+    made = new.merge("side", author="cleo").commit
+    assert made is not None
+    assert (made.version, made.schema_version) == (6, 3)
+    assert (new.state.title, new.state.body) == ("Valves", "It stopped twice")
+    assert [note.text for note in new.state.notes][-2:] == ["in the dark", "aside"]
+    assert new.verify().versions == 7
+
+
+def test_g12_a_merge_and_a_revert_lift_the_head_first(old: Session[First]) -> None:
+    aside = old.fork("side", 3)
+    with aside.transaction("ben", "work") as tx:
+        tx.set("title", "Valves")
+    new = opened_as(old, Third)
+    made = new.merge("side", author="cleo").commit
+    assert made is not None
+    assert (made.version, made.base, new.log(limit=2)[1].source) == (5, 4, {"upcast": [1, 3]})
+    side = new.on("side")
+    back = side.revert(1, author="cleo")
+    assert (back.version, side.state.body, side.state.title) == (6, "", "Valves")
+    assert [note.text for note in side.state.notes] == ["in the dark"]
+    assert [commit.source for commit in side.log(limit=2)][1] == {"upcast": [1, 3]}
+    assert (new.verify().versions, side.verify().versions) == (6, 7)
 
 
 def test_g12_code_with_the_older_schema_is_refused_and_loses_nothing(old: Session[First]) -> None:
