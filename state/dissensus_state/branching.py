@@ -19,6 +19,7 @@ from .branches import MergeConflict
 from .engines import Statement, Work, insert, insert_absent
 from .errors import Conflict, NotFound, ValueRefused
 from .lifting import lifted_at
+from .notices import announced
 from .patches import Patch
 from .records import Change, Commit
 from .rights import Grants
@@ -37,9 +38,11 @@ _remove_tag = Statement(
     sa.delete(tags).where(tags.c.session_id == _session, tags.c.tag == sa.bindparam("tag_"))
 )
 _close = Statement(
-    sa.update(branches)
-    .where(branches.c.session_id == _session, branches.c.branch == sa.bindparam("branch_"))
-    .values(closed_at=sa.bindparam("closed_at"))
+    announced(
+        sa.update(branches)
+        .where(branches.c.session_id == _session, branches.c.branch == sa.bindparam("branch_"))
+        .values(closed_at=sa.bindparam("closed_at"))
+    )
 )
 _settle = Statement(
     sa.update(conflicts)

@@ -33,8 +33,6 @@ grow from the same root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -85,15 +83,21 @@ def _revive(
     return kind(message, next_step=next_step, **context)
 
 
-@contextmanager
-def located(**context: Any) -> Iterator[None]:
+class located:  # noqa: N801 - it is used like the function that it would be, which would cost more
     """Stamp where we are onto any error that passes this border and does not know it yet."""
-    try:
-        yield
-    except DissensusError as error:
-        known = {name: value for name, value in context.items() if value is not None}
-        error.context = {**known, **error.context}
-        raise
+
+    __slots__ = ("_context",)
+
+    def __init__(self, **context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if isinstance(error, DissensusError):
+            known = {name: value for name, value in self._context.items() if value is not None}
+            error.context = {**known, **error.context}
 
 
 class NotFound(DissensusError):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import calls, doors, heads, proposals, rounds
 from .calls import Stored
 from .errors import Denied
+from .intake import sound_change
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class Journal:
         with self._writing(round=round_.round) as work:
             self._keep(work, round_, made, outcomes)
             commit, head = self.session.commit_in(
-                work, replace(change, round=round_.round), None if recorded else ruling
+                work, replace(sound_change(change), round=round_.round), None if recorded else ruling
             )
             proposals.settle_proposals(work, self.session.session_id, round_.round, dissent, "accepted")
             proposals.move_round(work, self.session.session_id, round_.round, "committed")

@@ -23,11 +23,16 @@ class Made(NamedTuple):
 
 
 def make(
-    head: Head, branch: str, admitted: tuple[Change, JSON, Any], shape: Shape, cites: str | None, now: int
+    head: Head,
+    branch: str,
+    admitted: tuple[Change, JSON, Any],
+    shape: Shape,
+    stored: Stowed,
+    cites: str | None,
+    now: int,
 ) -> Made:
     """The commit that an admitted change becomes after this head."""
     change, state, typed = admitted
-    stored = blobs.stowed(change.patch)
     made = committed(head, branch, change, stored, cites, shape.version, now)
     return Made(made, stored, head.to(made, state, typed))
 
@@ -44,7 +49,8 @@ def lift(
     if head.schema_version == shape.version:
         return []
     lifted = evolution.migration(shape, head.plain, head.schema_version, head.version, author, evidence)
-    return [make(head, branch, lifted, shape, None, clock())]
+    stored = blobs.stowed(lifted[0].patch)
+    return [make(head, branch, lifted, shape, stored, None, clock())]
 
 
 def committed(

@@ -19,6 +19,7 @@ from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
+from .intake import sound_change
 from .lineages import MAIN
 from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
@@ -70,7 +71,7 @@ class Session(Reader[StateT]):
         """
         shape = self.shape
         given = settings(author, transition, isolation, writes, key, lease)
-        return Transaction(self.current(), shape, given, self.commit, self.refuse)
+        return Transaction(self.current(), shape, given, self._commit, self.refuse)
 
     def transact(
         self,
@@ -100,11 +101,15 @@ class Session(Reader[StateT]):
 
         Changes that threads of this process bring at the same time share a transaction and its flush.
         """
+        return self._commit(change, ruling, by_hand=True)
+
+    def _commit(self, change: Change, ruling: Ruling | None = None, *, by_hand: bool = False) -> Commit:
+        """The same; what was not made by hand has values that are normalised already."""
         with located(session=self.name, branch=self.branch):
             if change.source is not None:
                 raise Refused("A patch that was taken from elsewhere comes by `merge`, `revert` or `migrate`")
             try:
-                return self._line.commit(self, change, ruling)
+                return self._line.commit(self, sound_change(change) if by_hand else change, ruling)
             except (Denied, Refused) as error:
                 self.refuse(change, error)
                 raise

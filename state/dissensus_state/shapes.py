@@ -58,6 +58,10 @@ def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
     return mark
 
 
+_EMPTY: tuple[tuple[str, Any], ...] = (("__pydantic_extra__", None), ("__pydantic_private__", None))
+"""The rest of what an instance of pydantic has; `model_construct` looks for aliases first, at each call."""
+
+
 class SharedState(BaseModel):
     """Base of every schema: `class Inquiry(SharedState, version=2): …`.
 
@@ -267,7 +271,12 @@ class Shape:
 
     def _constructed(self, values: dict[str, Any]) -> SharedState:
         """An instance from values that are known to be right."""
-        return self.schema.model_construct(set(values), **values)
+        if self.schema.__private_attributes__:
+            return self.schema.model_construct(set(values), **values)
+        made = self.schema.__new__(self.schema)
+        for name, value in (("__dict__", values), ("__pydantic_fields_set__", set(values)), *_EMPTY):
+            object.__setattr__(made, name, value)
+        return made
 
     def _adapter_for(self, path: Path, verb: Verb) -> TypeAdapter[Any]:
         """The type of what an operation brings; `advance` checks what the whole field must be."""
@@ -293,7 +302,7 @@ class Shape:
 
     def _validate(self, adapter: TypeAdapter[Any], value: Any, path: Path) -> Any:
         try:
-            return adapter.validate_python(value, by_alias=True, by_name=True)
+            return adapter.validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = pointer((*path, *(str(token) for token in first["loc"])))
@@ -307,7 +316,7 @@ class Shape:
     def dump(adapter: TypeAdapter[Any], value: Any, path: str = "") -> JSON:
         """A typed value as plain data; `ValueRefused` where JSON has nothing for it."""
         try:
-            return adapter.dump_python(value, mode="json", round_trip=True)
+            return adapter.serializer.to_python(value, mode="json", round_trip=True)
         except ValueError as error:
             raise ValueRefused(str(error), path=path) from None
 

@@ -164,7 +164,7 @@ def _following(last: Kept, made: JSON, text: str, version: int, lengths: dict[st
 
 def _due(whole: int) -> int:
     """How much a state of this size may grow until the next step."""
-    return max(MIN_BYTES, min(whole // 8, MAX_BYTES))
+    return max(MIN_BYTES, min(whole // 4, MAX_BYTES))
 
 
 def _stands(work: Work, session_id: int, branch: str, version: int, kept: Kept) -> bool:

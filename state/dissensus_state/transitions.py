@@ -184,9 +184,10 @@ def commit_alone(
         doors.check_by_hand(shape.rights, admitted[0])
     except (Denied, FieldMissing, NotFound, Refused):
         return None
-    made = make(head, branch, admitted, shape, None, database.clock())
-    if made.stored.aside or made.head.grown >= made.head.kept.due:
+    stored = blobs.stowed(admitted[0].patch)
+    if stored.aside or head.grown + len(stored.text) >= head.kept.due:
         return None
+    made = make(head, branch, admitted, shape, stored, None, database.clock())
     values = row(session_id, made.commit, made.stored)
     if database.alone(_commit_alone, **values, expected=head.version, lease=change.lease) != 1:
         raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
@@ -219,7 +220,9 @@ def decide(
         proposals.rule(work, session_id, change.round, ruling)
     _check_review(work, session_id, change, shape, head)
     doors.check_commit(work, session_id, shape.rights, admitted[0])
-    return make(head, branch, admitted, shape, cited(work, session_id, change.round), work.clock())
+    stored = blobs.stowed(admitted[0].patch)
+    cites = cited(work, session_id, change.round)
+    return make(head, branch, admitted, shape, stored, cites, work.clock())
 
 
 def migrate(

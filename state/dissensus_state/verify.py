@@ -135,13 +135,13 @@ def _check_order(commit: Commit, expected: int) -> None:
 def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes) -> None:
     try:
         stored = commits.stored_patch(work, session_id, commit.branch, commit.version)
-        covered = blobs.patch_digest(stored)
-        cites = cited(work, session_id, commit.round)
+        forms = [(blobs.patch_digest(stored), cited(work, session_id, commit.round))]
+        # Before values could be redacted, the chain covered the texts as a whole.
+        forms.append((digest(stored).hex(), cited(work, session_id, commit.round, whole=True)))
     except UNREADABLE as error:
         raise _tampered(commit, f"what it cites cannot be read ({error})") from error
     said = {name: getattr(commit, name) for name in commits.SAID}
-    # Before values could be redacted, the chain covered the patch's text as a whole.
-    if commit.hash not in {chained(previous, one, cites, said) for one in (covered, digest(stored).hex())}:
+    if commit.hash not in {chained(previous, covered, cites, said) for covered, cites in forms}:
         raise _tampered(commit, "it, or the round it cites, was changed after it was committed")
 
 
@@ -203,7 +203,10 @@ def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | No
 def _ruled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> bool:
     if not given or given[-1].decision not in {"uphold", "amend"}:
         return False
-    bound = commit.base == ended.base and given[-1].binding == rounds.binding(ended.base, made)
+    bindings = [rounds.binding(ended.base, made, whole=whole) for whole in (False, True)]
+    bound = commit.base == ended.base and given[-1].binding in bindings
+    if any(operation.gone for operation in commit.patch):
+        return bound
     return bound and rounds.keeps_to(commit.patch, given[-1], made)
 
 

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ from dissensus_state.errors import (
     Tampered,
     UpcastFailed,
 )
+from dissensus_state.merging import Append, MergeByKey
 from dissensus_state.patches import apply
 from dissensus_state.records import Change
 from dissensus_state.schema_check import check_schema, try_schema
@@ -183,6 +184,48 @@ def test_g12_a_session_can_be_lifted_version_by_version(old: Session[First]) -> 
     assert (last.at(3).body, last.at(4).milliseconds) == ("It stopped", 1500)
     assert last.verify().other_schema == 5
     assert last.replay().versions == 7
+
+
+class Renamed(SharedState, version=2):
+    """The list that has grown has another name."""
+
+    __qualname__ = "Report"
+    title: str = ""
+    phase: Literal["open", "closed"] = "open"
+    text: str = ""
+    seconds: float = 0
+    lines: Annotated[list[str], Append] = []
+    claims: Annotated[list[Any], MergeByKey("id")] = []
+    answers: Annotated[dict[str, str], MergeByKey] = {}
+
+    @upcaster(1)
+    @staticmethod
+    def notes_are_lines(state: dict[str, Any]) -> dict[str, Any]:
+        return {**{name: value for name, value in state.items() if name != "notes"}, "lines": state["notes"]}
+
+
+def test_g12_versions_on_both_sides_of_a_migration_are_read_through_their_snapshots(
+    database_url: str,
+) -> None:
+    with Store.open(database_url) as store:
+        old = written(store)
+        for number in range(30):
+            with old.transaction("ana", "work") as tx:
+                tx.append("notes", f"{number} " * 1000)
+        new = store.session(old.name, Renamed)
+        for number in range(30):
+            with new.transaction("ben") as tx:
+                tx.append("lines", f"{number} " * 1000)
+        kept = {row["version"] for row in rows(new, tables.snapshots)}
+    with Store.open(database_url) as store:
+        new = store.session(schema=Renamed)
+        lifted_at = next(commit.version for commit in new.log() if commit.source)
+        assert min(kept) < lifted_at < max(kept)
+        for commit, state in new.versions():
+            assert new.raw(commit.version) == state
+            field = "notes" if commit.version < lifted_at else "lines"
+            assert new.at(commit.version).lines == state[field]
+        assert new.verify().versions == new.replay().versions == 3 + 1 + 30 + 1 + 30
 
 
 def test_g12_what_the_session_says_of_itself_follows(old: Session[First], store: Store) -> None:

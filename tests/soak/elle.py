@@ -8,6 +8,8 @@ reads: `elle-cli --model list-append FOLDER/history.json`. Nobody draws the same
 what each process does is drawn from the seed.
 """
 
+# ruff: noqa: E402 - what it is made of stands in tests/support
+
 from __future__ import annotations
 
 import argparse
@@ -20,11 +22,12 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT / folder) for folder in ("tests/support", "state", "agents", ".")]
 
-from elle import Report, check  # noqa: E402
-from histories import write_edn, write_json  # noqa: E402
-from list_append import Ran, Settings, run  # noqa: E402
-from mutations import MUTATIONS  # noqa: E402
-from postgres import Postgres  # noqa: E402
+from appending import Settings
+from elle import Report, check
+from histories import write_edn, write_json
+from list_append import Ran, run
+from mutations import MUTATIONS
+from postgres import Postgres
 
 
 def main() -> int:
@@ -35,7 +38,7 @@ def main() -> int:
     with _databases(options.database) as urls:
         for seed in seeds:
             unclean += not _one(options, seed, next(urls))
-    print(f"{len(seeds)} runs, {unclean} of them not clean")
+    _tell(f"{len(seeds)} runs, {unclean} of them not clean")
     return bool(unclean)
 
 
@@ -79,11 +82,10 @@ def _one(options: argparse.Namespace, seed: int, url: str) -> bool:
     report = check(done.history)
     counted = " ".join(f"{name}={report.outcomes[name]}" for name in ("ok", "fail", "info"))
     clean = _clean(done, report)
-    print(
+    _tell(
         f"seed={seed} processes={settings.processes} threads={settings.threads} "
         f"sessions={settings.at_once} {counted} seconds={done.seconds:.1f} "
-        f"anomalies={sum(map(len, report.anomalies.values()))}",
-        flush=True,
+        f"anomalies={sum(map(len, report.anomalies.values()))}"
     )
     if not clean:
         _keep(options.keep / f"{options.database}-{seed}", done, report)
@@ -100,7 +102,11 @@ def _keep(folder: Path, done: Ran, report: Report) -> None:
     write_edn(done.history, folder / "history.edn")
     told = [str(report), f"exits {done.exits}, errors {dict(done.errors)}", *done.verified]
     (folder / "report.txt").write_text("\n".join(told) + "\n", encoding="utf-8")
-    print("\n".join(told), f"kept in {folder}", sep="\n")
+    _tell("\n".join([*told, f"kept in {folder}"]))
+
+
+def _tell(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ Nothing of this is in the product: a worker process patches the installed functi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -17,6 +17,8 @@ from dissensus_state.tables import commits as commits_table
 
 Rewrite = tuple[str, str]
 
+BOTH = ("sqlite", "postgresql")
+
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
@@ -26,7 +28,7 @@ class Mutation:
         what: What is gone.
         caught: The anomalies that must show; empty where another safeguard still holds alone.
         stored: Whether the stored history shows it too, so that `verify` names a commit.
-        by_database: Whether it is worth a try on both databases; else it is the same on each.
+        backends: The databases on which it is worth a try.
         isolation: What the transactions must ask for so that it can show.
     """
 
@@ -34,74 +36,79 @@ class Mutation:
     break_store: Callable[[], None]
     caught: frozenset[str] = frozenset()
     stored: bool = True
-    by_database: bool = False
+    backends: tuple[str, ...] = ("sqlite",)
     isolation: Isolation = "serializable"
 
 
-class Cursor:
-    """A cursor that runs other statements than it is given.
+class Split:
+    """A cursor that ends its transaction before the first statement that writes, and begins another.
 
-    Args:
-        split: End the transaction before the first statement that writes, and begin another, so that
-            what was read and locked stands no more.
+    So what was read and locked until then stands no more when it is written on.
     """
 
-    def __init__(self, cursor: Any, backend: str, rewrites: Iterable[Rewrite], *, split: bool) -> None:
+    def __init__(self, cursor: Any, backend: str) -> None:
         self._cursor = cursor
-        self._begin = "BEGIN IMMEDIATE" if backend == "sqlite" else "BEGIN"
-        self._rewrites = [(re.compile(pattern), new) for pattern, new in rewrites]
-        self._split = split
-        if split and backend == "sqlite":
-            cursor.execute("COMMIT")
-            cursor.execute("BEGIN")
+        self._begin: str | None = "BEGIN IMMEDIATE" if backend == "sqlite" else "BEGIN"
+        cursor.execute("COMMIT")
+        cursor.execute("BEGIN")
 
     def execute(self, text: str, values: Sequence[Any] = ()) -> Any:
-        """Run a statement, rewritten."""
-        return self._cursor.execute(self._rewritten(text), values)
+        """Run a statement."""
+        self._split_before(text)
+        return self._cursor.execute(text, values)
 
     def executemany(self, text: str, rows: Sequence[Sequence[Any]]) -> Any:
-        """Run a statement for each row, rewritten."""
-        return self._cursor.executemany(self._rewritten(text), rows)
+        """Run a statement for each row."""
+        self._split_before(text)
+        return self._cursor.executemany(text, rows)
 
-    def _rewritten(self, text: str) -> str:
-        for pattern, new in self._rewrites:
-            text = pattern.sub(new, text)
-        if self._split and not text.startswith("SELECT"):
+    def _split_before(self, text: str) -> None:
+        if self._begin and not text.startswith("SELECT"):
             self._cursor.execute("COMMIT")
             self._cursor.execute(self._begin)
-            self._split = False
-        return text
+            self._begin = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cursor, name)
 
 
 NO_LOCK = (r" FOR UPDATE", "")
-NO_COMPARISON = (r"branches\.head = (\?|\$\d+(?:::BIGINT)?)", r"(branches.head = \1 OR 1 = 1)")
+NO_COMPARISON = (r"branches\.head = (\?|\$\d+::BIGINT)", r"(branches.head = \1 OR 1 = 1)")
 LAST_ONE_WINS = (
-    r"^(INSERT INTO commits .*)$",
+    r"(INSERT INTO commits [\s\S]*)\Z",
     r"\1 ON CONFLICT (session_id, branch, version) DO UPDATE SET "
     + ", ".join(f"{column.name} = excluded.{column.name}" for column in commits_table.columns),
 )
 
 
-def _statements(*rewrites: Rewrite, split: bool = False) -> Callable[[], None]:
-    """Rewrite the statements of every transaction that writes."""
+def _rewritten(*rewrites: Rewrite) -> None:
+    """Rewrite the text of every statement."""
+    bound = engines.Statement.bound
 
-    def break_store() -> None:
-        init = engines.Work.__init__
+    def altered(statement: engines.Statement, *arguments: Any) -> tuple[str, list[Any]]:
+        text, values = bound(statement, *arguments)
+        for pattern, new in rewrites:
+            text = re.sub(pattern, new, text)
+        return text, values
 
-        def begin(work: engines.Work, database: engines.Database, cursor: Any, *, writes: bool) -> None:
-            if writes:
-                cursor = Cursor(cursor, database.backend, rewrites, split=split)
-            init(work, database, cursor, writes=writes)
+    _patched(engines.Statement, "bound", altered)
 
-        _patched(engines.Work, "__init__", begin)
-        if split:
-            _patched(locks.FileLock, "take", lambda *_: True)
-            _patched(locks.FileLock, "give", lambda _: None)
 
-    return break_store
+def _unlocked() -> None:
+    """Lock nothing, among processes or in the database, between what is read and what is written."""
+    init = engines.Work.__init__
+
+    def begin(work: engines.Work, database: engines.Database, cursor: Any, *, writes: bool) -> None:
+        init(work, database, Split(cursor, database.backend) if writes else cursor, writes=writes)
+
+    _patched(engines.Work, "__init__", begin)
+    _patched(locks.FileLock, "take", lambda *_: True)
+    _patched(locks.FileLock, "give", lambda _: None)
+
+
+def _no_lock(*rewrites: Rewrite) -> None:
+    _unlocked()
+    _rewritten(NO_LOCK, *rewrites)
 
 
 def _patched(owner: Any, name: str, new: Any) -> None:
@@ -145,28 +152,36 @@ def _remembered(session: readers.Reader[Any]) -> heads.Head:
 MUTATIONS: dict[str, Mutation] = {
     "no lock": Mutation(
         "What is read is not locked, and is checked in another transaction than it is written in",
-        _statements(NO_LOCK, split=True),
+        _no_lock,
+        backends=BOTH,
     ),
     "no comparison": Mutation(
-        "The head is moved without a look at what it was, under the lock",
-        _statements(NO_COMPARISON, LAST_ONE_WINS),
+        "The head is moved without a look at what it was; the lock holds, or the key of a version",
+        lambda: _rewritten(NO_COMPARISON),
+        backends=BOTH,
+    ),
+    "no comparison in one exchange": Mutation(
+        "A remembered head is moved on without a look at what it is now, and its next version replaced",
+        lambda: _rewritten(NO_COMPARISON, LAST_ONE_WINS),
+        caught=frozenset({"lost-write", "incompatible-order"}),
+        backends=("postgresql",),
     ),
     "neither lock nor comparison": Mutation(
         "The last writer of a version wins, whatever it has read",
-        _statements(NO_LOCK, NO_COMPARISON, LAST_ONE_WINS, split=True),
-        by_database=True,
+        lambda: _no_lock(NO_COMPARISON, LAST_ONE_WINS),
         caught=frozenset({"lost-write", "incompatible-order"}),
+        backends=BOTH,
     ),
     "weak isolation": Mutation(
         "What others committed since the change's base is not looked at, as under READ COMMITTED",
         lambda: _patched(conflicts, "check", lambda *_: None),
-        by_database=True,
+        backends=BOTH,
         caught=frozenset({"lost-write", "incompatible-order"}),
     ),
     "reads ignored": Mutation(
         "A change is rebased though what it had read was changed since",
         _change_as(lambda change: replace(change, reads=())),
-        by_database=True,
+        backends=BOTH,
         caught=frozenset({"G-single"}),
     ),
     "writes ignored": Mutation(

@@ -21,7 +21,7 @@ from dissensus_state.records import Change, Proposal, Round
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import Append, SharedState, invariant
 from dissensus_state.store import Store
-from list_append import die_with_parent
+from forking import die_with_parent
 
 BETWEEN = ("taken", "begun", "answered", "proposed")
 """Moments at which no transaction is open."""
