@@ -21,7 +21,8 @@ Keys, each with the database before it (`sqlite.`, `postgresql.`):
 - `commit.growth`: CPU of the last tenth of 10,000 commits against that of the first tenth of another
   session, which takes turns with it.
 - `commit.bytes_vs_payload`: bytes on disk against the canonical JSON of what was written, at 1,000
-  and at 10,000: the worse of both.
+  and at 10,000: the worse of both. `commit.bytes_empty_kib`: what a database has with the session and
+  no commit yet, which both contain.
 
 `--n` is the greater size; the smaller one is 1,000, or `--n` where that is less.
 """
@@ -37,7 +38,7 @@ from findings import updates
 from flushes import CannotCount, flushes
 from places import Folder, Server, bytes_of_tables
 from running import Figures, options_of, run
-from turns import WARM_UP, Block, Player, in_turns, medians, player, ratio, take_turns
+from turns import WARM_UP, Block, in_turns, medians, player, ratio, take_turns
 
 FEW = 1000
 BLOCKS = 5
@@ -77,7 +78,8 @@ def _against_peers(place: Folder | Server, commits: int, repeats: int) -> Figure
     ours = taken["dissensus"]
     found = {f"commit.cpu_vs_{name}": ratio(ours, taken[name]) for name in taken if name != "dissensus"}
     found[f"commit.cpu_vs_floor_{commits}"] = found.pop("commit.cpu_vs_floor")
-    found[f"commit.bytes_vs_payload_{commits}"] = _bytes(place, commits)
+    found[f"commit.bytes_vs_payload_{commits}"] = _bytes(place, commits) / _payload(commits)
+    found["commit.bytes_empty_kib"] = _bytes(place, 0) / 1024
     return found
 
 
@@ -92,12 +94,13 @@ def _against_floor(place: Folder | Server, commits: int) -> Figures:
         begun = stack.enter_context(player("dissensus", place))
         take_turns([ours, begun, floor], BLOCKS, block)
     _show({"dissensus": ours.blocks, "floor": floor.blocks}, f"{place.backend}, {commits:,} commits")
+    made = WARM_UP + 9 * tenth + BLOCKS * block
     growth = _sum(ours.blocks[last:]) / _sum(begun.blocks)
     return {
         f"commit.cpu_vs_floor_{commits}": ratio(ours.blocks, floor.blocks),
         "commit.growth": growth,
         "commit.growth_in_line": _sum(ours.blocks[last:]) / BLOCKS / early[0].cpu,
-        f"commit.bytes_vs_payload_{commits}": _bytes_of(ours, 9 * tenth + BLOCKS * block + WARM_UP),
+        f"commit.bytes_vs_payload_{commits}": bytes_of_tables(ours.url) / _payload(made),
     }
 
 
@@ -105,16 +108,16 @@ def _sum(blocks: list[Block]) -> float:
     return sum(block.cpu for block in blocks)
 
 
-def _bytes(place: Folder | Server, commits: int) -> float:
+def _bytes(place: Folder | Server, commits: int) -> int:
+    """A database with one session of so many commits, closed."""
     with player("dissensus", place, warm_up=0) as one:
-        one.turn(commits)
-    return _bytes_of(one, commits)
+        if commits:
+            one.turn(commits)
+    return bytes_of_tables(one.url)
 
 
-def _bytes_of(one: Player, commits: int) -> float:
-    """The database of a side that has closed it, against what it was given."""
-    payload = sum(update.size for update in itertools.islice(updates(1), commits))
-    return bytes_of_tables(one.url) / payload
+def _payload(commits: int) -> int:
+    return sum(update.size for update in itertools.islice(updates(1), commits))
 
 
 def _flushes(place: Folder | Server, commits: int) -> Figures:

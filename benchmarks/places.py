@@ -76,6 +76,12 @@ class Server:
         self._count = itertools.count()
         self._connection = psycopg.connect(conninfo(url), autocommit=True)
         self.pid = _parent_of(self._connection.info.backend_pid)
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            row = self._connection.execute(sql.SQL("SHOW {}").format(sql.SQL(setting))).fetchone()
+            if row != ("on",):
+                print(
+                    f"{setting} is off on this server: its figures are none of a durable one", file=sys.stderr
+                )
 
     def fresh(self, label: str) -> str:
         """The URL of a new database."""

@@ -29,6 +29,7 @@ import argparse
 import gc
 import itertools
 import json
+import mmap
 import random
 import statistics
 import subprocess
@@ -197,8 +198,10 @@ def _memory(place: Folder | Server, url: str, text: str, commits: int) -> Figure
 
 
 def _held(mode: str, subject: str, commits: int) -> int:
+    """The bytes, and at least a page, below which nothing can be seen."""
     command = [sys.executable, str(HOLDING), mode, subject, str(commits)]
-    return int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    told = int(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+    return max(told, mmap.PAGESIZE)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python benchmarks/writers.py [--database URL] [--n 400] [--repeats 5] [--json]
 
 A writer is a thread (as a task under `asyncio.to_thread` is) or a process, and makes its updates one
-after the other; `--n` is how many all of them make together. They begin at one moment. Each update
+after the other; `--n` is how many all of them make together (32 of them from 128 on). They begin at one
+moment. Each update
 appends a finding of 1 KiB with an id of its own; those that count also read a number and set it one
 higher, so that each must have seen the one before.
 
@@ -95,7 +96,7 @@ def measured(place: Folder | Server, options: argparse.Namespace) -> Figures:
 
 def _lost(place: Folder | Server, total: int) -> Figures:
     found: Counter[str] = Counter()
-    for many in MANY:
+    for many in _crowds(total):
         for crew in (Crew(1, many), Crew(many, 1)):
             for kind in ("append", "count"):
                 url = _one_session(place)
@@ -112,16 +113,21 @@ def _lost(place: Folder | Server, total: int) -> Figures:
     return {key: float(value) for key, value in found.items()}
 
 
+def _crowds(total: int) -> list[int]:
+    """32 writers need something to write."""
+    return [many for many in MANY if many == MANY[0] or total >= 4 * many]
+
+
 def _missed(url: str, done: Done, *, counted: bool) -> int:
     """How many updates the final state has wrong."""
     with Store.open(url) as store:
         state = store.session("notebook", Notebook).state
-    wrong = _differences([finding.id for finding in state.findings], done.acknowledged)
+    wrong = differences([finding.id for finding in state.findings], done.acknowledged)
     return wrong + (abs(state.step - len(state.findings)) if counted else 0)
 
 
-def _differences(found: list[str], acknowledged: list[str]) -> int:
-    """How many ids are missing, too many, or there too often."""
+def differences(found: list[str], acknowledged: list[str]) -> int:
+    """How many ids of the final state were not acknowledged, and how many acknowledged are not there once."""
     there, told = Counter(found), Counter(acknowledged)
     return ((there - told) + (told - there)).total()
 
@@ -133,7 +139,7 @@ def _langgraph(place: Folder | Server, total: int) -> Figures:
     Turns(url).close()
     done = work("langgraph", url, Crew(1, TASKS), total)
     graph = Turns(url)
-    lost = _differences(graph.findings(), done.acknowledged)
+    lost = differences(graph.findings(), done.acknowledged)
     graph.close()
     _say(place, f"LangGraph by 1 × {TASKS}", done, f"lost {lost}")
     return {"langgraph.lost": float(lost), "langgraph.acknowledged": float(len(done.acknowledged))}

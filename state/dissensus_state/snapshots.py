@@ -17,7 +17,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from .blobs import pack, unpack_text
-from .engines import Statement, Work, insert_absent
+from .engines import Row, Statement, Work, insert_absent
 from .errors import Tampered, located
 from .growing import Grown
 from .lineages import Segment
@@ -114,7 +114,8 @@ def take(
 ) -> Kept:
     """Keep a version as the next step of its chain, or as the first of a new one."""
     goes_on = kept.waste <= kept.whole and all(name in state for name in touched)
-    last = kept if goes_on and _stands(work, session_id, branch, version, kept) else None
+    there = newest(work, session_id, branch, version)  # somebody may have redacted what the last one held
+    last = kept if goes_on and there == kept.version else None
     made = step(state, last, touched)
     text = canonical(made)
     since = version if last is None else last.since
@@ -167,23 +168,22 @@ def _due(whole: int) -> int:
     return max(MIN_BYTES, min(whole // 4, MAX_BYTES))
 
 
-def _stands(work: Work, session_id: int, branch: str, version: int, kept: Kept) -> bool:
-    """Whether the last step that we know is still the last one there is.
-
-    Somebody may have redacted what it held, and another process may have taken one since.
-    """
-    for segment in reversed(lineage_of(work, session_id, branch)):
-        first, last = segment.after + 1, min(version, segment.upto)
-        if first > last:
-            continue
-        found = work.one(_newest, session_id=session_id, branch=segment.branch, first=first, last=last)
-        if found is not None:
-            return bool(found[0] == kept.version)
-    return kept.version == 0
-
-
 def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> list[Step]:
     """The steps that the newest one at or before a version stands on, in order."""
+    found = _last(work, session_id, lineage, version)
+    if found is None:
+        return []
+    since = found[0] if found[1] is None else found[1]
+    return list(_steps(work, session_id, lineage, since, found[0]))
+
+
+def newest(work: Work, session_id: int, branch: str, version: int) -> int:
+    """The newest step at or before a version, whoever took it; 0 where there is none."""
+    found = _last(work, session_id, lineage_of(work, session_id, branch), version)
+    return 0 if found is None else int(found[0])
+
+
+def _last(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> Row | None:
     for segment in reversed(lineage):
         last = min(version, segment.upto)
         if last <= segment.after:
@@ -192,9 +192,8 @@ def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int)
             _newest, session_id=session_id, branch=segment.branch, first=segment.after + 1, last=last
         )
         if found is not None:
-            since = found[0] if found[1] is None else found[1]
-            return list(_steps(work, session_id, lineage, since, found[0]))
-    return []
+            return found
+    return None
 
 
 def stored(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> dict[int, Step]:

@@ -133,7 +133,8 @@ def _evidence_by_hand(session: Session[Notes], value: Any) -> Any:
 
 
 def _source(session: Session[Notes], value: Any) -> Any:
-    session.commit(Change("ana", (), 0, source={"merge": value}))
+    with session.writing() as work:
+        session.commit_in(work, Change("ana", (), 0, source={"merge": value}))
     return (session.log(1)[0].source or {})["merge"]
 
 
