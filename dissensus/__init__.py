@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dissensus_agents.models.scripted import FunctionModel, ScriptedModel
     from dissensus_state.errors import Conflict, DissensusError
     from dissensus_state.machine import Transition
+    from dissensus_state.objections import Objection
     from dissensus_state.records import Budget
     from dissensus_state.rights import Rights
     from dissensus_state.sessions import Session
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         invariant,
     )
     from dissensus_state.store import Store
+    from dissensus_state.upcasting import upcaster
 
     __version__: str
 
@@ -45,6 +47,7 @@ __all__ = [
     "DissensusError",
     "FunctionModel",
     "MergeByKey",
+    "Objection",
     "Person",
     "Price",
     "RecordedModel",
@@ -61,6 +64,7 @@ __all__ = [
     "__version__",
     "invariant",
     "model",
+    "upcaster",
 ]
 
 _HOMES = {
@@ -74,6 +78,7 @@ _HOMES = {
     "END": "dissensus_agents.graph:END",
     "FunctionModel": "dissensus_agents.models.scripted:FunctionModel",
     "MergeByKey": "dissensus_state.shapes:MergeByKey",
+    "Objection": "dissensus_state.objections:Objection",
     "Person": "dissensus_agents.judgement.supervisor:Person",
     "Price": "dissensus_agents.models.prices:Price",
     "RecordedModel": "dissensus_agents.models.recordings:RecordedModel",
@@ -89,6 +94,7 @@ _HOMES = {
     "Verdict": "dissensus_agents.judgement.supervisor:Verdict",
     "invariant": "dissensus_state.shapes:invariant",
     "model": "dissensus_agents.models.catalog:resolve",
+    "upcaster": "dissensus_state.upcasting:upcaster",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any misspelt name for a right one

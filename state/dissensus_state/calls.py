@@ -16,10 +16,10 @@ import sqlalchemy as sa
 
 from .blobs import pack, stow_texts, unpack, unpack_text
 from .engines import Row, Statement, Work, insert
-from .errors import BudgetExceeded, Conflict
+from .errors import BudgetExceeded, Conflict, ValueRefused
 from .records import Account, Call
 from .tables import calls, ledger, models
-from .values import canonical, parse, parse_object, store
+from .values import canonical, normalise, parse, parse_object, store
 
 ACCOUNT = "total"
 
@@ -62,15 +62,16 @@ _of_round = Statement(
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
 )
+said_columns = (
+    models.c.name,
+    models.c.lineage,
+    models.c.price,
+    models.c.frame,
+    *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
+    *(calls.c[name] for name in _PACKED),
+)
 said = Statement(
-    sa.select(
-        models.c.name,
-        models.c.lineage,
-        models.c.price,
-        models.c.frame,
-        *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
-        *(calls.c[name] for name in _PACKED),
-    )
+    sa.select(*said_columns)
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
 )
@@ -167,7 +168,7 @@ def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -
 
 
 def _sent(work: Work, session_id: int, call: Call, stored: Stored) -> dict[str, Any]:
-    frame, *rest = stow_texts(work, session_id, call.request, stored.texts)
+    frame, *rest = stow_texts(work, session_id, normalise(call.request), stored.texts)
     model = _model_number(work, session_id, call, canonical(frame), stored.models)
     return {"session_id": session_id, "request": canonical(rest), **_intent(call, model)}
 
@@ -185,7 +186,7 @@ def _exceeded(budget: Account, amount: int, intents: Sequence[Call]) -> BudgetEx
 
 def _model_number(work: Work, session_id: int, call: Call, frame: str, known: dict[Terms, int]) -> int:
     """The number under which this way of asking a model is kept: name, lineage, price and frame."""
-    terms = (call.model, call.lineage, canonical(call.price), frame)
+    terms = (call.model, call.lineage, store(call.price), frame)
     if terms not in known:
         rows = work.all(_models, session_id=session_id)
         known.update({(name, lineage, price, asked): n for n, name, lineage, price, asked in rows})
@@ -229,7 +230,12 @@ def _outcome(call: Call) -> dict[str, Any]:
 
 
 def _packed(text: str | None) -> bytes | None:
-    return None if text is None else pack(text.encode())
+    if text is None:
+        return None
+    try:
+        return pack(str.encode(text))
+    except (TypeError, UnicodeEncodeError):
+        raise ValueRefused(f"An answer is a text in Unicode, and not {ascii(text)[:80]}") from None
 
 
 def _unpacked(data: bytes | None) -> str | None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -89,8 +90,14 @@ class Statement:
         for name, value in values.items():
             kind = type(value)
             if kind is str:
-                if "\x00" in value or not (value.isascii() or is_unicode(value)):
+                if (
+                    "\x00" in value
+                    or not (value.isascii() or is_unicode(value))
+                    or (len(value) > _SHORT_NAME and len(value.encode()) > NAMES.get(name, _ANY))
+                ):
                     raise _refused(name, value)
+            elif name in NAMES and (value is not None or name not in _OPTIONAL):
+                raise _refused(name, value)
             elif kind is int:
                 if not _LEAST <= value <= _MOST:
                     raise _refused(name, value)
@@ -129,7 +136,26 @@ def _storable(value: Any) -> bool:
 
 
 def _refused(name: str, value: Any) -> ValueRefused:
-    return ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
+    return ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
+
+
+NAMES = {
+    "author": 16_000,
+    "agent": 1_000,
+    "agent_": 1_000,
+    "branch": 1_000,
+    "branch_": 1_000,
+    "key": 1_000,
+    "kind": 1_000,
+    "lineage": 1_000,
+    "name": 1_000,
+    "step": 1_000,
+    "transition": 1_000,
+}
+"""Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
+
+_OPTIONAL = frozenset({"branch", "key", "transition"})
+_SHORT_NAME, _ANY = 250, 2**31
 
 
 def insert(table: sa.Table) -> Statement:
@@ -192,6 +218,35 @@ class Work:
         self._cursor.execute(*statement.bound(self.database, values))
         while rows := self._cursor.fetchmany(size):
             yield from rows
+
+
+class Writing:
+    """A transaction that writes. It is written out, for each commit goes through it."""
+
+    __slots__ = ("_database", "_errors", "_inner")
+
+    def __init__(
+        self, database: Database, inner: AbstractContextManager[Any], errors: tuple[type[Exception], ...]
+    ) -> None:
+        self._database = database
+        self._inner = inner
+        self._errors = errors
+
+    def __enter__(self) -> Work:
+        try:
+            return Work(self._database, self._inner.__enter__(), writes=True)
+        except self._errors as error:
+            raise translate(error, self._database.name, writing=True) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._inner.__exit__(kind, error, trace)
+        except self._errors as failed:
+            raise translate(failed, self._database.name, writing=True) from failed
+        if isinstance(error, self._errors):
+            raise translate(error, self._database.name, writing=True) from error
 
 
 def wall_clock() -> int:
@@ -272,19 +327,14 @@ class Database:
         except self._errors as error:
             raise translate(error, self.name, writing=True) from error
 
-    @contextmanager
-    def writing(self) -> Iterator[Work]:
+    def writing(self) -> Writing:
         """A transaction that is committed on leaving, and rolled back on any error.
 
         Raises:
             OutcomeUnknown: the connection broke before the answer to the commit came.
             DatabaseFailed: nothing was committed.
         """
-        try:
-            with self._connections.writing() as cursor:
-                yield Work(self, cursor, writes=True)
-        except self._errors as error:
-            raise translate(error, self.name, writing=True) from error
+        return Writing(self, self._connections.writing(), self._errors)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -310,6 +360,13 @@ def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:
     return InMemory(url) if in_memory else OnFile(url)
 
 
+_NEXT_STEPS = {
+    "42501": "Log in as a role that may do that: the tables' owner, or one that was given the right",
+    "55P03": "End what holds the tables, and do it again",
+}
+"""What to do where PostgreSQL says no: SQLSTATEs of missing rights and of a lock that did not come."""
+
+
 def translate(error: Exception, name: str, *, writing: bool = False) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
@@ -330,4 +387,5 @@ def translate(error: Exception, name: str, *, writing: bool = False) -> Database
         return DatabaseFailed(
             f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
         )
-    return DatabaseFailed(f"{name}: {said}{nothing}")
+    then = _NEXT_STEPS.get(getattr(cause, "sqlstate", None) or "", "")
+    return DatabaseFailed(f"{name}: {said}{nothing}", next_step=then)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from . import blobs
 from .engines import Statement, Work, insert
 from .errors import Conflict
+from .intake import sound_proposal
 from .records import SETTLED, Proposal, Round, RoundStatus, Ruling
 from .rounds import rulings_of
 from .tables import proposals, rounds, rulings
@@ -90,7 +91,8 @@ def move_round(
 
 def propose(work: Work, session_id: int, number: int, made: Iterable[Proposal]) -> None:
     """Keep what the agents of a round propose."""
-    work.run_all(_insert_proposal, [_proposal_row(work, session_id, number, item) for item in made])
+    rows = [_proposal_row(work, session_id, number, sound_proposal(item)) for item in made]
+    work.run_all(_insert_proposal, rows)
 
 
 def _proposal_row(work: Work, session_id: int, number: int, item: Proposal) -> dict[str, Any]:

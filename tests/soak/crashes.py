@@ -91,7 +91,7 @@ def _new_database(server: Postgres | None, number: int) -> Iterator[str]:
 
 
 def _tell(text: str) -> None:
-    print(text, flush=True)  # noqa: T201 - this is a program
+    print(text, flush=True)
 
 
 if __name__ == "__main__":
