@@ -48,6 +48,9 @@ bench: $(VENV)/.bench ## Run small versions of the benchmarks and print their fi
 	$(BIN)/python benchmarks/startup.py --runs 7
 	$(BIN)/python benchmarks/rounds.py --blocks 5 --rounds 40
 	$(BIN)/python benchmarks/panel.py --questions 300 --kill 3 $(ARGS)
+	$(BIN)/python benchmarks/commits.py --n 100 --repeats 1
+	$(BIN)/python benchmarks/reads.py --n 200
+	$(BIN)/python benchmarks/writers.py --n 48 --repeats 1
 
 clean: ## Remove .venv and everything that tools have left
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -64,9 +67,9 @@ $(VENV)/.dev: pyproject.toml $(VENV)/.user
 	@$(PIP) install --quiet --group dev
 	@touch $@
 
-$(VENV)/.bench: pyproject.toml $(VENV)/.dev
+$(VENV)/.bench: benchmarks/requirements.txt $(VENV)/.dev
 	@echo "Installing what the benchmarks compare with into $(VENV) ..."
-	@$(PIP) install --quiet --group bench
+	@$(PIP) install --quiet --requirement benchmarks/requirements.txt
 	@touch $@
 
 # pip before 25.1 does not know dependency groups, and the pip that comes with a Python is often older.

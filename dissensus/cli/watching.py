@@ -53,19 +53,19 @@ def watch(
     """
     from .data import place
 
-    with opened_session(database, session) as found:
-        if branch is not None:
-            found.branch = branch
+    with opened_session(database, session) as main:
+        found = main if branch is None else main.on(branch)
         head = found.head
         after = head if start is None else _before(start, head, found.branch)
         until = None if limit is None else after + limit
-        _can_go_on(found, after)
+        again = _again(found)
+        situation().again = f"`{again}{after + 1}`"
         note(f"watching {found.name}, branch {found.branch}, from v{after + 1} on; Ctrl-C ends it")
         with closing(found.watch(after, until=until, timeout=timeout)) as landing:
             for commit in landing:
                 data = {**place(found), "commit": commit.as_dict()}
                 show(data, pages.landed(data), as_json=as_json)
-                _can_go_on(found, commit.version)
+                situation().again = f"`{again}{commit.version + 1}`"
 
 
 def _before(text: str, head: int, branch: str) -> int:
@@ -75,9 +75,9 @@ def _before(text: str, head: int, branch: str) -> int:
     return resolve(text, head, branch) - 1
 
 
-def _can_go_on(session: Session[Any], seen: int) -> None:
-    """What Ctrl-C tells: the command that goes on after this version."""
+def _again(session: Session[Any]) -> str:
+    """The command that goes on from the version that is put after it."""
     where = ["-d", session.database.name, "-s", session.name]
     if session.branch != "main":
         where += ["--branch", session.branch]
-    situation().again = f"`{program()} watch {shlex.join(where)} --from v{seen + 1}`"
+    return f"{program()} watch {shlex.join(where)} --from v"

@@ -33,7 +33,12 @@ def check_repeated(done: Commit, change: Change) -> Commit:
 
 
 def transition_of(shape: Shape, change: Change, state: JSON) -> Transition | None:
-    """The transition that a change takes from this state, if the machine has one."""
+    """The transition that a change takes from this state, if the machine has one.
+
+    A change that was taken from somewhere takes none: its parts took theirs where they were made.
+    """
+    if change.source is not None:
+        return None
     return shape.machine.find(change.transition, state.get("phase"))
 
 

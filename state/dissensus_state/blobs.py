@@ -7,6 +7,7 @@ hash chain covers: the value can go for good (erasure) and the chain still verif
 from __future__ import annotations
 
 import base64
+import re
 import threading
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
 from .patches import Operation, Patch, patch_from_json
 from .tables import blobs
-from .values import JSON, bounded, canonical, digest, parse, parse_list, pointer
+from .values import JSON, bounded, canonical, canonical_of_plain, digest, parse, parse_list, pointer
 
 LARGE = 64 * 1024
 """From this length of its canonical text on, a value is stored by digest."""
@@ -30,9 +31,14 @@ MAX_UNPACKED = 256 * 1024 * 1024
 SHORT = 120
 """Up to this length a literal piece of a request stands in the request itself."""
 
-_PLAIN, _DEFLATED, _ZSTANDARD = b"\x00", b"\x01", b"\x02"
+_PLAIN, _DEFLATED, _ZSTANDARD, _GONE = b"\x00", b"\x01", b"\x02", b"\x03"
+
+REDACTED = "[redacted]"
+"""What is read where a text was taken away for good."""
 
 _LEVEL = 3
+
+_gone_text = re.compile(r'\{"redacted":"([A-Za-z0-9_-]{43})"\}')
 
 _own = threading.local()
 """A compressor is not to be used by two threads at once."""
@@ -62,6 +68,8 @@ def unpack(data: bytes) -> bytes:
     kind, body = bytes(data[:1]), bytes(data[1:])
     if kind == _PLAIN:
         return body
+    if kind == _GONE:
+        return REDACTED.encode()
     plain = _UNPACK[kind](body) if kind in _UNPACK else None
     if plain is None:
         raise Tampered("Stored bytes cannot be unpacked")
@@ -87,6 +95,32 @@ def _decompressed(body: bytes) -> bytes | None:
 
 
 _UNPACK = {_DEFLATED: _inflated, _ZSTANDARD: _decompressed}
+
+
+def gone(packed: bytes) -> bytes:
+    """What stands for packed bytes that were taken away for good: their digest."""
+    return _GONE + bytes.fromhex(packed_digest(packed))
+
+
+def packed_digest(packed: bytes) -> str:
+    """The digest of packed bytes, whether they are still there or not."""
+    if packed[:1] == _GONE:
+        return bytes(packed[1:]).hex()
+    return digest(unpack(packed)).hex()
+
+
+def gone_text(text: str) -> str:
+    """What stands for a stored text that was taken away for good: its digest."""
+    return canonical({"redacted": reference(bytes.fromhex(text_digest(text)))})
+
+
+def text_digest(text: str) -> str:
+    """The digest of a stored text, whether it is still there or not."""
+    match _gone_text.fullmatch(text):
+        case None:
+            return digest(text).hex()
+        case found:
+            return dereference(found[1]).hex()
 
 
 def put(work: Work, session_id: int, text: str) -> bytes:
@@ -152,7 +186,7 @@ def stowed(patch: Patch) -> Stowed:
         headers.append(header)
         if large is not None:
             aside.append((bytes.fromhex(header[2]), large))
-    return Stowed(bounded(f"[{','.join(texts)}]"), digest(canonical(headers)).hex(), tuple(aside))
+    return Stowed(bounded(f"[{','.join(texts)}]"), digest(canonical_of_plain(headers)).hex(), tuple(aside))
 
 
 def keep(work: Work, session_id: int, made: Stowed) -> None:

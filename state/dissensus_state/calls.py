@@ -62,15 +62,16 @@ _of_round = Statement(
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
 )
+said_columns = (
+    models.c.name,
+    models.c.lineage,
+    models.c.price,
+    models.c.frame,
+    *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
+    *(calls.c[name] for name in _PACKED),
+)
 said = Statement(
-    sa.select(
-        models.c.name,
-        models.c.lineage,
-        models.c.price,
-        models.c.frame,
-        *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
-        *(calls.c[name] for name in _PACKED),
-    )
+    sa.select(*said_columns)
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
 )

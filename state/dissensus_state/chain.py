@@ -6,12 +6,12 @@ from typing import Any
 
 from . import rounds
 from .engines import Work
-from .values import canonical, digest
+from .values import canonical, canonical_of_plain, digest
 
 
-def cited(work: Work, session_id: int, round_: int | None) -> str | None:
+def cited(work: Work, session_id: int, round_: int | None, *, whole: bool = False) -> str | None:
     """The digest of the round that a commit ended, with every recording it cites."""
-    return None if round_ is None else rounds.round_digest(work, session_id, round_)
+    return None if round_ is None else rounds.round_digest(work, session_id, round_, whole=whole)
 
 
 def chained(previous: bytes, patch_digest: str, round_digest: str | None, said: dict[str, Any]) -> bytes:
@@ -41,6 +41,7 @@ def chained(previous: bytes, patch_digest: str, round_digest: str | None, said: 
         said["key"],
         said["at"],
         said["schema_version"],
-        *([] if source is None else [source]),
     ]
-    return digest(canonical(parts))
+    if source is None and not said["evidence"]:
+        return digest(canonical_of_plain(parts))
+    return digest(canonical([*parts, source] if source is not None else parts))

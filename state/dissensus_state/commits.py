@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -33,6 +33,16 @@ _patches = Statement(
     .order_by(commits.c.version)
 )
 _patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
+_sourced = Statement(
+    sa.select(*columns)
+    .where(
+        *here,
+        commits.c.version > sa.bindparam("after"),
+        commits.c.version <= sa.bindparam("upto"),
+        commits.c.source.is_not(None),
+    )
+    .order_by(commits.c.version)
+)
 _by_key = Statement(sa.select(*columns).where(*here, commits.c.key == sa.bindparam("key")))
 _by_round = Statement(sa.select(*columns).where(*here, commits.c.round == sa.bindparam("round")))
 
@@ -101,6 +111,13 @@ def commit(work: Work, session_id: int, branch: str, version: int) -> Commit:
     raise NotFound(f"There is no version {version}", branch=branch)
 
 
+def with_source(work: Work, session_id: int, branch: str, upto: int) -> Iterator[Commit]:
+    """The commits up to a version whose patch was taken from somewhere: merges, reverts, lifted states."""
+    for part in _parts(lineage(work, session_id, branch), -1, upto):
+        rows = work.all(_sourced, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
+        yield from (commit_of(work, session_id, row) for row in rows)
+
+
 def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:
     """The text of a commit's patch, stored under this very branch."""
     row = work.one(_patch, session_id=session_id, branch=branch, version=version)
@@ -162,7 +179,7 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
     for patches in _pages(work, session_id, segments, kept.version, version):
         grown += sum(map(len, patches))
         operations = list(blobs.fetch_all(work, session_id, patches))
-        touched |= {item.path[0] for item in operations if item.path and not adds_only(item)}
+        touched |= changed(operations)
         state = fold(state, operations)
     return Restored(state, kept, grown, frozenset(touched))
 
@@ -170,6 +187,20 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
 def state_at(work: Work, session_id: int, branch: str, version: int) -> JSON:
     """The state at a version, which is the caller's to change."""
     return restore(work, session_id, branch, version).state
+
+
+def since(work: Work, session_id: int, branch: str, after: int, upto: int) -> tuple[int, frozenset[str]]:
+    """What `Restored` calls `grown` and `touched`, of the patches between two versions."""
+    grown, touched = 0, set()
+    for patches in _pages(work, session_id, lineage(work, session_id, branch), after, upto):
+        grown += sum(map(len, patches))
+        touched |= changed(blobs.fetch_all(work, session_id, patches))
+    return grown, frozenset(touched)
+
+
+def changed(patch: Iterable[Operation]) -> set[str]:
+    """The fields that a patch changes otherwise than by adding items."""
+    return {item.path[0] for item in patch if item.path and not adds_only(item)}
 
 
 def adds_only(operation: Operation) -> bool:

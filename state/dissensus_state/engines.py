@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import sqlalchemy as sa
@@ -219,6 +220,35 @@ class Work:
             yield from rows
 
 
+class Writing:
+    """A transaction that writes. It is written out, for each commit goes through it."""
+
+    __slots__ = ("_database", "_errors", "_inner")
+
+    def __init__(
+        self, database: Database, inner: AbstractContextManager[Any], errors: tuple[type[Exception], ...]
+    ) -> None:
+        self._database = database
+        self._inner = inner
+        self._errors = errors
+
+    def __enter__(self) -> Work:
+        try:
+            return Work(self._database, self._inner.__enter__(), writes=True)
+        except self._errors as error:
+            raise translate(error, self._database.name, writing=True) from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._inner.__exit__(kind, error, trace)
+        except self._errors as failed:
+            raise translate(failed, self._database.name, writing=True) from failed
+        if isinstance(error, self._errors):
+            raise translate(error, self._database.name, writing=True) from error
+
+
 def wall_clock() -> int:
     """Milliseconds since 1970."""
     return time.time_ns() // 1_000_000
@@ -297,19 +327,14 @@ class Database:
         except self._errors as error:
             raise translate(error, self.name, writing=True) from error
 
-    @contextmanager
-    def writing(self) -> Iterator[Work]:
+    def writing(self) -> Writing:
         """A transaction that is committed on leaving, and rolled back on any error.
 
         Raises:
             OutcomeUnknown: the connection broke before the answer to the commit came.
             DatabaseFailed: nothing was committed.
         """
-        try:
-            with self._connections.writing() as cursor:
-                yield Work(self, cursor, writes=True)
-        except self._errors as error:
-            raise translate(error, self.name, writing=True) from error
+        return Writing(self, self._connections.writing(), self._errors)
 
     @contextmanager
     def reading(self) -> Iterator[Work]:
@@ -335,6 +360,13 @@ def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:
     return InMemory(url) if in_memory else OnFile(url)
 
 
+_NEXT_STEPS = {
+    "42501": "Log in as a role that may do that: the tables' owner, or one that was given the right",
+    "55P03": "End what holds the tables, and do it again",
+}
+"""What to do where PostgreSQL says no: SQLSTATEs of missing rights and of a lock that did not come."""
+
+
 def translate(error: Exception, name: str, *, writing: bool = False) -> DatabaseFailed:
     """A driver's error as ours: what happened to which database, and what to do."""
     cause = getattr(error, "orig", None) or error
@@ -355,4 +387,5 @@ def translate(error: Exception, name: str, *, writing: bool = False) -> Database
         return DatabaseFailed(
             f"{name} is damaged: {said}{nothing}", next_step="Restore a backup, then run `dissensus verify`"
         )
-    return DatabaseFailed(f"{name}: {said}{nothing}")
+    then = _NEXT_STEPS.get(getattr(cause, "sqlstate", None) or "", "")
+    return DatabaseFailed(f"{name}: {said}{nothing}", next_step=then)

@@ -22,7 +22,10 @@
         ├── SchemaRefused         18   a value that the schema does not allow
         ├── InvariantViolated     18   a rule of the schema is broken
         ├── TransitionRefused     18   the machine has no such step from here, or its guard said no
-        └── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── SchemaNewer           18   the state was written by code with a newer schema
+        └── UpcastFailed          18   a stored state cannot be lifted to this schema
+            └── LinkMissing       18   for want of an upcaster
 
 The number is the command line's exit code. The errors of the agents (`dissensus_agents.errors`)
 grow from the same root.
@@ -30,8 +33,6 @@ grow from the same root.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, ClassVar
 
 
@@ -82,15 +83,21 @@ def _revive(
     return kind(message, next_step=next_step, **context)
 
 
-@contextmanager
-def located(**context: Any) -> Iterator[None]:
+class located:  # noqa: N801 - it is used like the function that it would be, which would cost more
     """Stamp where we are onto any error that passes this border and does not know it yet."""
-    try:
-        yield
-    except DissensusError as error:
-        known = {name: value for name, value in context.items() if value is not None}
-        error.context = {**known, **error.context}
-        raise
+
+    __slots__ = ("_context",)
+
+    def __init__(self, **context: Any) -> None:
+        self._context = context
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: object) -> None:
+        if isinstance(error, DissensusError):
+            known = {name: value for name, value in self._context.items() if value is not None}
+            error.context = {**known, **error.context}
 
 
 class NotFound(DissensusError):
@@ -259,3 +266,30 @@ class ReviewRequired(Refused):
 
     code = "review.required"
     next_step = "Let a supervisor rule on the round, or settle it with `dissensus rule`"
+
+
+class SchemaNewer(Refused):
+    """The state was written by code with a newer schema than this."""
+
+    code = "schema.newer"
+    next_step = "Open it with the newer code; what is stored is untouched"
+
+
+class UpcastFailed(Refused):
+    """A stored state cannot be lifted to this version of its schema; it stays as it is.
+
+    `context` holds the step as `upcast` (`"1 -> 2"`), the `path` and the beginning of the `value`.
+    """
+
+    code = "schema.upcast_failed"
+    next_step = "Correct the upcaster, and try all sessions with `dissensus schema check MODULE:Class`"
+
+
+class LinkMissing(UpcastFailed):
+    """A stored state does not fit, and the schema has no upcaster for a step on the way.
+
+    `context` holds the steps that have none as `missing`.
+    """
+
+    code = "schema.link_missing"
+    next_step = "Declare the step in the schema with @upcaster(version)"

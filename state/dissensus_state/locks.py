@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import weakref
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from queue import SimpleQueue
 
 if sys.platform == "win32":
     import msvcrt
@@ -109,12 +111,13 @@ class FileLock:
         mode: Its permissions, where it has to be made.
     """
 
-    __slots__ = ("_handle", "_mode", "path")
+    __slots__ = ("_doorman", "_handle", "_mode", "path")
 
     def __init__(self, path: Path, mode: int = 0o666) -> None:
         self.path = path
         self._mode = mode
         self._handle = _NONE
+        self._doorman: _Doorman | None = None
 
     def take(self, patience: float) -> bool:
         """Wait for the lock, at most so many seconds; whether it was given.
@@ -161,15 +164,22 @@ class FileLock:
 
     def _awaited(self, patience: float) -> bool:
         """Wait in the kernel's queue, which knows no time limit, and so on a thread of its own."""
+        if patience <= 0:
+            return False
+        doorman = self._doorman or _Doorman()
+        self._doorman = None
         wait = _Wait(self._handle)
         try:
-            wait.served.wait(patience)
+            doorman.asked.put(wait)
+            wait.served.acquire(timeout=patience)
         finally:
-            if not wait.over():
+            if wait.over():
+                self._doorman = doorman
+            else:
                 self._handle = _NONE
         if wait.failed is not None:
             raise wait.failed
-        return self._handle != _NONE
+        return self._doorman is not None
 
     def _is_current(self) -> bool:
         """Asked of the handle: to look a name up costs more than all the rest of a commit's Python."""
@@ -177,30 +187,48 @@ class FileLock:
 
 
 class _Wait:
-    """A thread that waits for a lock; where nobody waits for it any more, it closes the handle."""
+    """One wait for a lock; where nobody waits for it any more, the handle is closed once it is served."""
 
     def __init__(self, handle: int) -> None:
-        self.served = threading.Event()
+        self.served = threading.Lock()
+        self.served.acquire()
         self.failed: OSError | None = None
         self._handle = handle
         self._mutex = threading.Lock()
-        self._left = False
-        threading.Thread(target=self._run, name="dissensus-waits-to-write", daemon=True).start()
+        self._over = self._left = False
 
     def over(self) -> bool:
-        """Whether it was served; if not, the handle is now the thread's own."""
+        """Whether it was served; if not, it is left alone with the handle."""
         with self._mutex:
-            self._left = not self.served.is_set()
-            return not self._left
+            self._left = not self._over
+            return self._over
 
-    def _run(self) -> None:
+    def serve(self) -> None:
+        """Wait, on the doorman's thread."""
         try:
             _seize(self._handle)
         except OSError as error:
             self.failed = error
         with self._mutex:
+            self._over = True
             if self._left:
                 if self.failed is None:
                     _release(self._handle)
                 os.close(self._handle)
-            self.served.set()
+            self.served.release()
+
+
+class _Doorman:
+    """A thread that waits in place of others, kept between waits: to start one costs more than a commit."""
+
+    def __init__(self) -> None:
+        self.asked: SimpleQueue[_Wait | None] = SimpleQueue()
+        threading.Thread(
+            target=_stand, args=(self.asked,), name="dissensus waits to write", daemon=True
+        ).start()
+        weakref.finalize(self, self.asked.put, None)
+
+
+def _stand(asked: SimpleQueue[_Wait | None]) -> None:
+    while (wait := asked.get()) is not None:
+        wait.serve()

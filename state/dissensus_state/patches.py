@@ -136,11 +136,14 @@ def apply(state: JSON, patch: Iterable[Operation]) -> JSON:
 
 def grow(state: JSON, patch: Patch) -> JSON:
     """The same, with the fields that are appended to as `Grown` lists."""
+    state = {**state}
     for operation in patch:
         _check_there(operation)
-        path = operation.path
-        if operation.verb == "append" and len(path) == 1 and isinstance(state.get(path[0]), list | Grown):
-            state = {**state, path[0]: grown(state[path[0]], _items(operation))}
+        path, verb = operation.path, operation.verb
+        if len(path) == 1 and verb == "set":
+            state[path[0]] = operation.value
+        elif len(path) == 1 and verb == "append" and isinstance(state.get(path[0]), list | Grown):
+            state[path[0]] = grown(state[path[0]], _items(operation))
         else:
             state = _at(state, path, operation, 0)
     return state

@@ -6,6 +6,7 @@ none, and so costs one exchange.
 
 from __future__ import annotations
 
+import os
 import select
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,21 +29,33 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
 class _Line(NamedTuple):
-    """A connection with its one cursor, and how to hear whether the server has hung up."""
+    """A connection with its one cursor, how to hear whether the server has hung up, and whose it is."""
 
     connection: Any
     cursor: Any
     poll: select.poll
+    process: int
+
+    def check_ours(self) -> None:
+        """A forked child may not end what its parent began."""
+        if self.process != os.getpid():
+            raise DatabaseFailed(
+                "This process was forked in the middle of a transaction, which is its parent's",
+                next_step="Fork outside of transactions",
+            )
+
+
+_inherited: list[_Line] = []
+"""In a forked child, its parent's connections: they are kept, for closing one would end it for both."""
 
 
 class Pooled:
     """The connections to one PostgreSQL database."""
 
     def __init__(self, url: URL) -> None:
+        patience = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
         try:
-            self.engine = sa.create_engine(
-                url, poolclass=sa.pool.NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
-            )
+            self.engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=patience)
             import psycopg
         except ModuleNotFoundError:
             raise DatabaseFailed(
@@ -53,14 +66,14 @@ class Pooled:
         """This one numbers its parameters ($1, …), as the server does; the driver is not needed for that."""
         self.errors: tuple[type[Exception], ...] = (psycopg.Error, sa.exc.SQLAlchemyError)
         self._name = url.render_as_string(hide_password=True)
-        self._arguments = self.engine.dialect.create_connect_args(url)[1]
+        self._arguments = {**patience, **self.engine.dialect.create_connect_args(url)[1]}
         self._room = threading.BoundedSemaphore(POOL)
         self._idle: list[_Line] = []
 
     def close(self) -> None:
         """Close the connections that nobody uses."""
-        while self._idle:
-            self._idle.pop().connection.close()
+        while (line := self._idle_line()) is not None:
+            line.connection.close()
         self.engine.dispose()
 
     def peek(self, text: str, values: Sequence[Any]) -> Row | None:
@@ -88,6 +101,7 @@ class Pooled:
         with self._line() as line:
             line.cursor.execute("BEGIN")
             yield line.cursor
+            line.check_ours()
             with self._answered(line):
                 line.connection.commit()
 
@@ -115,13 +129,16 @@ class Pooled:
             line = self._idle_line() or self._connect()
             try:
                 yield line
+                line.check_ours()
                 line.connection.rollback()
             except Exception:
-                with suppress(*self.errors):
+                with suppress(*self.errors, DatabaseFailed):
+                    line.check_ours()
                     line.connection.rollback()
                 raise
             except BaseException:
-                line.connection.close()
+                if line.process == os.getpid():
+                    line.connection.close()
                 raise
             finally:
                 if not line.connection.closed:
@@ -134,6 +151,9 @@ class Pooled:
         with suppress(IndexError):
             while True:
                 line = self._idle.pop()
+                if line.process != os.getpid():
+                    _inherited.append(line)
+                    continue
                 if not line.connection.closed and not line.poll.poll(0):
                     return line
                 line.connection.close()
@@ -143,14 +163,14 @@ class Pooled:
         import psycopg
         from psycopg.types.numeric import Int8BinaryDumper
 
-        connection = psycopg.connect(**self._arguments, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        connection = psycopg.connect(**self._arguments, autocommit=True)
         connection.prepared_max = _PREPARED
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         poll = select.poll()
         poll.register(connection.fileno(), select.POLLIN)
         cursor = psycopg.RawCursor(connection)
         cursor.format = psycopg.pq.Format.BINARY  # bytes as they are, not as hexadecimal text
-        return _Line(connection, cursor, poll)
+        return _Line(connection, cursor, poll, os.getpid())
 
     @contextmanager
     def _answered(self, line: _Line) -> Iterator[None]:

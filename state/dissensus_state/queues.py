@@ -11,7 +11,7 @@ from collections import deque
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from . import notices, transitions
@@ -21,26 +21,40 @@ from .lineages import MAIN
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .engines import Database
+    from .engines import Database, Work
     from .heads import Head
     from .records import Change, Commit, Ruling
-    from .sessions import Session
     from .shapes import Shape
 
 _MOST_AT_ONCE = 64
 _LONG_WAY = 4
 
-Place: TypeAlias = "tuple[int, str, Shape | None]"
+Key: TypeAlias = "tuple[int, str, Shape | None]"
 
-_lines: WeakKeyDictionary[Database, WeakValueDictionary[Place, Line]] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[Database, WeakValueDictionary[Key, Line]] = WeakKeyDictionary()
 _making = threading.Lock()
+
+
+class Place(Protocol):
+    """A session on a branch, as far as committing to it goes."""
+
+    @property
+    def database(self) -> Database: ...  # noqa: D102
+    @property
+    def session_id(self) -> int: ...  # noqa: D102
+    @property
+    def branch(self) -> str: ...  # noqa: D102
+    @property
+    def shape(self) -> Shape: ...  # noqa: D102
+    def commit_in(self, work: Work, change: Change, ruling: Ruling | None) -> tuple[Commit, Head]:
+        """Admit a change inside an open transaction."""
 
 
 @dataclass(slots=True, eq=False)
 class Waiting:
     """A change that waits for its turn, and then what came of it."""
 
-    session: Session[Any]
+    session: Place
     change: Change
     ruling: Ruling | None
     outcome: Commit | DissensusError | None = None
@@ -78,7 +92,7 @@ class Line:
             self.head = head
             self._rings()
 
-    def commit(self, session: Session[Any], change: Change, ruling: Ruling | None) -> Commit:
+    def commit(self, session: Place, change: Change, ruling: Ruling | None) -> Commit:
         """Commit a change when its turn comes, together with those that wait by then."""
         mine = Waiting(session, change, ruling)
         self._waiting.append(mine)
@@ -110,7 +124,7 @@ class Line:
             if len(batch) == 1:
                 batch[0].outcome = self._one(batch[0])
                 return
-            with session.writing() as work:
+            with session.database.writing() as work:
                 outcomes, head, _ = transitions.decide_all(
                     work, session.session_id, session.branch, self.head, session.shape,
                     [item.change for item in batch],
@@ -127,7 +141,7 @@ class Line:
         session = item.session
         if not item.alone and (made := self._in_one_exchange(item)) is not None:
             return made
-        with session.writing() as work:
+        with session.database.writing() as work:
             commit, head = session.commit_in(work, item.change, item.ruling)
         self.remember(head)
         return commit

@@ -9,7 +9,6 @@ from . import commits, snapshots
 from .engines import Work
 from .errors import Diverged
 from .growing import settled
-from .heads import changed
 from .lineages import BEYOND, lineage
 from .patches import grow
 from .records import Commit
@@ -45,7 +44,7 @@ class Steps:
 
     def differs(self, commit: Commit, state: JSON) -> tuple[str, str] | None:
         """What is stored and what should be, where the snapshot of this commit is another one."""
-        self._touched |= changed(commit.patch)
+        self._touched |= commits.changed(commit.patch)
         if commit.version == 0:
             self._kept, self._touched = snapshots.initial(state, 0), set()
         found = self.left.pop(commit.version, None)

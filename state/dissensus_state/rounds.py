@@ -69,6 +69,10 @@ _ruled = Statement(
 )
 
 
+# `detail` is the last of them.
+_REQUEST = [column.name for column in calls.said_columns].index("request")
+
+
 def round_(work: Work, session_id: int, number: int) -> Round:
     """One round; `NotFound` if there is none of that number."""
     row = work.one(_select_round, session_id=session_id, round=number)
@@ -167,41 +171,70 @@ def keeps_to(patch: Patch, ruling: Ruling, made: Iterable[Proposal]) -> bool:
     return pieces(tuple(item for item in patch if item.path != ("phase",))) <= allowed
 
 
-def binding(base: int, made: Iterable[Proposal]) -> bytes:
-    """What a ruling is bound to: exactly these proposals, and the version they were made on."""
-    stated = sorted((item.agent, _statement(item)) for item in made)
+def binding(base: int, made: Iterable[Proposal], *, whole: bool = False) -> bytes:
+    """What a ruling is bound to: exactly these proposals, and the version they were made on.
+
+    Args:
+        whole: As it was before values could be redacted: over the values and not their digests.
+    """
+    stated = sorted((item.agent, _statement(item, whole=whole)) for item in made)
     return digest(canonical([base, [list(pair) for pair in stated]]))
 
 
-def _statement(item: Proposal) -> list[Any]:
+def _statement(item: Proposal, *, whole: bool) -> list[Any]:
+    patch = [operation.to_json() for operation in item.patch]
     return [
-        [operation.to_json() for operation in item.patch],
+        patch if whole else [blobs.header(operation) for operation in patch],
         list(item.reads),
         None if item.confidence is None else str(float(item.confidence)),
         item.attempt,
     ]
 
 
-def round_digest(work: Work, session_id: int, number: int) -> str:
-    """What the hash chain says of a round: its calls, proposals and rulings, whole, as they are stored.
+def round_digest(work: Work, session_id: int, number: int, *, whole: bool = False) -> str:
+    """What the hash chain says of a round: its calls, proposals and rulings, as they are stored.
 
-    What moves when the round is settled is left out: its status, and that of its proposals, but
-    for the agents that had abstained.
+    Texts that a model or a person wrote enter by their digests, so that one can be taken away for good
+    and the chain still verifies. What moves when the round is settled is left out: its status, and that
+    of its proposals, but for the agents that had abstained.
+
+    Args:
+        whole: As it was before values could be redacted: over the texts and not their digests.
     """
-    began = [list(row) for row in work.all(_began, session_id=session_id, round=number)]
-    said = sorted(_told(row) for row in work.all(calls.said, session_id=session_id, round=number))
-    proposed = [
-        [*row[:-2], None if row[-2] is None else repr(float(row[-2])), row[-1] == "abstained"]
-        for row in sorted(work.all(_proposed, session_id=session_id, round=number), key=_agent)
-    ]
+    given = {"session_id": session_id, "round": number}
+    began = [[*row[:5], *_texts(row[5:], whole=whole)] for row in work.all(_began, **given)]
+    said = sorted(_told(row, whole=whole) for row in work.all(calls.said, **given))
+    proposed = [_stated(row, whole=whole) for row in sorted(work.all(_proposed, **given), key=_agent)]
     ruled = [
-        [*row[:-1], bytes(row[-1]).hex()] for row in work.all(_ruled, session_id=session_id, round=number)
+        [*row[:3], *_texts(row[3:4], whole=whole), row[4], bytes(row[5]).hex()]
+        for row in work.all(_ruled, **given)
     ]
     return digest(canonical([began, said, proposed, ruled])).hex()
 
 
-def _told(row: Row) -> list[Any]:
-    """A call as the chain covers it: its texts as they were, the raw body by digest."""
+def _texts(texts: Iterable[str | None], *, whole: bool) -> list[str | None]:
+    return [text if whole or text is None else blobs.text_digest(text) for text in texts]
+
+
+def _stated(row: Row, *, whole: bool) -> list[Any]:
+    """A proposal as the chain covers it."""
+    agent, patch, reads, attempt, detail, confidence, status = row
+    covered = patch if whole or patch is None else blobs.patch_digest(patch)
+    sure = None if confidence is None else repr(float(confidence))
+    return [agent, covered, reads, attempt, *_texts([detail], whole=whole), sure, status == "abstained"]
+
+
+def _told(row: Row, *, whole: bool) -> list[Any]:
+    """A call as the chain covers it."""
     *plain, answer, reasoning, raw = row
-    texts = [None if packed is None else blobs.unpack_text(packed) for packed in (answer, reasoning)]
-    return [*plain, *texts, None if raw is None else digest(blobs.unpack(raw)).hex()]
+    if whole:
+        texts = [None if packed is None else blobs.unpack_text(packed) for packed in (answer, reasoning)]
+    else:
+        texts = [None if packed is None else blobs.packed_digest(packed) for packed in (answer, reasoning)]
+        plain = [
+            *plain[:_REQUEST],
+            *_texts(plain[_REQUEST : _REQUEST + 1], whole=False),
+            *plain[_REQUEST + 1 :],
+        ]
+        plain[-1:] = _texts(plain[-1:], whole=False)
+    return [*plain, *texts, None if raw is None else blobs.packed_digest(raw)]

@@ -12,9 +12,12 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import calls, heads, transitions
+from . import branching, calls, heads, transitions
+from .branches import MergeConflict
+from .branching import MergeResult
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
+from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
 from .lineages import MAIN
@@ -22,7 +25,7 @@ from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .tables import events
 from .transactions import Transaction, settings
-from .values import store
+from .values import JSON, normalise, store
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
@@ -103,6 +106,8 @@ class Session(Reader[StateT]):
     def _commit(self, change: Change, ruling: Ruling | None = None, *, by_hand: bool = False) -> Commit:
         """The same; what was not made by hand has values that are normalised already."""
         with located(session=self.name, branch=self.branch):
+            if change.source is not None:
+                raise Refused("A patch that was taken from elsewhere comes by `merge`, `revert` or `migrate`")
             try:
                 return self._line.commit(self, sound_change(change) if by_hand else change, ruling)
             except (Denied, Refused) as error:
@@ -113,6 +118,30 @@ class Session(Reader[StateT]):
         """The same inside an open transaction; the caller remembers the head once it is durable."""
         known = self._line.head
         return transitions.commit(work, self.session_id, self.branch, known, self.shape, change, ruling)
+
+    def migrate(self, author: str = AUTHOR, evidence: Iterable[JSON] = ()) -> Commit | None:
+        """Lift the head to this schema's version by a commit of its own; None where it is there already.
+
+        The first write does the same by itself.
+
+        Args:
+            author: Who the history names.
+            evidence: What invariants may ask for that were kept by evidence.
+
+        Raises:
+            SchemaNewer: the head was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+            InvariantViolated: the lifted state breaks a rule of the schema.
+        """
+        given = tuple(normalise(item) for item in evidence)
+        if self.schema_version() == self.shape.version:
+            return None
+        with self.writing() as work:
+            made, head = transitions.migrate(
+                work, self.session_id, self.branch, self._line.head, self.shape, author, given
+            )
+        self.remember(head)
+        return made
 
     def refuse(self, change: Change, error: Denied | Refused) -> None:
         """Put a denied or refused attempt into the history (G6)."""
@@ -151,6 +180,83 @@ class Session(Reader[StateT]):
         """Take the branch over from whoever ran it; the epoch that fences them out."""
         with self.writing() as work:
             return heads.take_lease(work, self.session_id, self.branch)
+
+    # Branches
+
+    def on(self, branch: str) -> Session[StateT]:
+        """The same session on another branch; `NotFound` where there is none of that name."""
+        other = type(self)(self.database, self.info, self._shape, branch)
+        _ = other.head
+        return other
+
+    def fork(self, name: str, version: int | None = None) -> Session[StateT]:
+        """Begin a branch at a version (None: the head), and go on there; nothing is copied.
+
+        Raises:
+            Conflict: there is a branch of that name.
+            NotFound: there is no such version.
+        """
+        with self.writing(version=version) as work:
+            at = heads.read(work, self.session_id, self.branch).version if version is None else version
+            branching.fork(work, self.session_id, self.branch, at, name)
+            self.record_in(work, "forked", {"from": self.branch, "version": at, "to": name})
+        return self.on(name)
+
+    def close(self) -> None:
+        """Let nothing be committed to this branch any more; it stays readable."""
+        with self.writing() as work:
+            branching.close(work, self.session_id, self.branch)
+            self.record_in(work, "closed", {"branch": self.branch})
+
+    def tag(self, name: str, version: int | None = None, *, author: str = "user") -> None:
+        """Give a version (None: the head) a name of its own; `Conflict` where it stands for another one."""
+        with self.writing(version=version) as work:
+            at = heads.read(work, self.session_id, self.branch).version if version is None else version
+            branching.tag(work, self.session_id, self.branch, at, name, author)
+
+    def remove_tag(self, name: str) -> None:
+        """Take a tag away; the version stays."""
+        with self.writing() as work:
+            branching.remove_tag(work, self.session_id, name)
+            self.record_in(work, "untagged", {"tag": name})
+
+    def merge(self, source: str, *, author: str) -> MergeResult:
+        """Bring what another branch has into this one, or write down what they contest.
+
+        What only one side changed is taken, what the fields' merges can bring together is. Once every
+        conflict is settled (`settle`), the same call makes the commit.
+
+        Raises:
+            Refused: both together would break the schema or an invariant.
+            Denied: the author may not write what the merge brings.
+        """
+        with self.writing() as work:
+            result, head = branching.merge(work, self.session_id, self.branch, source, self.shape, author)
+            if result.conflicts:
+                paths = [one.path for one in result.conflicts]
+                self.record_in(work, "contested", {"author": author, "source": source, "paths": paths})
+        if head is not None:
+            self.remember(head)
+        return result
+
+    def settle(self, conflict: int, settlement: str | dict[str, JSON], *, author: str) -> MergeConflict:
+        """Say what is to stand where two branches clash: `"ours"`, `"theirs"`, or `{"value": …}`."""
+        with self.writing() as work:
+            return branching.settle(work, self.session_id, conflict, settlement, author, self.shape.rights)
+
+    def revert(self, first: int, last: int | None = None, *, author: str) -> Commit:
+        """Take the commits `first … last` back, as a new version; the history keeps them.
+
+        Raises:
+            Conflict: later commits rest on them; its `paths` say where.
+            Refused: what is left would break the schema or an invariant.
+        """
+        with self.writing() as work:
+            commit, head = branching.revert(
+                work, self.session_id, self.branch, first, last or first, self.shape, author
+            )
+        self.remember(head)
+        return commit
 
     @contextmanager
     def writing(self, **context: Any) -> Iterator[Work]:

@@ -58,12 +58,17 @@ def invariant(*fields: str) -> Callable[[RuleT], RuleT]:
     return mark
 
 
+_EMPTY: tuple[tuple[str, Any], ...] = (("__pydantic_extra__", None), ("__pydantic_private__", None))
+"""The rest of what an instance of pydantic has; `model_construct` looks for aliases first, at each call."""
+
+
 class SharedState(BaseModel):
     """Base of every schema: `class Inquiry(SharedState, version=2): …`.
 
     `transitions` (a list of `Transition`) declares the state machine over the field `phase`; `rights`
     (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under
-    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
+    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits. `formerly` names
+    the class as it was called before, so that its sessions are found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -71,6 +76,7 @@ class SharedState(BaseModel):
     transitions: ClassVar[list[Transition]] = []
     rights: ClassVar[list[Rights]] = []
     schema_version: ClassVar[int] = 1
+    formerly: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, version: int | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -84,6 +90,7 @@ class Shape:
     Attributes:
         name: `module:Class`, how a session remembers its schema.
         merges: The merge of each field.
+        taking_back: The same for a revert: what stood before a greater value cannot be brought together.
         keys: The key field of each list that merges by key.
     """
 
@@ -107,6 +114,10 @@ class Shape:
         self.machine = Machine(schema.transitions, _phases_of(schema))
         self.rights = grants_of(schema.rights, schema.model_fields)
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
+        self.taking_back: dict[str, Merge] = {
+            name: Replace() if merge.own or merge.verb in {"max", "min"} else merge
+            for name, merge in self.merges.items()
+        }
         self._growing = [name for name, merge in self.merges.items() if merge.verb == "append"]
         self._constrained = {
             name
@@ -114,6 +125,11 @@ class Shape:
             if not all(Merge.is_marker(item) for item in info.metadata)
         }
         self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
+
+    def is_named(self, name: str) -> bool:
+        """Whether a session of the schema `module:Class` is one of this schema; modules may move."""
+        own = self.name.rpartition(":")[2]
+        return name.rpartition(":")[2] in {own, *self.schema.formerly}
 
     def initial(self, state: SharedState) -> JSON:
         """A new state as it is stored; `SchemaRefused` or `ValueRefused` where it may not be."""
@@ -255,7 +271,12 @@ class Shape:
 
     def _constructed(self, values: dict[str, Any]) -> SharedState:
         """An instance from values that are known to be right."""
-        return self.schema.model_construct(set(values), **values)
+        if self.schema.__private_attributes__:
+            return self.schema.model_construct(set(values), **values)
+        made = self.schema.__new__(self.schema)
+        for name, value in (("__dict__", values), ("__pydantic_fields_set__", set(values)), *_EMPTY):
+            object.__setattr__(made, name, value)
+        return made
 
     def _adapter_for(self, path: Path, verb: Verb) -> TypeAdapter[Any]:
         """The type of what an operation brings; `advance` checks what the whole field must be."""
@@ -281,7 +302,7 @@ class Shape:
 
     def _validate(self, adapter: TypeAdapter[Any], value: Any, path: Path) -> Any:
         try:
-            return adapter.validate_python(value, by_alias=True, by_name=True)
+            return adapter.validator.validate_python(value, by_alias=True, by_name=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = pointer((*path, *(str(token) for token in first["loc"])))
@@ -295,7 +316,7 @@ class Shape:
     def dump(adapter: TypeAdapter[Any], value: Any, path: str = "") -> JSON:
         """A typed value as plain data; `ValueRefused` where JSON has nothing for it."""
         try:
-            return adapter.dump_python(value, mode="json", round_trip=True)
+            return adapter.serializer.to_python(value, mode="json", round_trip=True)
         except ValueError as error:
             raise ValueRefused(str(error), path=path) from None
 

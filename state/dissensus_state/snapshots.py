@@ -17,7 +17,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from .blobs import pack, unpack_text
-from .engines import Statement, Work, insert_absent
+from .engines import Row, Statement, Work, insert_absent
 from .errors import Tampered, located
 from .growing import Grown
 from .lineages import Segment
@@ -114,7 +114,8 @@ def take(
 ) -> Kept:
     """Keep a version as the next step of its chain, or as the first of a new one."""
     goes_on = kept.waste <= kept.whole and all(name in state for name in touched)
-    last = kept if goes_on and _stands(work, session_id, branch, kept) else None
+    there = newest(work, session_id, branch, version)  # somebody may have redacted what the last one held
+    last = kept if goes_on and there == kept.version else None
     made = step(state, last, touched)
     text = canonical(made)
     since = version if last is None else last.since
@@ -127,35 +128,62 @@ def take(
         state=pack(text.encode()),
         since=since,
     )
-    return _following(last, made, text, version, state)
-
-
-def _following(last: Kept | None, made: JSON, text: str, version: int, state: JSON) -> Kept:
     if last is None:
         return first(version, state, len(text))
+    return _following(last, made, text, version, lengths_of(state))
+
+
+def caught_up(work: Work, session_id: int, branch: str, kept: Kept, version: int) -> Kept | None:
+    """What is known of a chain, with the steps up to a version that other processes have added to it.
+
+    None where these do not go on from what is known.
+    """
+    for item in _steps(work, session_id, lineage_of(work, session_id, branch), kept.version + 1, version):
+        with located(version=item.version):
+            body = _body(item)
+        if item.since in {None, item.version}:
+            kept = first(item.version, body["="], item.size)
+        elif body["after"] == kept.version:
+            kept = _following(kept, body, item.text, item.version, _lengths_after(kept.lengths, body))
+        else:
+            return None
+    return kept
+
+
+def _lengths_after(lengths: dict[str, int], body: JSON) -> dict[str, int]:
+    unchanged = {name: length for name, length in lengths.items() if name not in body["="]}
+    added = {name: unchanged.get(name, 0) + len(items) for name, items in body["+"].items()}
+    return {**unchanged, **added, **lengths_of(body["="])}
+
+
+def _following(last: Kept, made: JSON, text: str, version: int, lengths: dict[str, int]) -> Kept:
     repeated = len(canonical(made["="]))
     whole = last.whole + len(text) - repeated
     due = max(_due(whole), repeated)
-    return Kept(version, last.since, lengths_of(state), due, whole, last.waste + repeated)
+    return Kept(version, last.since, lengths, due, whole, last.waste + repeated)
 
 
 def _due(whole: int) -> int:
     """How much a state of this size may grow until the next step."""
-    return max(MIN_BYTES, min(whole // 8, MAX_BYTES))
-
-
-def _stands(work: Work, session_id: int, branch: str, kept: Kept) -> bool:
-    """Whether the last step is still there: somebody may have redacted what it held."""
-    if kept.version == 0:
-        return True
-    return any(
-        work.one(_newest, session_id=session_id, branch=seg.branch, first=kept.version, last=kept.version)
-        for seg in lineage_of(work, session_id, branch)
-    )
+    return max(MIN_BYTES, min(whole // 4, MAX_BYTES))
 
 
 def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> list[Step]:
     """The steps that the newest one at or before a version stands on, in order."""
+    found = _last(work, session_id, lineage, version)
+    if found is None:
+        return []
+    since = found[0] if found[1] is None else found[1]
+    return list(_steps(work, session_id, lineage, since, found[0]))
+
+
+def newest(work: Work, session_id: int, branch: str, version: int) -> int:
+    """The newest step at or before a version, whoever took it; 0 where there is none."""
+    found = _last(work, session_id, lineage_of(work, session_id, branch), version)
+    return 0 if found is None else int(found[0])
+
+
+def _last(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> Row | None:
     for segment in reversed(lineage):
         last = min(version, segment.upto)
         if last <= segment.after:
@@ -164,9 +192,8 @@ def chain(work: Work, session_id: int, lineage: Sequence[Segment], version: int)
             _newest, session_id=session_id, branch=segment.branch, first=segment.after + 1, last=last
         )
         if found is not None:
-            since = found[0] if found[1] is None else found[1]
-            return list(_steps(work, session_id, lineage, since, found[0]))
-    return []
+            return found
+    return None
 
 
 def stored(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> dict[int, Step]:
@@ -210,7 +237,7 @@ def restored(steps: Sequence[Step], initial_state: JSON) -> tuple[JSON, Kept] | 
             if kept is None or body["after"] != kept.version:
                 break
             state = _folded(state, body)
-            kept = _following(kept, body, item.text, item.version, state)
+            kept = _following(kept, body, item.text, item.version, lengths_of(state))
     return None if kept is None else (state, kept)
 
 

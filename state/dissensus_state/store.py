@@ -32,7 +32,7 @@ _columns = (
 )
 _by_name = Statement(sa.select(sessions.c.session_id).where(sessions.c.name == sa.bindparam("name")))
 _last_session = Statement(sa.select(sa.func.max(sessions.c.session_id)))
-_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.created_at, sessions.c.session_id))
+_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.session_id))
 
 
 class Store:
@@ -128,7 +128,7 @@ class Store:
         if schema is None:
             return Session(self.database, info, None)
         shape = shape_of(schema)
-        if shape.name.rpartition(":")[2] != info.schema.rpartition(":")[2]:
+        if not shape.is_named(info.schema):
             raise SchemaRefused(
                 f"The session was made with {info.schema}, not with {shape.name}",
                 next_step="Open it with the schema it was made with",
@@ -152,7 +152,7 @@ class Store:
         raise NotFound(f"There is no session {name!r} in {self.database.name}; there are: {names}")
 
     def sessions(self) -> list[SessionInfo]:
-        """All sessions, oldest first."""
+        """All sessions, oldest first, whatever the clocks said when they were made."""
         with self.database.reading() as work:
             return [
                 SessionInfo(sid, name, schema, version, parse(keys), at)
@@ -186,5 +186,6 @@ def _session_row(info: SessionInfo) -> dict[str, Any]:
         "schema": info.schema,
         "schema_version": info.schema_version,
         "key_fields": store(info.keys),
+        "past_keys": None,
         "created_at": info.created_at,
     }

@@ -125,9 +125,11 @@ class Transaction:
     def _stage(self, operation: Operation) -> None:
         check_rights(self._settings.author, self._settings.writes, operation.touched())
         rights.check(self._shape.rights, self._settings.author, "commit", operation.touched())
-        self._unfolded.append(operation)
-        if len(operation.path) > 1:
-            self._state()
+        if len(operation.path) == 1:
+            self._unfolded.append(operation)
+        else:
+            state = self._state()
+            self._folded = apply(state, self._shape.resolved((operation,), state))
         self._operations.append(operation)
 
     def _state(self) -> JSON:
@@ -135,10 +137,9 @@ class Transaction:
 
         A write of a whole field always has its place, and a list is not copied for nobody to read.
         """
-        new, self._unfolded = self._unfolded, []
-        if new:
-            patch = self._shape.resolved(tuple(new), self._folded)
-            self._folded = apply(self._folded, patch)
+        if self._unfolded:
+            self._folded = apply(self._folded, self._shape.resolved(tuple(self._unfolded), self._folded))
+            self._unfolded = []
         return self._folded
 
     def _check_read(self, path: Path) -> None:

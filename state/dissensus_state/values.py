@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -29,9 +30,9 @@ MAX_BYTES = 16 * 1024 * 1024
 MAX_DIGITS = 4000
 """Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
 
-_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+_encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
 _in_c: Any = getattr(json.encoder, "c_make_encoder", None)
-_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, True))
+_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, False))
 
 _TOO_LONG = 10**MAX_DIGITS
 
@@ -41,6 +42,9 @@ _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
 
 _NEVER_ASCII_ABOVE = "\ud7ff"
+
+_ODD_NUMBER = re.compile(r"[0-9](?:\.0(?![0-9])|e[-+0-9])")
+_ODD_KEY = re.compile("[\ud800-\U0010ffff]")
 
 _ALIKE_FROM, _ALIKE_BELOW = 1e-4, 1e16
 """Between these Python writes a float that is no whole number as ECMAScript does."""
@@ -153,9 +157,27 @@ def canonical(value: JSON) -> str:
         ValueRefused: it is none, so that nothing that was not normalised can be stored by mistake.
     """
     try:
-        return _standard(value) if _plain(value) else _encode(value)
+        text = _standard(value)
+        return text if _alike(text) or _plain(value) else _encode(value)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        raise ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}") from None
+        raise _unwritable(value, error) from None
+
+
+def canonical_of_plain(value: JSON) -> str:
+    """The same for a value that is known to have neither floats nor odd keys."""
+    try:
+        return _standard(value)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise _unwritable(value, error) from None
+
+
+def _unwritable(value: Any, error: Exception) -> ValueRefused:
+    return ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}")
+
+
+def _alike(text: str) -> bool:
+    """Whether nothing in a text could be a number or a key that RFC 8785 writes otherwise, or elsewhere."""
+    return _ODD_NUMBER.search(text) is None and (text.isascii() or _ODD_KEY.search(text) is None)
 
 
 def _plain(value: JSON) -> bool:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, calls, commits, doors, rounds
+from . import blobs, calls, commits, doors, joining, rounds
 from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
 from .errors import Conflict, Denied, DissensusError, NotFound, Tampered
-from .patches import Patch, grow
-from .records import Change, Commit, Proposal, Round, Ruling
+from .evolution import check_migration, keeps_values
+from .patches import Patch, grow, patch_to_json
+from .records import Change, Commit, Proposal, Round, Ruling, is_migration
 from .replay import Steps
 from .shapes import Shape
 from .tables import branches
@@ -50,12 +51,17 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked and holds: `versions` commits up to the hash of the head."""
+    """What was checked and holds: `versions` commits up to the hash of the head.
+
+    `other_schema` of them were written under another version of the schema than the one given, so
+    that its rules were not asked about them.
+    """
 
     versions: int
     rounds: int
     head: str
     rules_checked: bool
+    other_schema: int = 0
 
 
 def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None) -> Verified:
@@ -70,19 +76,32 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     known: list[Commit] = []
     state: JSON = {}
     previous = b""
+    whole = True
     for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
         _check_hash(work, session_id, commit, previous)
         _check_admission(commit, known)
-        _check_review(work, session_id, commit, shape)
-        _check_rights(work, session_id, commit, shape)
-        state = _check_state(commit, state, kept)
+        of_its_time = _of_its_time(shape, commit)
+        _check_review(work, session_id, commit, of_its_time)
+        _check_rights(work, session_id, commit, of_its_time)
+        _check_source(work, session_id, commit, of_its_time)
+        before, state = state, _check_state(commit, state, kept)
+        whole = whole and keeps_values(commit.patch)
+        check_migration(
+            commit, known[-1].schema_version if known else None, before, state, shape, whole=whole
+        )
         previous = commit.hash
         known.append(commit)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
     ended = sum(commit.round is not None for commit in known)
-    return Verified(len(known), ended, previous.hex(), shape is not None)
+    others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
+    return Verified(len(known), ended, previous.hex(), shape is not None, others)
+
+
+def _of_its_time(shape: Shape | None, commit: Commit) -> Shape | None:
+    """The schema, where the commit was written under this version of it: older ones had other rules."""
+    return shape if shape is not None and shape.version == commit.schema_version else None
 
 
 def _steps(work: Work, session_id: int, branch: str) -> Steps:
@@ -116,13 +135,13 @@ def _check_order(commit: Commit, expected: int) -> None:
 def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes) -> None:
     try:
         stored = commits.stored_patch(work, session_id, commit.branch, commit.version)
-        covered = blobs.patch_digest(stored)
-        cites = cited(work, session_id, commit.round)
+        forms = [(blobs.patch_digest(stored), cited(work, session_id, commit.round))]
+        # Before values could be redacted, the chain covered the texts as a whole.
+        forms.append((digest(stored).hex(), cited(work, session_id, commit.round, whole=True)))
     except UNREADABLE as error:
         raise _tampered(commit, f"what it cites cannot be read ({error})") from error
     said = {name: getattr(commit, name) for name in commits.SAID}
-    # Before values could be redacted, the chain covered the patch's text as a whole.
-    if commit.hash not in {chained(previous, one, cites, said) for one in (covered, digest(stored).hex())}:
+    if commit.hash not in {chained(previous, covered, cites, said) for covered, cites in forms}:
         raise _tampered(commit, "it, or the round it cites, was changed after it was committed")
 
 
@@ -158,9 +177,21 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
     _check_settled(commit, ended, made, given)
 
 
+def _check_source(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+    """A patch that nobody wrote by hand must follow from what it says that it was taken from."""
+    if commit.source is None or shape is None:
+        return
+    try:
+        expected = joining.expected(work, session_id, commit, shape)
+    except UNREADABLE as error:
+        raise _tampered(commit, f"what it was taken from cannot be read ({error})") from error
+    if expected is not None and patch_to_json(expected) != patch_to_json(commit.patch):
+        raise _tampered(commit, "its patch does not follow from what it was taken from")
+
+
 def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
-    """The rights of today's schema, where the commit was made under it; who creates a session needs none."""
-    if shape is None or commit.version == 0 or commit.schema_version != shape.version:
+    """The rights of the schema; who creates a session needs none, nor does what lifts it."""
+    if shape is None or commit.version == 0 or is_migration(commit):
         return
     change = Change(commit.author, commit.patch, commit.base, commit.read_paths, round=commit.round)
     try:
@@ -172,7 +203,10 @@ def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | No
 def _ruled(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> bool:
     if not given or given[-1].decision not in {"uphold", "amend"}:
         return False
-    bound = commit.base == ended.base and given[-1].binding == rounds.binding(ended.base, made)
+    bindings = [rounds.binding(ended.base, made, whole=whole) for whole in (False, True)]
+    bound = commit.base == ended.base and given[-1].binding in bindings
+    if any(operation.gone for operation in commit.patch):
+        return bound
     return bound and rounds.keeps_to(commit.patch, given[-1], made)
 
 

@@ -19,12 +19,11 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-from . import commits, notices
-from .engines import Database, Statement, Work, translate
+from . import commits, heads, notices
+from .engines import Database, translate
 from .errors import DatabaseFailed, NotFound, located
 from .lineages import BEYOND
 from .records import Commit
-from .tables import branches
 
 PAGE = 64
 """So many commits are held in memory at most."""
@@ -43,12 +42,6 @@ _STOP_SECONDS = 0.25
 _ASK_SECONDS = 20.0
 _LOST = ("08", "57P0", "53300")
 """SQLSTATEs of a server that is gone, stops, starts or is full; there is none where none answers."""
-
-_newest = Statement(
-    sa.select(branches.c.head, branches.c.closed_at).where(
-        branches.c.session_id == sa.bindparam("session_id"), branches.c.branch == sa.bindparam("branch")
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +63,12 @@ class Place:
             except drivers as error:
                 raise translate(error, self.database.name) from error
 
-    def head(self, work: Work) -> tuple[int, bool]:
+    def head(self) -> tuple[int, bool]:
         """The newest version, and whether it stays the newest because the branch is closed."""
-        row = work.one(_newest, session_id=self.session_id, branch=self.branch)
-        if row is None:
-            raise NotFound(f"There is no branch {self.branch!r}")
-        return int(row[0]), row[1] is not None
+        with self.located():
+            row = self.database.peek(heads.PEEK, session_id=self.session_id, branch=self.branch)
+            found = heads.branch_of(row, self.branch)
+        return found.version, found.closed_at is not None
 
     def page(self, seen: int, until: int) -> tuple[list[Commit], bool]:
         """The commits that follow a version, a page of them, and whether no more will ever come.
@@ -83,13 +76,13 @@ class Place:
         Raises:
             NotFound: one of them is not there any more, or that version itself is not.
         """
+        head, closed = self.head()
+        upto = min(head, until, seen + PAGE)
+        if upto == seen:
+            return [], closed
         with self.located(), self.database.reading() as work:
-            head, closed = self.head(work)
             if head < seen:
                 raise _no_version(seen, head)
-            upto = min(head, until, seen + PAGE)
-            if upto <= seen:
-                return [], closed
             page = list(commits.between(work, self.session_id, self.branch, seen, upto))
             if [commit.version for commit in page] != list(range(seen + 1, upto + 1)):
                 raise NotFound(
@@ -229,7 +222,6 @@ class Outage:
         now = time.monotonic()
         if self._since is None:
             self._since, self._pause = now, 0.05
-            self._database.engine.dispose()  # what is idle in the pool broke together with this one
         if now - self._since >= RECONNECT_SECONDS or end.left <= 0:
             error.next_step = f"Watch on from version {seen}, the last that came, once the database answers"
             raise error
@@ -253,10 +245,10 @@ def watch(place: Place, after: int | None, end: End) -> Generator[Commit]:
     Raises:
         NotFound: there is no such version or branch.
     """
-    with place.located(), place.database.reading() as work:
-        head = place.head(work)[0]
-        seen = head if after is None else after
-        if not -1 <= seen <= head:
+    head, _ = place.head()
+    seen = head if after is None else after
+    if not -1 <= seen <= head:
+        with place.located():
             raise _no_version(seen, head)
     return _commits(place, seen, end)
 

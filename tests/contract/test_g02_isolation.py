@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dissensus_state import transitions
-from dissensus_state.errors import Conflict, InvariantViolated, TransitionRefused
+from dissensus_state.errors import Conflict, InvariantViolated, NotFound, TransitionRefused
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
@@ -119,6 +119,16 @@ def test_g02_a_transaction_sees_one_version_and_its_own_writes_on_top(notes: Ses
             other.set("a", 5)
         assert (tx.read("lines"), tx.read("/answers/x/y"), tx.base) == (["mine"], 2, 0)
     assert notes.state == Notes(a=5, lines=["mine"], answers={"x": {"y": 2}})
+
+
+def test_g02_a_write_that_has_no_place_takes_none_of_the_writes_before_it_away(notes: Session[Notes]) -> None:
+    with notes.transaction("ana") as tx:
+        tx.append("lines", "mine")
+        with pytest.raises(NotFound, match="nothing at /answers/x"):
+            tx.append("/answers/x", 1)
+        assert tx.read("lines") == ["mine"]
+        tx.set("lines", [*tx.read("lines"), "and mine"])
+    assert notes.state == Notes(lines=["mine", "and mine"])
 
 
 def test_g02_what_was_read_can_be_changed_by_its_reader_and_the_state_is_not(

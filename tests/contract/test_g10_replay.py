@@ -37,6 +37,22 @@ def test_g10_a_process_that_starts_now_sees_what_one_that_was_there_all_along_se
         assert new.current().hash == there.log(1)[0].hash
 
 
+def test_g10_the_snapshots_that_several_processes_take_in_turn_are_one_chain(
+    own_store: Store, database_url: str
+) -> None:
+    one = own_store.create(Notes())
+    with Store.open(database_url) as elsewhere:
+        other = elsewhere.session(schema=Notes)
+        for number in range(12):
+            (other if number % 2 else one).transact(does("append", "lines", f"{number}" * 9_000), "ana")
+        assert other.replay().versions == one.verify().versions == 13
+    steps = rows(one, tables.snapshots)
+    assert len(steps) > 3
+    assert [parse(unpack_text(step["state"]))["after"] for step in steps[1:]] == [
+        step["version"] for step in steps[:-1]
+    ]
+
+
 def test_g10_a_snapshot_that_the_commits_do_not_add_up_to_is_named(store: Store) -> None:
     session = storied(store)
     (row,) = rows(session, tables.snapshots)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing
@@ -179,5 +180,39 @@ def test_connections_on_which_the_server_has_hung_up_are_replaced_unseen(
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
+    (line,) = database._connections._idle
+    assert line.poll.poll(10_000)  # the news has come
     _insert_in_a_transaction(database, 1)
     assert database.peek(_count) == (1,)
+
+
+def test_a_forked_child_asks_the_server_on_connections_of_its_own(database: Database) -> None:
+    database.alone(_insert, n=1, word="parent", digest=None)
+    child = os.fork()
+    if child == 0:
+        database.alone(_insert, n=2, word="child", digest=None)
+        database.close()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert database.peek(_count) == (2,)
+    _insert_in_a_transaction(database, 3)
+
+
+def test_a_child_forked_in_a_transaction_cannot_end_it(database: Database) -> None:
+    child = None
+    try:
+        with database.writing() as work:
+            work.run(_insert, n=1, word="parent", digest=None)
+            child = os.fork()
+    except DatabaseFailed as error:
+        os._exit(0 if "forked in the middle of a" in error.message else 1)
+    finally:
+        if child == 0:
+            os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0
+    assert database.peek(_count) == (1,)
+
+
+def test_the_patience_of_an_address_is_the_one_that_counts(postgres: Postgres) -> None:
+    with closing(Database(postgres.url() + "?connect_timeout=3")) as database:
+        assert database.peek(Statement(sa.select(sa.literal(1)))) == (1,)

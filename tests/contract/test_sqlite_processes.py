@@ -208,12 +208,11 @@ def test_the_log_stays_small_while_readers_come_and_after_a_long_one(
     line = os.urandom(400_000).hex()
     with session.reading() as work:
         work._cursor.execute("SELECT count(*) FROM commits").fetchall()
-        for number in range(20):
+        for number in range(40):
             session.transact(does("set", "text", f"{line}{number}"), "ana")
-        assert wal.stat().st_size > sqlite_files.WAL_BYTES
+        assert wal.stat().st_size > 2 * sqlite_files.WAL_BYTES
     for number in range(16):
         session.transact(does("set", "text", f"{line}{number} after"), "ana")
-    assert wal.stat().st_size < 64 << 20
     assert wal.stat().st_size <= 2 * sqlite_files.WAL_BYTES
 
 

@@ -15,7 +15,7 @@ import dissensus_state
 from dissensus_state import tenants
 from dissensus_state.engines import Statement
 from dissensus_state.store import Store
-from dissensus_state.tables import metadata
+from dissensus_state.tables import VERSION_TABLE, metadata
 from houses import GUARDED, MANY, OURS, THEIRS, House, built, fill, logged_in, refused, row
 from postgres import Postgres
 
@@ -164,6 +164,22 @@ def test_every_table_that_has_a_session_is_guarded_once_there_are_tenants(house:
     assert sorted(found) == [(name, True, True, "*", True) for name in GUARDED]
 
 
+def test_the_application_is_given_what_it_needs_and_no_more(house: House) -> None:
+    read_only = {"tenants", VERSION_TABLE}
+    with logged_in(house.url()) as connection:
+        given = connection.execute(
+            sa.text(
+                """SELECT c.relname, a.privilege_type FROM pg_class c, aclexplode(c.relacl) a
+                WHERE pg_get_userbyid(a.grantee) = 'app' AND c.relnamespace = 'public'::regnamespace"""
+            )
+        ).all()
+    rights = {name: {right for each, right in given if each == name} for name, _ in given}
+    assert rights == {
+        **{name: {"SELECT", "INSERT", "UPDATE", "DELETE"} for name in GUARDED},
+        **{name: {"SELECT"} for name in read_only},
+    }
+
+
 _VALUES: dict[type, Any] = {str: "t1", bytes: b"1"}
 
 
@@ -196,3 +212,14 @@ def test_the_policies_cost_no_statement_its_index(name: str, connection: sa.Conn
     lines = [line for (line,) in plan]
     assert not [line for line in lines if "Seq Scan" in line], lines
     assert any("Index Cond" in line for line in lines), lines
+
+
+@pytest.mark.parametrize("name", GUARDED)
+def test_a_question_after_all_rows_looks_at_the_tenants_own_range_alone(
+    name: str, connection: sa.Connection
+) -> None:
+    connection.execute(sa.text("SET LOCAL enable_seqscan = off"))
+    plan = "\n".join(connection.scalars(sa.text(f"EXPLAIN SELECT max(session_id) FROM {name}")))
+    assert f"using pk_{name}" in plan
+    assert plan.count("Index Cond") == 1
+    assert "Filter" not in plan

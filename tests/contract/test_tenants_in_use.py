@@ -67,6 +67,7 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "versions": lambda session: list(session.versions()),
     "verify": lambda session: session.verify(),
     "replay": lambda session: session.replay(),
+    "watch": lambda session: list(session.watch(-1, timeout=0)),
     "rounds": lambda session: session.rounds(),
     "round": lambda session: session.round(1),
     "events": lambda session: session.events(),
@@ -253,6 +254,20 @@ def test_tenants_are_enabled_whole_or_not_at_all(plain: House) -> None:
             tenants.listing(database)
     with plain.store(None, "owner") as store:
         assert store.session("before", Notes).state.a == 1
+
+
+def test_who_may_not_make_tenants_or_not_now_is_told_what_to_do(
+    plain: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with plain.database("app") as database, pytest.raises(DatabaseFailed, match="must be owner") as caught:
+        tenants.enable(database)
+    assert "the tables' owner" in caught.value.next_step
+    monkeypatch.setattr(tenants, "_patience", Statement(sa.text("SET LOCAL lock_timeout = '50ms'")))
+    with plain.store(None, "owner") as store, store.database.reading() as work:
+        work.all(Statement(sa.select(commits.c.session_id)))
+        with plain.database() as database, pytest.raises(DatabaseFailed, match="lock timeout") as caught:
+            tenants.enable(database)
+    assert "End what holds the tables" in caught.value.next_step
 
 
 def test_a_database_that_is_guarded_in_part_is_not_opened_until_it_is_mended(plain: House) -> None:

@@ -174,11 +174,10 @@ def test_a_commit_that_was_rolled_back_is_never_seen(notes: Session[Notes]) -> N
 
 def test_watching_never_waits_for_a_writer_that_holds_the_branch(notes: Session[Notes]) -> None:
     write(notes, 2)
-    with notes.writing() as work:
+    with ThreadPoolExecutor(1) as pool, notes.writing() as work:
         heads.read(work, notes.session_id, notes.branch)
-        with ThreadPoolExecutor(1) as pool:
-            watched = pool.submit(versions, notes, 0, timeout=0.5)
-            assert watched.result(PATIENCE) == [1, 2]
+        watched = pool.submit(versions, notes, 0, timeout=0.5)
+        assert watched.result(PATIENCE) == [1, 2]
 
 
 def test_a_watch_ends_when_nothing_comes_for_the_time_given(notes: Session[Notes]) -> None:
@@ -200,7 +199,7 @@ def test_the_time_given_begins_anew_with_every_commit(notes: Session[Notes]) -> 
 def test_a_watch_can_be_stopped_by_another_thread(notes: Session[Notes]) -> None:
     stop = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        watched = pool.submit(versions, notes, stop=stop)
+        watched = pool.submit(versions, notes, stop=stop, timeout=PATIENCE)
         time.sleep(0.2)
         began = time.monotonic()
         stop.set()
@@ -213,9 +212,6 @@ def test_there_is_nothing_to_watch_from_a_version_that_is_not_there(notes: Sessi
         with pytest.raises(NotFound, match=f"There is no version {after}; the head is 0") as caught:
             notes.watch(after)
         assert caught.value.context == {"session": notes.name, "branch": "main"}
-    notes.branch = "nowhere"
-    with pytest.raises(NotFound, match="no branch 'nowhere'"):
-        notes.watch()
 
 
 def test_a_version_that_is_gone_is_an_error_and_no_gap(notes: Session[Notes]) -> None:
@@ -230,7 +226,7 @@ def test_a_version_that_is_gone_is_an_error_and_no_gap(notes: Session[Notes]) ->
 
 def test_a_history_that_was_put_back_is_an_error_and_no_silence(notes: Session[Notes]) -> None:
     write(notes, 2)
-    stream = notes.watch()
+    stream = notes.watch(timeout=5)
     here = branches.c.session_id == notes.session_id
     with notes.writing() as work:
         work.run(Statement(sa.update(branches).where(here).values(head=1)))
@@ -240,12 +236,23 @@ def test_a_history_that_was_put_back_is_an_error_and_no_silence(notes: Session[N
 
 def test_a_watch_ends_with_the_last_commit_of_a_branch_that_is_closed(notes: Session[Notes]) -> None:
     write(notes, 2)
-    close = sa.update(branches).where(branches.c.session_id == notes.session_id).values(closed_at=1)
-    with watching(notes, 0) as got:
-        has(got, 2)
-        with notes.writing() as work:
-            work.run(Statement(close))
-    assert versions(notes, 0) == [1, 2]
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        live = pool.submit(versions, notes, 0, timeout=2 * PATIENCE)
+        time.sleep(0.2)
+        notes.close()
+        assert live.result() == versions(notes, 0, timeout=2 * PATIENCE) == [1, 2]
+    assert time.monotonic() - began < PATIENCE
+
+
+def test_watching_a_fork_begins_with_what_came_before_it(notes: Session[Notes]) -> None:
+    write(notes, 3)
+    fork = notes.fork("other", 2)
+    with watching(fork, 0, until=4) as got:
+        write(notes)
+        write(fork, 2)
+    came = [(commit.branch, commit.version) for commit in got]
+    assert came == [("main", 1), ("main", 2), ("other", 3), ("other", 4)]
 
 
 def test_each_of_several_watchers_gets_everything(notes: Session[Notes]) -> None:
@@ -409,11 +416,11 @@ def test_notices_are_heard_whatever_a_branch_is_called(
     with served.writing() as work:
         for table in (branches, commits):
             work.run(Statement(sa.update(table).values(branch=branch)))
-    served.branch = branch
-    with watching(served, until=1):
-        soon(lambda: watched(served))
+    named = served.on(branch)
+    with watching(named, until=1):
+        soon(lambda: watched(named))
         time.sleep(0.1)
-        write(served)
+        write(named)
 
 
 def test_a_watch_that_is_closed_listens_no_more(served: Session[Notes]) -> None:

@@ -39,15 +39,16 @@ class Wire:
             threading.Thread(target=self._questions, args=(client, server), daemon=True).start()
 
     def _questions(self, client: socket.socket, server: socket.socket) -> None:
-        """From the client to the server."""
-        while sent := _heard(client):
-            if self.word is not None and self.word in sent:
-                self.word = None
-                client.shutdown(socket.SHUT_RDWR)
-                server.sendall(sent)
-                break
-            server.sendall(sent)
+        """From the client to the server, whichever of them hangs up."""
         with suppress(OSError):
+            while sent := _heard(client):
+                cut = self.word is not None and self.word in sent
+                if cut:
+                    self.word = None
+                    client.shutdown(socket.SHUT_RDWR)
+                server.sendall(sent)
+                if cut:
+                    break
             server.shutdown(socket.SHUT_WR)
 
     def _answers(self, server: socket.socket, client: socket.socket) -> None:

@@ -1,20 +1,14 @@
 """A run that can be killed at an exact moment: the graph, and the program of a worker process.
 
-As a program it is a nursery: it imports everything once, then forks a worker for each line of JSON
-that it reads, and prints what happens, one event a line: `forked PID`, `ended PID STATUS`, and of each
-worker `PID KIND …`. A worker that reaches the moment it is to stop at says so and waits: for the file
-`go` in its folder, or for its death.
+As a program it is a nursery: it imports everything once, then forks workers. A worker that reaches the
+moment it is to stop at says so and waits: for the file `go` in its folder, or for its death.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import os
 import random
-import signal
-import sys
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -31,6 +25,7 @@ from dissensus_agents.models.scripted import FunctionModel
 from dissensus_state.errors import DissensusError
 from dissensus_state.shapes import Append, MergeByKey, SharedState, invariant
 from dissensus_state.store import Store
+from forking import say, serve
 
 AGENTS = ("zoe", "ben", "cid")
 """Not in the order of their names, which no record keeps."""
@@ -81,11 +76,6 @@ class Moments:
 
 
 moments = Moments()
-
-
-def say(text: str) -> None:
-    """One event of this process, written at once."""
-    os.write(1, f"{os.getpid()} {text}\n".encode())
 
 
 class Exam(SharedState):
@@ -208,37 +198,7 @@ def work(url: str, session: str, folder: str, stop: tuple[str, int] | None = Non
     return 0
 
 
-_children: set[int] = set()
-
-
-def _reap(*_: object) -> None:
-    while True:
-        try:
-            pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        if not pid:
-            return
-        _children.discard(pid)
-        os.write(1, f"ended {pid} {os.waitstatus_to_exitcode(status)}\n".encode())
-
-
-def _fork(settings: dict[str, Any]) -> None:
-    pid = os.fork()
-    if pid:
-        _children.add(pid)
-        os.write(1, f"forked {pid}\n".encode())
-        return
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os._exit(work(**settings))
-
-
 if __name__ == "__main__":
     import dissensus_agents.weaving  # noqa: F401 - what every worker needs, loaded once
 
-    signal.signal(signal.SIGCHLD, _reap)
-    for line in sys.stdin:
-        _fork(json.loads(line))
-    for child in list(_children):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
+    serve(work)

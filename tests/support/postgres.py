@@ -61,9 +61,16 @@ class Postgres:
     Args:
         durable: Flush every commit, as a user's server does. Tests do without and are faster.
         settings: Further settings of `postgresql.conf`.
+        data: An empty folder for the data, where they are to lie elsewhere.
     """
 
-    def __init__(self, *, durable: bool = False, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        durable: bool = False,
+        settings: Mapping[str, str] | None = None,
+        data: Path | None = None,
+    ) -> None:
         self._account = _unprivileged_account()
         self._binaries = find_binaries()
         self._settings = {
@@ -71,6 +78,7 @@ class Postgres:
             **({} if durable else _HASTY),
             **(settings or {}),
         }
+        self._elsewhere = data
         self._folder: Path | None = None
         self._keeper: subprocess.Popen[bytes] | None = None
         self._port = 0
@@ -118,6 +126,11 @@ class Postgres:
         """The SQLAlchemy URL of a database of this server."""
         return f"postgresql+psycopg://postgres@127.0.0.1:{self._port}/{database}"
 
+    def own(self, folder: Path) -> None:
+        """Give a folder to the account that the server runs as."""
+        if self._account:
+            os.chown(folder, self._account["user"], self._account["group"])
+
     def create(self, database: str, *, template: str = "template1") -> str:
         """Create a database as a copy of another one, and return its URL."""
         self._execute("CREATE DATABASE {} TEMPLATE {}", database, template)
@@ -145,12 +158,15 @@ class Postgres:
     def _make(self) -> None:
         """Make the folder, the keeper that removes it, and an empty cluster in it."""
         self._folder = Path(tempfile.mkdtemp(prefix="pgt-", dir="/tmp" if self._account else None))
-        if self._account:
-            os.chown(self._folder, self._account["user"], self._account["group"])
+        self.own(self._folder)
         self._binaries = _executable_by(self._account, self._binaries, self._folder)
+        if self._elsewhere:
+            self.own(self._elsewhere)
+            self._data.symlink_to(self._elsewhere)
         self._keeper = self._start_keeper()
         as_superuser = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-        made = self._run("initdb", "-D", self._data, *as_superuser)
+        small = ("--wal-segsize=1",) if self._elsewhere else ()
+        made = self._run("initdb", "-D", self._data, *as_superuser, *small)
         if made.returncode:
             raise PostgresError(f"initdb failed:\n{made.stdout.decode(errors='replace')}")
 

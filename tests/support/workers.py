@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -20,13 +21,13 @@ SECONDS = 60
 
 
 class Nursery:
-    """The program of `killable`, and what its workers tell; a context manager that ends them all."""
+    """A program that forks workers (`forking`), and what they tell; a context manager that ends them all."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str = killable.__file__) -> None:
         self.events: list[tuple[str, ...]] = []
         self._arriving: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()
         self._program = subprocess.Popen(
-            [sys.executable, killable.__file__],
+            [sys.executable, program],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -49,8 +50,11 @@ class Nursery:
     def start(
         self, url: str, session: str, folder: Path, stop: tuple[str, int] | None = None, delay: float = 0.0
     ) -> Worker:
-        """A new worker on a session."""
-        settings = {"url": url, "session": session, "folder": str(folder), "stop": stop, "delay": delay}
+        """A new worker on a session, of `killable`."""
+        return self.fork(url=url, session=session, folder=str(folder), stop=stop, delay=delay)
+
+    def fork(self, **settings: Any) -> Worker:
+        """A new worker with these settings."""
         assert self._program.stdin is not None
         seen = len(self.events)
         self._program.stdin.write(json.dumps(settings) + "\n")
@@ -77,17 +81,42 @@ class Nursery:
 
 
 class Worker:
-    """One process that runs the exam."""
+    """One process of a nursery."""
 
     def __init__(self, nursery: Nursery, pid: int, since: int) -> None:
         self.pid = pid
         self._nursery = nursery
-        self._since = since
+        self._since = self._heard = since
 
     def says(self, text: str) -> None:
         """Wait until it has said this."""
         said = (str(self.pid), *text.split())
         self._nursery.wait(lambda event: event == said, since=self._since)
+
+    def tells(self, kind: str, *, anew: bool = False) -> tuple[str, ...]:
+        """Wait for an event of this kind, its first or its next one, or for its end: `("ended", STATUS)`."""
+
+        def wanted(event: tuple[str, ...]) -> bool:
+            told = event[0] == str(self.pid) and event[1] == kind
+            return told or event[:2] == ("ended", str(self.pid))
+
+        since = len(self._nursery.events) if anew else self._since
+        event = self._nursery.wait(wanted, since=since)
+        return ("ended", event[2]) if event[0] == "ended" else event[1:]
+
+    @property
+    def told(self) -> list[tuple[str, ...]]:
+        """What it has told so far, as far as that was waited for."""
+        return self._from(self._since)
+
+    @property
+    def news(self) -> list[tuple[str, ...]]:
+        """What it has told since this was last asked for."""
+        since, self._heard = self._heard, len(self._nursery.events)
+        return self._from(since)
+
+    def _from(self, since: int) -> list[tuple[str, ...]]:
+        return [event[1:] for event in self._nursery.events[since:] if event[0] == str(self.pid)]
 
     def ends(self) -> int:
         """Wait for its end; its exit status, below zero after a signal."""
@@ -95,8 +124,9 @@ class Worker:
         return int(ended[2])
 
     def kill(self, number: int = signal.SIGKILL) -> int:
-        """Send it a signal and wait for its end."""
-        os.kill(self.pid, number)
+        """Send it a signal and wait for its end, if it has not ended by itself."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.pid, number)
         return self.ends()
 
     def kill_after(self, events: int, pause: float, number: int) -> int:
@@ -112,7 +142,4 @@ class Worker:
         if last[0] == "ended":
             return int(last[2])
         time.sleep(pause)
-        try:
-            return self.kill(number)
-        except ProcessLookupError:
-            return self.ends()
+        return self.kill(number)
