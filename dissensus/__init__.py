@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         invariant,
     )
     from dissensus_state.store import Store
+    from dissensus_state.upcasting import upcaster
 
     __version__: str
 
@@ -63,6 +64,7 @@ __all__ = [
     "__version__",
     "invariant",
     "model",
+    "upcaster",
 ]
 
 _HOMES = {
@@ -92,6 +94,7 @@ _HOMES = {
     "Verdict": "dissensus_agents.judgement.supervisor:Verdict",
     "invariant": "dissensus_state.shapes:invariant",
     "model": "dissensus_agents.models.catalog:resolve",
+    "upcaster": "dissensus_state.upcasting:upcaster",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any misspelt name for a right one

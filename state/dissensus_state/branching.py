@@ -18,6 +18,7 @@ from . import commits, heads, joining, rights, transitions
 from .branches import MergeConflict
 from .engines import Statement, Work, insert, insert_absent
 from .errors import Conflict, NotFound, ValueRefused
+from .lifting import lifted_at
 from .notices import announced
 from .patches import Patch
 from .records import Change, Commit
@@ -138,7 +139,7 @@ def merge(
     merged = joining.of_branches(work, session_id, branch, found.version, source, theirs.version, base, shape)
     known = _known(work, session_id, branch, source)
     settled = {one.path: one for one in known if one.status != "open"}
-    ours = commits.state_at(work, session_id, branch, found.version)
+    ours = lifted_at(work, session_id, branch, found.version, shape)
     patch, left = joining.settle_with(merged, settled, ours, shape.keys)
     if left:
         return MergeResult(None, _kept(work, session_id, branch, found, source, theirs, left, known)), None

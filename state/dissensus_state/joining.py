@@ -8,6 +8,7 @@ from . import commits
 from .branches import MergeConflict, all_conflicts
 from .engines import Work
 from .errors import Tampered
+from .lifting import lifted_at
 from .lineages import lineage
 from .patches import Operation, Patch, apply, get
 from .records import Commit
@@ -36,9 +37,9 @@ def of_branches(
     work: Work, session_id: int, branch: str, head: int, source: str, theirs: int, base: int, shape: Shape
 ) -> Merged:
     """What brings a version of a branch into another, given the version that both grew from."""
-    was = commits.state_at(work, session_id, source, base)
-    mine = commits.state_at(work, session_id, branch, head)
-    other = commits.state_at(work, session_id, source, theirs)
+    was = lifted_at(work, session_id, source, base, shape)
+    mine = lifted_at(work, session_id, branch, head, shape)
+    other = lifted_at(work, session_id, source, theirs, shape)
     return three_way(was, mine, other, shape.merges, shape.sets)
 
 
@@ -47,7 +48,7 @@ def of_stretch(
 ) -> Merged:
     """What takes a stretch of commits back from the state at a version."""
     after, now, before = (
-        commits.state_at(work, session_id, branch, version) for version in (last, head, first - 1)
+        lifted_at(work, session_id, branch, version, shape) for version in (last, head, first - 1)
     )
     return three_way(after, now, before, shape.taking_back, shape.sets)
 
@@ -105,7 +106,7 @@ def expected(work: Work, session_id: int, commit: Commit, shape: Shape) -> Patch
             if known != base:
                 raise Tampered(f"both grew from version {known} of {source!r}, and not from {base}")
             merged = of_branches(work, session_id, commit.branch, before, source, theirs, base, shape)
-            ours = commits.state_at(work, session_id, commit.branch, before)
+            ours = lifted_at(work, session_id, commit.branch, before, shape)
             settled = _merged(work, session_id, commit.branch, source)
             patch, left = settle_with(merged, settled, ours, shape.keys)
             if left:

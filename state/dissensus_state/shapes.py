@@ -67,7 +67,8 @@ class SharedState(BaseModel):
 
     `transitions` (a list of `Transition`) declares the state machine over the field `phase`; `rights`
     (a list of `Rights`) who may read, propose, commit and rule on which paths; methods under
-    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits.
+    `@invariant(…)` are its rules. Instances are frozen: the state changes by commits. `formerly` names
+    the class as it was called before, so that its sessions are found.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
@@ -75,6 +76,7 @@ class SharedState(BaseModel):
     transitions: ClassVar[list[Transition]] = []
     rights: ClassVar[list[Rights]] = []
     schema_version: ClassVar[int] = 1
+    formerly: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, version: int | None = None, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -123,6 +125,11 @@ class Shape:
             if not all(Merge.is_marker(item) for item in info.metadata)
         }
         self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
+
+    def is_named(self, name: str) -> bool:
+        """Whether a session of the schema `module:Class` is one of this schema; modules may move."""
+        own = self.name.rpartition(":")[2]
+        return name.rpartition(":")[2] in {own, *self.schema.formerly}
 
     def initial(self, state: SharedState) -> JSON:
         """A new state as it is stored; `SchemaRefused` or `ValueRefused` where it may not be."""

@@ -55,7 +55,9 @@ def three_way(base: JSON, ours: JSON, theirs: JSON, merges: Mapping[str, Merge],
         sets: The fields that hold sets.
     """
     found = Merged()
-    for name in {**ours, **theirs}:
+    for name in sorted(
+        {**ours, **theirs}
+    ):  # a state read from a snapshot has another order than a folded one
         three = tuple(state.get(name, ABSENT) for state in (base, ours, theirs))
         if not _settled(found, (name,), *three):
             _field(found, name, merges.get(name), sets, *three)
@@ -103,7 +105,7 @@ def _field(
 def _value(found: Merged, path: Path, base: JSON, ours: JSON, theirs: JSON) -> None:
     """A value that both sides changed: dictionaries key by key, lists item by item, else a clash."""
     if all(isinstance(item, dict) for item in (base, ours, theirs)):
-        for name in {**ours, **theirs, **base}:
+        for name in sorted({**ours, **theirs, **base}):
             three = tuple(item.get(name, ABSENT) for item in (base, ours, theirs))
             if not _settled(found, (*path, name), *three):
                 _value(found, (*path, name), *three)

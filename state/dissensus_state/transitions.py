@@ -7,13 +7,23 @@ harmless is the compare-and-set on the head, whatever the isolation level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import admission, blobs, commits, conflicts, doors, heads, proposals, rounds, snapshots
-from .blobs import Stowed
-from .chain import chained, cited
+from . import (
+    admission,
+    blobs,
+    commits,
+    conflicts,
+    doors,
+    evolution,
+    heads,
+    lifting,
+    proposals,
+    rounds,
+    snapshots,
+)
+from .chain import cited
 from .engines import Database, Statement, Work, insert
 from .errors import (
     BranchClosed,
@@ -26,13 +36,14 @@ from .errors import (
     ReviewRequired,
 )
 from .heads import Branch, Head
+from .making import Made, committed, lift, make, row
 from .notices import announced, notice
 from .patches import Operation
 from .records import Change, Commit, Ruling
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
-from .values import JSON, canonical, pointer
+from .values import JSON
 
 _insert_commit = insert(commits_table)
 _insert_branch = insert(branches)
@@ -86,14 +97,6 @@ Unseen = Callable[[int], Sequence[Commit]]
 """The commits after a version, up to the head."""
 
 
-class Made(NamedTuple):
-    """An admitted change: the commit, how its patch is stored, and the head that it makes."""
-
-    commit: Commit
-    stored: Stowed
-    head: Head
-
-
 def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, author: str) -> Head:
     """Open a branch with version 0: the initial state as a commit of its own."""
     patch = tuple(Operation("set", (name,), value) for name, value in state.items())
@@ -102,10 +105,10 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
     open_branch(work, session_id, branch, -1, b"")
     stored = blobs.stowed(patch)
     kept = snapshots.initial(state, len(stored.text))
-    before = Head(-1, b"", {}, None, kept)
+    before = Head(-1, b"", {}, None, kept, shape.version)
     change = Change(author=author, patch=patch, base=-1)
-    commit = _commit(before, branch, change, stored, None, shape.version, work.clock())
-    head = Head(0, commit.hash, state, typed, kept)
+    commit = committed(before, branch, change, stored, None, shape.version, work.clock())
+    head = Head(0, commit.hash, state, typed, kept, shape.version)
     write(work, session_id, before, [Made(commit, stored, head)])
     return head
 
@@ -146,15 +149,18 @@ def commit(
         ReviewRequired: the round or the transition needs a ruling, and none is bound to it.
     """
     found = heads.read(work, session_id, branch)
-    head, _ = heads.current(work, session_id, branch, found, known, shape)
+    stored, _ = heads.current(work, session_id, branch, found, known, shape)
+    first = lift(stored, branch, shape, work.clock)
+    head = first[-1].head if first else stored
 
     def unseen(base: int) -> Sequence[Commit]:
-        return list(commits.between(work, session_id, branch, base, head.version))
+        older = commits.between(work, session_id, branch, base, stored.version)
+        return [*older, *(item.commit for item in first)]
 
     made = decide(work, session_id, branch, found, head, shape, change, unseen, ruling)
     if isinstance(made, Commit):
-        return made, head
-    return made.commit, write(work, session_id, head, [made])
+        return made, stored
+    return made.commit, write(work, session_id, stored, [*first, made], shape)
 
 
 def commit_alone(
@@ -204,11 +210,11 @@ def decide(
     done = commits.by_key(work, session_id, branch, change.key) if change.key else None
     if done is not None:
         return admission.check_repeated(done, change)
-    if found.closed_at is not None:
-        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
+    _check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
-        conflicts.check(change, unseen(change.base), head.version)
+        change, others = evolution.seen(change, unseen(change.base), shape.version)
+        conflicts.check(change, others, head.version)
     admitted = admission.admit(head, shape, change)
     if ruling is not None and change.round is not None:
         proposals.rule(work, session_id, change.round, ruling)
@@ -219,20 +225,28 @@ def decide(
     return make(head, branch, admitted, shape, stored, cites, work.clock())
 
 
-def make(
-    head: Head,
+def migrate(
+    work: Work,
+    session_id: int,
     branch: str,
-    admitted: tuple[Change, JSON, Any],
+    known: Head | None,
     shape: Shape,
-    stored: Stowed,
-    cites: str | None,
-    now: int,
-) -> Made:
-    """The commit that an admitted change becomes after this head."""
-    change, state, typed = admitted
-    made = _commit(head, branch, change, stored, cites, shape.version, now)
-    after = head.to(made.version, made.hash, state, typed, change.patch, made.size)
-    return Made(made, stored, after)
+    author: str,
+    evidence: Sequence[JSON] = (),
+) -> tuple[Commit | None, Head]:
+    """Lift a branch to the schema's version by a commit of its own; none where it is there already."""
+    found = heads.read(work, session_id, branch)
+    head, _ = heads.current(work, session_id, branch, found, known, shape)
+    made = lift(head, branch, shape, work.clock, author, evidence)
+    if not made:
+        return None, head
+    _check_open(found, branch)
+    return made[0].commit, write(work, session_id, head, made, shape)
+
+
+def _check_open(found: Branch, branch: str) -> None:
+    if found.closed_at is not None:
+        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
 
 
 def _check_review(work: Work, session_id: int, change: Change, shape: Shape, head: Head) -> None:
@@ -253,58 +267,12 @@ def _check_review(work: Work, session_id: int, change: Change, shape: Shape, hea
     admission.check_review(change, round_, given[-1] if given else None, made)
 
 
-def _commit(
-    head: Head,
-    branch: str,
-    change: Change,
-    stored: Stowed,
-    cites: str | None,
-    schema_version: int,
-    now: int,
-) -> Commit:
-    said: dict[str, Any] = {
-        "version": head.version + 1,
-        "branch": branch,
-        "author": change.author,
-        "transition": change.transition,
-        "round": change.round,
-        "base": change.base,
-        "isolation": change.isolation,
-        "reads": tuple(sorted({pointer(path) for path in change.reads})),
-        "evidence": change.evidence,
-        "key": change.key,
-        "at": now,
-        "schema_version": schema_version,
-        "source": change.source,
-    }
-    hash_ = chained(head.hash, stored.digest, cites, said)
-    return Commit(**said, patch=change.patch, hash=hash_, size=len(stored.text))
-
-
-def row(session_id: int, made: Commit, stored: Stowed) -> dict[str, Any]:
-    """A commit as its row."""
-    return {
-        "session_id": session_id,
-        "branch": made.branch,
-        "version": made.version,
-        "author": made.author,
-        "transition": made.transition,
-        "round": made.round,
-        "base": None if made.base == made.version - 1 else made.base,
-        "isolation": None if made.isolation == "serializable" else made.isolation,
-        "reads": canonical(list(made.reads)) if made.reads else "[]",
-        "patch": stored.text,
-        "evidence": canonical(list(made.evidence)) if made.evidence else None,
-        "key": made.key,
-        "at": made.at,
-        "schema_version": made.schema_version,
-        "hash": made.hash,
-        "source": None if made.source is None else canonical(made.source),
-    }
-
-
-def write(work: Work, session_id: int, before: Head, made: Sequence[Made]) -> Head:
+def write(
+    work: Work, session_id: int, before: Head, made: Sequence[Made], shape: Shape | None = None
+) -> Head:
     """Write admitted commits down, one after the other, move the head, keep a snapshot where one is due."""
+    if shape is not None and before.schema_version != shape.version:
+        lifting.follow(work, session_id, shape)
     for item in made:
         blobs.keep(work, session_id, item.stored)
     work.run_all(_insert_commit, [row(session_id, item.commit, item.stored) for item in made])
@@ -362,7 +330,9 @@ def decide_all(
     found = heads.read(work, session_id, branch)
     before, passed = heads.current(work, session_id, branch, found, known, shape)
     start = passed[0].version - 1 if passed else before.version
-    head, made = before, list[Made]()
+    made = lift(before, branch, shape, work.clock)
+    head, lifts = made[-1].head if made else before, len(made)
+    passed += [item.commit for item in made]
     outcomes: list[Commit | DissensusError] = []
 
     def unseen(base: int) -> Sequence[Commit]:
@@ -386,4 +356,6 @@ def decide_all(
             made.append(one)
             passed.append(one.commit)
         outcomes.append(one.commit if isinstance(one, Made) else one)
-    return outcomes, (write(work, session_id, before, made) if made else head), passed
+    if len(made) == lifts:  # nothing was admitted, so nothing is lifted either
+        return outcomes, before, passed[: len(passed) - lifts]
+    return outcomes, write(work, session_id, before, made, shape), passed

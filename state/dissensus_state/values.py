@@ -145,11 +145,6 @@ def _float(value: float, where: Where) -> JSON:
     return value
 
 
-def canonical_of_plain(value: JSON) -> str:
-    """The same for a value that is known to have neither floats nor odd keys."""
-    return _standard(value)
-
-
 def _standard(value: JSON) -> str:
     """What the standard encoder writes; by itself it would make its C part anew for each value."""
     return "".join(_made(value, 0)) if _made is not None else _encoder.encode(value)
@@ -165,7 +160,19 @@ def canonical(value: JSON) -> str:
         text = _standard(value)
         return text if _alike(text) or _plain(value) else _encode(value)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        raise ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}") from None
+        raise _unwritable(value, error) from None
+
+
+def canonical_of_plain(value: JSON) -> str:
+    """The same for a value that is known to have neither floats nor odd keys."""
+    try:
+        return _standard(value)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise _unwritable(value, error) from None
+
+
+def _unwritable(value: Any, error: Exception) -> ValueRefused:
+    return ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}")
 
 
 def _alike(text: str) -> bool:

@@ -76,6 +76,7 @@ def a_session_knows_its_schema(store: Store) -> None:
     assert_type(session, Session[Inquiry])
     assert_type(session.state, Inquiry)
     assert_type(session.at(3).findings, list[Finding])
+    assert_type(session.at(3, SharedState), SharedState)
     assert_type(session.state.verdict, str | None)
     assert_type(session.head, int)
     assert_type(session.log(), list[Commit])
