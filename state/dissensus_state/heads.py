@@ -65,6 +65,10 @@ class Head(NamedTuple):
     grown: int = 0
     touched: frozenset[str] = frozenset()
 
+    def stands(self, found: Branch) -> bool:
+        """Whether it is what the database has."""
+        return self.version == found.version and self.hash == found.hash
+
     def complete(self, shape: Shape | None) -> bool:
         """Whether nothing has to be read to work with it under this schema."""
         return shape is None or self.typed is not None
@@ -127,6 +131,22 @@ def check_lease(found: Branch, branch: str, epoch: int | None) -> None:
         raise LeaseLost("Another worker has taken this branch over", branch=branch, retry=False)
 
 
+def _known(
+    work: Work, session_id: int, branch: str, found: Branch, known: Head | None
+) -> tuple[Head | None, list[Commit]]:
+    """What is remembered, if the branch goes on from it, and the commits since.
+
+    It does not where the database went back under a living process: a backup was restored, or a server
+    that lagged behind has taken over.
+    """
+    if known is None or known.version > found.version:
+        return None, []
+    if known.version == found.version:
+        return (known if known.hash == found.hash else None), []
+    same, *passed = commits.between(work, session_id, branch, known.version - 1, found.version)
+    return (known, passed) if same.hash == known.hash else (None, [])
+
+
 def current(
     work: Work, session_id: int, branch: str, found: Branch, known: Head | None, shape: Shape | None
 ) -> tuple[Head, list[Commit]]:
@@ -135,15 +155,13 @@ def current(
     Raises:
         SchemaNewer: it was written under a newer version of the schema.
     """
-    passed: list[Commit] = []
-    if known is None or known.version > found.version:
+    known, passed = _known(work, session_id, branch, found, known)
+    if known is None:
         state, kept, grown, touched = commits.restore(work, session_id, branch, found.version)
         number = lifting.schema_version(work, session_id, branch, found.version)
         known = Head(found.version, found.hash, state, None, kept, number, grown, touched)
-    elif known.version < found.version:
-        passed = list(commits.between(work, session_id, branch, known.version, found.version))
-        for commit in passed:
-            known = known.advanced(commit, shape)
+    for commit in passed:
+        known = known.advanced(commit, shape)
     if shape is not None:
         check_known(shape, known.schema_version)
         if known.typed is None and known.schema_version == shape.version:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from . import notices, transitions
-from .errors import Conflict, DatabaseFailed, DissensusError
+from .errors import Conflict, DissensusError, OutcomeUnknown
 from .lineages import MAIN
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ class Waiting:
         if isinstance(self.outcome, DissensusError):
             raise self.outcome
         if self.outcome is None:
-            raise DatabaseFailed(
-                "The thread that committed for several was interrupted; whether this one was made is unknown",
-                next_step="Look at the log, or repeat it under the same idempotency key",
+            raise OutcomeUnknown(
+                "The thread that committed for several was interrupted; whether this one was made is unknown"
             )
         return self.outcome
 
@@ -91,6 +90,11 @@ class Line:
         if self.head is None or head.version > self.head.version:
             self.head = head
             self._rings()
+
+    def replace(self, known: Head | None, head: Head) -> None:
+        """Keep a head in place of one from which the branch does not go on."""
+        if self.head is known:
+            self.head = head
 
     def commit(self, session: Place, change: Change, ruling: Ruling | None) -> Commit:
         """Commit a change when its turn comes, together with those that wait by then."""

@@ -65,6 +65,7 @@ _moved = (
         branches.c.session_id == sa.bindparam("session_id", type_=sa.BigInteger),
         branches.c.branch == sa.bindparam("branch", type_=sa.Text),
         branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
+        branches.c.head_hash == sa.bindparam("known", type_=sa.LargeBinary),
         branches.c.closed_at.is_(None),
         sa.or_(
             sa.bindparam("lease", type_=sa.BigInteger).is_(None),
@@ -189,7 +190,10 @@ def commit_alone(
         return None
     made = make(head, branch, admitted, shape, stored, None, database.clock())
     values = row(session_id, made.commit, made.stored)
-    if database.alone(_commit_alone, **values, expected=head.version, lease=change.lease) != 1:
+    if (
+        database.alone(_commit_alone, **values, expected=head.version, known=head.hash, lease=change.lease)
+        != 1
+    ):
         raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
     return made
 
