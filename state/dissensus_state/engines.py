@@ -88,10 +88,14 @@ class Statement:
             ValueRefused: one of the databases cannot hold a value, whichever this one is (G13).
         """
         for name, value in values.items():
-            if type(value) is str and len(value) <= _SHORT_NAME and value.isascii() and "\x00" not in value:
+            kind = type(value)
+            if kind is str:
+                if len(value) <= _SHORT_NAME and value.isascii() and "\x00" not in value:
+                    continue
+            elif name not in NAMES and (value is None or (kind is int and _LEAST <= value <= _MOST)):
                 continue
             if name not in _CANONICAL and not _storable(name, value):
-                raise ValueRefused(f"The {name} {ascii(value)[:80]} cannot be stored")
+                raise ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
         text, names, constants = self._texts.get(database.backend) or self._compile(database)
         if constants:
             values = {**constants, **values}
@@ -127,6 +131,7 @@ NAMES = {
     "branch": 1_000,
     "branch_": 1_000,
     "key": 1_000,
+    "key_": 1_000,
     "kind": 1_000,
     "lineage": 1_000,
     "name": 1_000,
@@ -135,7 +140,7 @@ NAMES = {
 }
 """Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
 
-_OPTIONAL = frozenset({"branch", "key", "transition"})
+_OPTIONAL = frozenset({"branch", "key", "key_", "transition"})
 _SHORT_NAME, _ANY = 250, 2**31
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Any
 
-from .folding import merge_items
+from .folding import comparable, merge_items
 from .merging import Merge, MergeByKey
 from .patches import Operation, Patch
 from .values import JSON, Path, canonical, pointer
@@ -90,7 +90,7 @@ def _field(
     """A field that both sides changed, brought together by its merge where that is possible."""
     three = (base, ours, theirs)
     verb = merge.verb if merge is not None else "set"
-    if verb in {"max", "min"} and ABSENT not in three and theirs is not None:
+    if verb in {"max", "min"} and ABSENT not in three and theirs is not None and comparable(ours, theirs):
         found.operations.append(Operation(verb, (name,), theirs))
     elif verb == "add" and all(type(item) in {int, float} for item in three):
         found.operations.append(Operation("add", (name,), theirs - base))

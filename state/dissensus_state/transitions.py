@@ -24,20 +24,16 @@ from . import (
     snapshots,
 )
 from .chain import cited
-from .engines import Database, Statement, Work, insert
+from .engines import Statement, Work, insert
 from .errors import (
     BranchClosed,
     Conflict,
-    Denied,
     DissensusError,
-    FieldMissing,
-    NotFound,
-    Refused,
     ReviewRequired,
 )
 from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
-from .notices import announced, notice
+from .notices import announced
 from .patches import Operation
 from .records import Change, Commit, Ruling
 from .shapes import Shape
@@ -58,41 +54,6 @@ _move_head = Statement(
         .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
     )
 )
-
-_moved = (
-    sa.update(branches)
-    .where(
-        branches.c.session_id == sa.bindparam("session_id", type_=sa.BigInteger),
-        branches.c.branch == sa.bindparam("branch", type_=sa.Text),
-        branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
-        branches.c.head_hash == sa.bindparam("known", type_=sa.LargeBinary),
-        branches.c.closed_at.is_(None),
-        sa.or_(
-            sa.bindparam("lease", type_=sa.BigInteger).is_(None),
-            branches.c.lease_epoch == sa.bindparam("lease", type_=sa.BigInteger),
-        ),
-        ~sa.exists().where(
-            commits_table.c.session_id == branches.c.session_id,
-            commits_table.c.branch == branches.c.branch,
-            commits_table.c.key == sa.bindparam("key", type_=sa.Text),
-        ),
-    )
-    .values(
-        head=sa.bindparam("version", type_=sa.BigInteger),
-        head_hash=sa.bindparam("hash", type_=sa.LargeBinary),
-    )
-    .returning(notice.label("notice"))
-    .cte("moved")
-)
-_commit_alone = Statement(
-    sa.insert(commits_table).from_select(
-        [column.name for column in commits_table.columns],
-        sa.select(
-            *(sa.bindparam(column.name, type_=column.type) for column in commits_table.columns)
-        ).select_from(_moved),
-    )
-)
-"""The compare-and-set and the row of the commit in one statement, for databases that have such."""
 
 Unseen = Callable[[int], Sequence[Commit]]
 """The commits after a version, up to the head."""
@@ -162,40 +123,6 @@ def commit(
     if isinstance(made, Commit):
         return made, stored
     return made.commit, write(work, session_id, stored, [*first, made], shape)
-
-
-def commit_alone(
-    database: Database, session_id: int, branch: str, head: Head, shape: Shape, change: Change
-) -> Made | None:
-    """Commit a change to a remembered head by one statement, in one exchange with the server.
-
-    None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
-    something to be kept aside. Nothing is written then, and `commit` decides.
-
-    Raises:
-        Conflict: the head has moved, or is not to be moved by this worker; `commit` knows why.
-    """
-    if change.round is not None or change.base != head.version:
-        return None
-    transition = shape.machine.transitions.get(change.transition or "")
-    if transition is not None and transition.review:
-        return None
-    try:
-        admitted = admission.admit(head, shape, change)
-        doors.check_by_hand(shape.rights, admitted[0])
-    except (Denied, FieldMissing, NotFound, Refused):
-        return None
-    stored = blobs.stowed(admitted[0].patch)
-    if stored.aside or head.grown + len(stored.text) >= head.kept.due:
-        return None
-    made = make(head, branch, admitted, shape, stored, None, database.clock())
-    values = row(session_id, made.commit, made.stored)
-    if (
-        database.alone(_commit_alone, **values, expected=head.version, known=head.hash, lease=change.lease)
-        != 1
-    ):
-        raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
-    return made
 
 
 def decide(

@@ -167,7 +167,8 @@ def canonical(value: JSON) -> str:
     """
     try:
         text = _standard(value)
-        return text if _alike(text) or _plain(value) else _encode(value)
+        simple = type(value) is str or type(value) is int
+        return text if simple or _alike(text) or _plain(value) else _encode(value)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise _unwritable(value, error) from None
 
