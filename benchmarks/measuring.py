@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from exam import Exam
 
 from dissensus_state.engines import read_url
@@ -26,23 +25,6 @@ class Sizes:
     empty: int
     begun: int
     ended: int
-
-
-def bytes_on_disk(url: str) -> int:
-    """The size of a database when all of it stands in its files and nobody has it open.
-
-    A SQLite file is measured with what lies beside it; a PostgreSQL database after a CHECKPOINT.
-    """
-    address = read_url(url)
-    if address.get_backend_name() == "sqlite":
-        file = Path(address.database or "")
-        return sum(path.stat().st_size for path in file.parent.glob(file.name + "*"))
-    engine = sa.create_engine(address, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(sa.text("CHECKPOINT"))
-        size = connection.execute(sa.text("SELECT pg_database_size(current_database())")).scalar_one()
-    engine.dispose()
-    return int(size)
 
 
 def integrity(url: str) -> str | None:

@@ -23,7 +23,8 @@ from typing import Any
 
 from exam import CHAIRS, Exam, exam_of, graph_of
 from killing import Ran, kills_of, run_killed
-from measuring import Left, Sizes, bytes_on_disk, fate, integrity, repeats
+from measuring import Left, Sizes, fate, integrity, repeats
+from places import bytes_on_disk, own_postgres
 from recorded import DATA, Asked, Question, asks, questions, recorded_models
 from scoring import accuracy, chair_alone, differing, expected, majority, share
 from settings import Settings
@@ -79,11 +80,8 @@ def _options() -> argparse.Namespace:
 def _database(options: argparse.Namespace, folder: str) -> Iterator[str]:
     """The database's URL; one that was not named is made, and removed afterwards."""
     if options.database == "postgresql":
-        sys.path.append(str(Path(__file__).parents[1] / "tests/support"))
-        from postgres import Postgres
-
-        with Postgres(durable=True) as server:
-            yield server.create("panel")
+        with own_postgres() as url:
+            yield url
     else:
         yield options.database or f"sqlite:///{folder}/panel.db"
 

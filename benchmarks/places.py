@@ -130,17 +130,24 @@ def places(database: str | None) -> Iterator[Iterator[Folder | Server]]:
 
 def _opened(name: str) -> Iterator[Folder | Server]:
     if name in {"postgresql", "postgres"}:
-        sys.path.append(str(SUPPORT))
-        from postgres import Postgres
-
-        with Postgres(durable=True) as server:
-            yield from _served(server.url())
+        with own_postgres() as url:
+            yield from _served(url)
     elif name == "sqlite" or is_sqlite(name):
         beside = None if name == "sqlite" else Path(path_of(name)).resolve().parent
         with tempfile.TemporaryDirectory(prefix="bench-", dir=beside) as folder:
             yield Folder(Path(folder))
     else:
         yield from _served(name)
+
+
+@contextmanager
+def own_postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server that flushes every commit; it is gone afterwards."""
+    sys.path.append(str(SUPPORT))
+    from postgres import Postgres
+
+    with Postgres(durable=True) as server:
+        yield server.url()
 
 
 def _served(url: str) -> Iterator[Server]:

@@ -25,13 +25,17 @@ if TYPE_CHECKING:
     from dissensus_state.shapes import (
         Add,
         Append,
+        Max,
+        Merge,
         MergeByKey,
+        Min,
         Replace,
         SharedState,
         Union,
         invariant,
     )
     from dissensus_state.store import Store
+    from dissensus_state.upcasting import upcaster
 
     __version__: str
 
@@ -45,7 +49,10 @@ __all__ = [
     "Conflict",
     "DissensusError",
     "FunctionModel",
+    "Max",
+    "Merge",
     "MergeByKey",
+    "Min",
     "Objection",
     "Person",
     "Price",
@@ -63,6 +70,7 @@ __all__ = [
     "__version__",
     "invariant",
     "model",
+    "upcaster",
 ]
 
 _HOMES = {
@@ -75,7 +83,10 @@ _HOMES = {
     "DissensusError": "dissensus_state.errors:DissensusError",
     "END": "dissensus_agents.graph:END",
     "FunctionModel": "dissensus_agents.models.scripted:FunctionModel",
+    "Max": "dissensus_state.shapes:Max",
+    "Merge": "dissensus_state.shapes:Merge",
     "MergeByKey": "dissensus_state.shapes:MergeByKey",
+    "Min": "dissensus_state.shapes:Min",
     "Objection": "dissensus_state.objections:Objection",
     "Person": "dissensus_agents.judgement.supervisor:Person",
     "Price": "dissensus_agents.models.prices:Price",
@@ -92,6 +103,7 @@ _HOMES = {
     "Verdict": "dissensus_agents.judgement.supervisor:Verdict",
     "invariant": "dissensus_state.shapes:invariant",
     "model": "dissensus_agents.models.catalog:resolve",
+    "upcaster": "dissensus_state.upcasting:upcaster",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any misspelt name for a right one

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from dissensus_state.errors import FieldMissing, Refused
+from dissensus_state.journal import unknown
 from dissensus_state.patches import Operation, Patch
 from dissensus_state.records import Call, Decision, Proposal, RoundStatus, Ruling
 from dissensus_state.rounds import binding
@@ -23,7 +24,6 @@ from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, bli
 from .material import material_for
 from .models.replies import objection
 from .positions import Side, amended, values_of
-from .round import unknown
 from .running import Ending, Run, Running
 from .steps import SEAT
 

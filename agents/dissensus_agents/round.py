@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import Conflict, Denied, LeaseLost, NotFound, Refused
-from dissensus_state.journal import Outcome
+from dissensus_state.journal import Outcome, unknown
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
@@ -54,7 +54,10 @@ def _open(run: Run, step: Step) -> Running:
     before = run.current
     last = run.journal.last_round() if before is None else before.round
     if last is not None and last.step == step.name and not last.settled:
-        return _taken_up(run, step, last)
+        outdated = run.journal.close_outdated(last)
+        if outdated is None:
+            return _taken_up(run, step, last)
+        last = outdated
     repeated = last if last is not None and last.step == step.name and _repeats(last) else None
     running = _begun(run, step, repeated)
     if repeated is not None and before is not None:
@@ -194,11 +197,6 @@ def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
     except Denied as error:
         running.outcomes.append(Outcome("denied", {"agent": agent.name, **error.as_dict()}))
         return error
-
-
-def unknown(call: Call) -> Outcome:
-    """What the history says of a call that was in flight when its worker went away."""
-    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
 
 
 def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Call) -> Proposal:

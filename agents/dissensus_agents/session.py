@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dissensus_state.errors import NotFound, Refused
+from dissensus_state.errors import Conflict, NotFound, Refused
 from dissensus_state.journal import Journal
 from dissensus_state.records import Change, Commit, Decision, Proposal, Round, RoundStatus, Ruling
 from dissensus_state.rounds import binding
@@ -68,11 +68,25 @@ def settle(
         amendment=amendment_of(session.shape, side, amendment) if decision == "amend" else (),
         clarification=clarification,
     )
+    if decision not in _CLOSING:
+        _check_shape(session, round_)
     journal = Journal(session)
     if decision in _CLOSING:
         journal.close(round_, _CLOSING[decision], ruling)
         return None
     return journal.commit(round_, _change(session, round_, made, ruling), ruling)
+
+
+def _check_shape(session: Session[Any], round_: Round) -> None:
+    """Refuse to commit what was proposed under another schema version, before anything is lifted."""
+    number = session.schema_version(round_.base)
+    if number != session.shape.version:
+        raise Conflict(
+            f"Round {round_.round} was begun under schema version {number}, not {session.shape.version}",
+            next_step="Settle it with the code of that version, or let it be asked again (`retry`)",
+            round=round_.round,
+            retry=False,
+        )
 
 
 _CLOSING: dict[str, RoundStatus] = {"retry": "retried", "reject": "rejected", "escalate": "parked"}

@@ -56,11 +56,19 @@ def _commit(item: Data) -> tuple[str, ...]:
         f"v{item['version']}",
         when(item["at"]),
         item["author"],
-        item["transition"] or "-",
+        item["transition"] or _lifting(item["source"]),
         f"r{item['round']}" if item["round"] else "-",
         f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
         clipped(" ".join(item["writes"]), _MOST_PATHS),
     )
+
+
+def _lifting(source: Data | None) -> str:
+    """In the place of a transition: between which schema versions a migration leads."""
+    match source:
+        case {"upcast": [before, after]}:
+            return f"schema {before} -> {after}"
+    return "-"
 
 
 def diff(data: Data) -> list[Block]:
@@ -208,4 +216,36 @@ def verified(data: Data) -> list[Block]:
     return [
         Line(f"verified: {checked}", "green"),
         *facts({"head": data["head"], "rules of the schema": rules}, 2),
+        *facts({"under another version of it": data["other_schema"] or None}, 2),
+    ]
+
+
+def schema_check(data: Data) -> list[Block]:
+    """What a schema would break, head by head."""
+    what = f"{data['schema']} (version {data['version']})"
+    tried = f"{data['tried']:,} tried, {data['older']:,} of an older version"
+    if data["broken"]:
+        title = Line(f"{what} breaks {len(data['broken']):,} of {tried}", "red")
+    else:
+        title = Line(f"{what} breaks nothing: {tried}", "green")
+    again = {"rounds that would be asked again": data["unsettled"] or None}
+    return [title, *facts(again, 2), *(block for item in data["broken"] for block in _broken(item))]
+
+
+def _broken(item: Data) -> list[Block]:
+    where = f"{item['session']} {item['branch']} v{item['version']}"
+    blocks: list[Block] = [Line(f"{where} (schema version {item['schema_version']})", "bold")]
+    for breach in item["breaches"]:
+        named = {name: breach[name] for name in ("path", "value", "upcast", "rule")}
+        blocks += [Line(f"{breach['code']}: {breach['message']}", "yellow", 2), *facts(named, 4)]
+    return blocks
+
+
+def migrated(data: Data) -> list[Block]:
+    """The commits that lifted a session."""
+    if not data["commits"]:
+        return [Line(f"{data['session']} is at schema version {data['schema_version']} already")]
+    return [
+        Line(f"{data['session']} {item['branch']} v{item['version']}: {_lifting(item['source'])}", "green")
+        for item in data["commits"]
     ]

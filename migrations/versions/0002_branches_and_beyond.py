@@ -30,6 +30,8 @@ def upgrade() -> None:
     with op.batch_alter_table("branches") as table:
         for name in ("closed_at", "watched_until", "pruned"):
             table.add_column(sa.Column(name, sa.BigInteger(), nullable=True))
+    with op.batch_alter_table("sessions") as table:
+        table.add_column(sa.Column("past_keys", sa.Text(), nullable=True))
     op.drop_index("ix_commits_key", "commits")
     with op.batch_alter_table("commits") as table:
         table.add_column(sa.Column("source", sa.Text(), nullable=True))
@@ -50,6 +52,8 @@ def downgrade() -> None:
     with op.batch_alter_table("commits") as table:
         table.drop_column("source")
     _unique_key("session_id", "key")
+    with op.batch_alter_table("sessions") as table:
+        table.drop_column("past_keys")
     with op.batch_alter_table("branches") as table:
         for name in ("closed_at", "watched_until", "pruned"):
             table.drop_column(name)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import calls, commits, rounds
+from . import calls, commits, lifting, rounds
 from .engines import Work
 from .errors import NotFound
+from .lifting import Keys
 from .patches import apply, get
 from .records import Call, Commit, Proposal, Ruling
 from .values import JSON, Path, canonical, overlap, pointer
@@ -85,17 +85,19 @@ class Blame:
         }
 
 
-def blame(
-    work: Work, session_id: int, branch: str, path: Path, version: int, keys: Mapping[str, str]
-) -> Blame:
+def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
+
+    A migration that changed the value is its writer; what it was lifted from is found by asking for
+    the version before.
 
     Raises:
         NotFound: nothing stands at the path in that version.
     """
-    state = commits.state_at(work, session_id, branch, version)
-    value = get(state, path, dict(keys))
-    commit = _writer(work, session_id, branch, path, version, canonical(value), dict(keys))
+    state, number = lifting.stored_at(work, session_id, branch, version)
+    keys = Keys(work, session_id)
+    value = get(state, path, keys.of(number))
+    commit = _writer(work, session_id, branch, path, version, canonical(value), keys)
     if commit.round is None:
         return Blame(pointer(path), value, version, commit)
     return Blame(
@@ -116,7 +118,7 @@ def _writer(
     path: Path,
     version: int,
     value: str,
-    keys: dict[str, str],
+    keys: Keys,
 ) -> Commit:
     """The commit after which the path held this value for good, among those that touch the path."""
     writer: Commit | None = None
@@ -126,7 +128,7 @@ def _writer(
         state = apply(state, commit.patch)
         if not any(overlap(path, written) for written in commit.writes):
             continue
-        now = _value(state, path, keys)
+        now = _value(state, path, keys.of(commit.schema_version))
         if now != before:
             writer, before = commit, now
     if writer is None or before != value:

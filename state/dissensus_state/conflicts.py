@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .errors import Conflict
-from .patches import COMMUTING, Operation, Patch
-from .records import Change, Commit
+from .patches import COMMUTING, Operation, Patch, is_ordered
+from .records import Change, Commit, is_migration
 from .values import Path, overlap, pointer
 
 
@@ -15,9 +15,19 @@ def check(change: Change, unseen: Iterable[Commit], head: int) -> None:
 
     A change may be rebased over a commit if nothing it read was written there, and what both
     write commutes: the same of `append`, `add`, `union` at the same path. Under
-    `isolation="snapshot"` reads do not count, which admits write skew.
+    `isolation="snapshot"` reads do not count, which admits write skew. Nothing is rebased over a
+    migration: paths mean something else after it.
     """
     for commit in unseen:
+        if is_migration(commit):
+            raise Conflict(
+                f"Version {commit.version} lifted the state to schema version {commit.schema_version}",
+                expected=change.base,
+                actual=head,
+                paths=["/"],
+                other=commit.author,
+                retry=True,
+            )
         reads = () if change.isolation == "snapshot" else change.reads
         paths = {*_stale(reads, commit), *_contested(change.patch, commit.patch)}
         if paths:
@@ -45,12 +55,7 @@ def _contested(ours: Patch, theirs: Patch) -> Iterable[Path]:
 
 def _commute(a: Operation, b: Operation) -> bool:
     same = a.verb == b.verb and a.verb in COMMUTING and a.path == b.path
-    return same and (a.verb != "fold" or (a.key == b.key and not _ordered(a)))
-
-
-def _ordered(operation: Operation) -> bool:
-    """Whether a merge of the user's own declares that its order matters."""
-    return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
+    return same and (a.verb != "fold" or (a.key == b.key and not (is_ordered(a) or is_ordered(b))))
 
 
 def _shared(a: Operation, b: Operation) -> Iterable[Path]:

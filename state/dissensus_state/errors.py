@@ -22,7 +22,10 @@
         ├── SchemaRefused         18   a value that the schema does not allow
         ├── InvariantViolated     18   a rule of the schema is broken
         ├── TransitionRefused     18   the machine has no such step from here, or its guard said no
-        └── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── SchemaNewer           18   the state was written by code with a newer schema
+        └── UpcastFailed          18   a stored state cannot be lifted to this schema
+            └── LinkMissing       18   for want of an upcaster
 
 The number is the command line's exit code. The errors of the agents (`dissensus_agents.errors`)
 grow from the same root.
@@ -263,3 +266,30 @@ class ReviewRequired(Refused):
 
     code = "review.required"
     next_step = "Let a supervisor rule on the round, or settle it with `dissensus rule`"
+
+
+class SchemaNewer(Refused):
+    """The state was written by code with a newer schema than this."""
+
+    code = "schema.newer"
+    next_step = "Open it with the newer code; what is stored is untouched"
+
+
+class UpcastFailed(Refused):
+    """A stored state cannot be lifted to this version of its schema; it stays as it is.
+
+    `context` holds the step as `upcast` (`"1 -> 2"`), the `path` and the beginning of the `value`.
+    """
+
+    code = "schema.upcast_failed"
+    next_step = "Correct the upcaster, and try all sessions with `dissensus schema check MODULE:Class`"
+
+
+class LinkMissing(UpcastFailed):
+    """A stored state does not fit, and the schema has no upcaster for a step on the way.
+
+    `context` holds the steps that have none as `missing`.
+    """
+
+    code = "schema.link_missing"
+    next_step = "Declare the step in the schema with @upcaster(version)"

@@ -6,15 +6,16 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from . import commits
+from . import commits, lifting
 from .engines import Row, Statement, Work
 from .errors import BranchClosed, LeaseLost, NotFound
 from .growing import settled
-from .patches import Patch, grow
+from .patches import grow
 from .records import Commit
 from .shapes import Shape, SharedState
 from .snapshots import Kept
 from .tables import branches
+from .upcasting import check_known, lift
 from .values import JSON
 
 _columns = sa.select(
@@ -51,7 +52,8 @@ class Head(NamedTuple):
 
     `state` may hold lists that have grown since (`growing.Grown`); `plain` has none. `grown` counts the
     characters of the patches since the last snapshot, `touched` are the fields that they changed
-    otherwise than by adding items.
+    otherwise than by adding items. `schema_version` is that of the stored state; where it is not the
+    schema's, nothing is typed.
     """
 
     version: int
@@ -59,8 +61,13 @@ class Head(NamedTuple):
     state: JSON
     typed: SharedState | None
     kept: Kept
+    schema_version: int
     grown: int = 0
     touched: frozenset[str] = frozenset()
+
+    def stands(self, found: Branch) -> bool:
+        """Whether it is what the database has."""
+        return self.version == found.version and self.hash == found.hash
 
     def complete(self, shape: Shape | None) -> bool:
         """Whether nothing has to be read to work with it under this schema."""
@@ -71,20 +78,25 @@ class Head(NamedTuple):
         """The state with plain lists, for whoever only reads."""
         return settled(self.state)
 
-    def advanced(self, version: int, hash_: bytes, patch: Patch, shape: Shape | None, size: int) -> Head:
-        """The head after one more commit, of a patch of so many characters."""
-        state = grow(self.state, patch)
+    def advanced(self, made: Commit, shape: Shape | None) -> Head:
+        """The head after one more commit."""
+        state = grow(self.state, made.patch)
         typed = None
-        if shape is not None and self.typed is not None:
-            typed = shape.advance(self.typed, self.state, state, patch)
-        return self.to(version, hash_, state, typed, patch, size)
+        if shape is not None and self.typed is not None and made.schema_version == self.schema_version:
+            typed = shape.advance(self.typed, self.state, state, made.patch)
+        return self.to(made, state, typed)
 
-    def to(
-        self, version: int, hash_: bytes, state: JSON, typed: SharedState | None, patch: Patch, size: int
-    ) -> Head:
-        """The head with this state, which a patch of so many characters has made of it."""
-        touched = self.touched | commits.changed(patch)
-        return Head(version, hash_, state, typed, self.kept, self.grown + size, touched)
+    def to(self, made: Commit, state: JSON, typed: SharedState | None) -> Head:
+        """The head with this state, which a commit has made of it."""
+        touched, grown = self.touched | commits.changed(made.patch), self.grown + made.size
+        return Head(made.version, made.hash, state, typed, self.kept, made.schema_version, grown, touched)
+
+    def lifted(self, shape: Shape | None) -> Head:
+        """The head in the schema's shape, to be read: a write lifts it by a commit (`evolution`)."""
+        if shape is None or self.schema_version == shape.version:
+            return self
+        state = lift(shape, self.plain, self.schema_version)
+        return self._replace(state=state, typed=shape.typed(state), schema_version=shape.version)
 
 
 def read(work: Work, session_id: int, branch: str) -> Branch:
@@ -136,18 +148,39 @@ def check_lease(found: Branch, branch: str, epoch: int | None) -> None:
         raise LeaseLost("Another worker has taken this branch over", branch=branch, retry=False)
 
 
+def _known(
+    work: Work, session_id: int, branch: str, found: Branch, known: Head | None
+) -> tuple[Head | None, list[Commit]]:
+    """What is remembered, if the branch goes on from it, and the commits since.
+
+    It does not where the database went back under a living process: a backup was restored, or a server
+    that lagged behind has taken over.
+    """
+    if known is None or known.version > found.version:
+        return None, []
+    if known.version == found.version:
+        return (known if known.hash == found.hash else None), []
+    same, *passed = commits.between(work, session_id, branch, known.version - 1, found.version)
+    return (known, passed) if same.hash == known.hash else (None, [])
+
+
 def current(
     work: Work, session_id: int, branch: str, found: Branch, known: Head | None, shape: Shape | None
 ) -> tuple[Head, list[Commit]]:
-    """The head as the database has it, brought forward from what was known, and the commits in between."""
-    passed: list[Commit] = []
-    if known is None or known.version > found.version:
+    """The head as the database has it, brought forward from what was known, and the commits in between.
+
+    Raises:
+        SchemaNewer: it was written under a newer version of the schema.
+    """
+    known, passed = _known(work, session_id, branch, found, known)
+    if known is None:
         state, kept, grown, touched = commits.restore(work, session_id, branch, found.version)
-        known = Head(found.version, found.hash, state, None, kept, grown, touched)
-    elif known.version < found.version:
-        passed = list(commits.between(work, session_id, branch, known.version, found.version))
-        for commit in passed:
-            known = known.advanced(commit.version, commit.hash, commit.patch, shape, commit.size)
-    if shape is not None and known.typed is None:
-        known = known._replace(typed=shape.typed(known.state))
+        number = lifting.schema_version(work, session_id, branch, found.version)
+        known = Head(found.version, found.hash, state, None, kept, number, grown, touched)
+    for commit in passed:
+        known = known.advanced(commit, shape)
+    if shape is not None:
+        check_known(shape, known.schema_version)
+        if known.typed is None and known.schema_version == shape.version:
+            known = known._replace(typed=shape.typed(known.state))
     return known, passed

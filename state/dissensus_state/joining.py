@@ -14,6 +14,7 @@ from . import commits
 from .branches import MergeConflict, conflicts_numbered
 from .engines import Work
 from .errors import NotFound, Tampered
+from .lifting import lifted_at
 from .lineages import lineage
 from .patches import Operation, Patch, apply, get
 from .records import Commit
@@ -34,12 +35,6 @@ class Joined(NamedTuple):
     bases: list[Tip]
     merged: Merged
     ours: JSON
-
-
-def state_of(work: Work, session_id: int, branch: str, version: int, shape: Shape) -> JSON:
-    """The state at a version, as the schema has it."""
-    del shape
-    return commits.state_at(work, session_id, branch, version)
 
 
 def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
@@ -85,7 +80,7 @@ def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shap
         return None
     bases = common(work, session_id, mine, its)
     was = _base(work, session_id, bases, shape)
-    now, then = (state_of(work, session_id, *tip, shape) for tip in (ours, theirs))
+    now, then = (lifted_at(work, session_id, *tip, shape) for tip in (ours, theirs))
     merged = three_way(was, now, then, shape.merges, shape.sets)
     if _within(mine, its) and not merged.operations:
         return None
@@ -102,12 +97,12 @@ def _base(work: Work, session_id: int, bases: list[Tip], shape: Shape) -> JSON:
     if not bases:
         raise Tampered("Two branches have no version in common")
     (branch, version), *rest = bases
-    state = state_of(work, session_id, branch, version, shape)
+    state = lifted_at(work, session_id, branch, version, shape)
     known = reach(work, session_id, branch, version)
     for tip in rest:
         its = reach(work, session_id, *tip)
         was = _base(work, session_id, common(work, session_id, known, its), shape)
-        merged = three_way(was, state, state_of(work, session_id, *tip, shape), shape.merges, shape.sets)
+        merged = three_way(was, state, lifted_at(work, session_id, *tip, shape), shape.merges, shape.sets)
         state = apply(state, merged.patch)
         for clash in merged.clashes:
             state = _without(state, parse_path(clash.path), shape.keys)
@@ -130,7 +125,7 @@ def of_stretch(
 ) -> Merged:
     """What takes a stretch of commits back from the state at a version."""
     after, now, before = (
-        state_of(work, session_id, branch, version, shape) for version in (last, head, first - 1)
+        lifted_at(work, session_id, branch, version, shape) for version in (last, head, first - 1)
     )
     return three_way(after, now, before, shape.taking_back, shape.sets)
 

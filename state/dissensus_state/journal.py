@@ -30,6 +30,11 @@ class Outcome:
     body: dict[str, Any]
 
 
+def unknown(call: Call) -> Outcome:
+    """What the history says of a call that was in flight when its worker went away."""
+    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
+
+
 class Journal:
     """The durable side of one run of a graph over a session.
 
@@ -45,6 +50,7 @@ class Journal:
     def __init__(self, session: Session[Any]) -> None:
         self.session = session
         self.epoch = session.take_lease()
+        session.migrate()  # a round and all its proposals are in one shape of the state
         self.sent: set[tuple[int, str, int]] = set()
         self._stored = Stored()
 
@@ -177,6 +183,20 @@ class Journal:
                 proposals.settle_proposals(work, self.session.session_id, round_.round, (), "void")
             proposals.move_round(work, self.session.session_id, round_.round, status, review)
         return replace(round_, status=status, review=review or round_.review)
+
+    def close_outdated(self, left: Round) -> Round | None:
+        """Settle as void a round that was begun under an older schema; None if it was not.
+
+        Its proposals speak of another shape of the state. What was in flight is charged in full, as
+        after any stop.
+        """
+        if self.session.schema_version(left.base) == self.session.shape.version:
+            return None
+        sent = [call for call in self.calls(left) if call.status == "sent"]
+        lost = [replace(call, status="unknown", cost=call.reserved) for call in sent]
+        self.settle(lost)
+        why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
+        return self.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
 
     def _keep(self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]) -> None:
         """Proposals of agents who may make them, and what else the agents brought."""

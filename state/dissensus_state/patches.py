@@ -33,7 +33,23 @@ Verb = Literal["set", "remove", "append", "add", "union", "merge", "max", "min",
 _INDEX = re.compile("0|[1-9][0-9]{0,17}")
 
 COMMUTING: frozenset[str] = frozenset({"append", "add", "union", "max", "min", "fold"})
-"""Operations that give an equally valid state in either order, so that they may be rebased."""
+"""Verbs that give an equally valid state in either order; of folds, those that are not `ordered`."""
+
+
+def commutes(operation: Operation) -> bool:
+    """Whether the operation gives an equally valid state before and after another one like it."""
+    return operation.verb in COMMUTING and not is_ordered(operation)
+
+
+def is_ordered(operation: Operation) -> bool:
+    """Whether it is a merge of the user's own that declares that its order matters.
+
+    Where its value was taken away since, nobody knows; it was admitted with it.
+    """
+    if operation.verb != "fold" or operation.gone is not None:
+        return False
+    return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
+
 
 Gone = tuple[Literal["redacted", "pruned"], str]
 """Why a value is not the one that was written, and the digest of that one."""
@@ -113,7 +129,9 @@ def pieces(patch: Patch) -> set[str]:
 def _pieces(patch: Patch) -> Iterator[tuple[str, Path, JSON]]:
     for operation in patch:
         verb, path = operation.verb, operation.path
-        if verb == "merge":
+        if operation.gone is not None:
+            yield verb, path, [operation.value, *operation.gone]
+        elif verb == "merge":
             yield from ((verb, (*path, name), item) for name, item in _named(operation).items())
         elif verb in {"append", "union"}:
             yield from ((verb, path, item) for item in operation.value)

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, heads, history, queues, rounds, verify
+from . import branches, calls, commits, heads, history, lifting, queues, rounds, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
@@ -19,10 +19,11 @@ from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
 from .records import Account, Call, Commit, Event, Proposal, Round, Ruling
-from .shapes import Shape, SharedState
+from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
+OtherT = TypeVar("OtherT", bound=SharedState)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Reader(Generic[StateT]):
     @property
     def remembered(self) -> Head:
         """The newest head that this process has seen; the database may be further."""
-        return self._line.head or self.current()
+        return self._line.head.lifted(self._shape) if self._line.head else self.current()
 
     @property
     def remembered_state(self) -> StateT:
@@ -102,30 +103,58 @@ class Reader(Generic[StateT]):
             return heads.branch_of(row, self.branch)
 
     def current(self) -> Head:
-        """The head with its state, brought forward from what is remembered."""
+        """The head with its state in the schema's shape, brought forward from what is remembered."""
         known = self._line.head
-        if known is not None and known.version == self._peeked().version and known.complete(self._shape):
+        if known is not None and known.stands(self._peeked()) and known.complete(self._shape):
             return known
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
+        if known is not None and known.version >= head.version:
+            self._line.replace(known, head)
         self.remember(head)
-        return head
+        return head.lifted(self._shape)
 
     @property
     def state(self) -> StateT:
         """The state at the head; it shares nothing with what commits are checked on."""
         return cast(StateT, self.shape.typed(self.current().plain))
 
-    def at(self, version: int) -> StateT:
-        """The state at a version, as the schema's model."""
-        return cast(StateT, self.shape.typed(self.raw(version)))
+    @overload
+    def at(self, version: int) -> StateT: ...
+    @overload
+    def at(self, version: int, schema: type[OtherT]) -> OtherT: ...
+    def at(self, version: int, schema: type[SharedState] | None = None) -> SharedState:
+        """The state at a version, lifted to the schema's shape.
 
-    def raw(self, version: int | None = None) -> JSON:
-        """The state at a version (None: the head) as it is stored."""
+        Args:
+            schema: An older class of the schema, to see the state in the shape of that time.
+
+        Raises:
+            SchemaNewer: the version was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+        """
+        shape = self.shape if schema is None else shape_of(schema)
+        return shape.typed(self._lifted(version, shape))
+
+    def raw(self, version: int | None = None, *, lifted: bool = False) -> JSON:
+        """The state at a version (None: the head) as it is stored, or lifted to the schema's shape."""
+        if lifted:
+            return self._lifted(version, self.shape)
         with self.reading(version=version) as work:
             number = self._version(work, version)
             return commits.state_at(work, self.session_id, self.branch, number)
+
+    def _lifted(self, version: int | None, shape: Shape) -> JSON:
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.lifted_at(work, self.session_id, self.branch, number, shape)
+
+    def schema_version(self, version: int | None = None) -> int:
+        """The schema version that a version (None: the head) is stored in."""
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return lifting.schema_version(work, self.session_id, self.branch, number)
 
     def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
         """The newest commits, newest first; `before` a version turns the page."""
@@ -139,19 +168,25 @@ class Reader(Generic[StateT]):
             return commits.commit(work, self.session_id, self.branch, version)
 
     def diff(self, before: int, after: int | None = None, *, of: str | None = None) -> list[diffs.Difference]:
-        """What differs between two versions (None: the head), path by path.
+        """What differs between two versions (None: the head) as they are stored, path by path.
+
+        A list that merges by another key in one than in the other is compared by position.
 
         Args:
             of: The branch that `before` is a version of; this one where None.
         """
-        origin = self if of is None else self.on(of)
-        return diffs.diff(origin.raw(before), self.raw(after), self.info.keys)
+        origin = self.branch if of is None else of
+        with self.reading(version=before) as work:
+            first, last = self._version(work, before, origin), self._version(work, after)
+            old, one = lifting.stored_at(work, self.session_id, origin, first)
+            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
+            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
 
     def blame(self, path: str, version: int | None = None) -> blames.Blame:
         """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
         with self.reading(path=path) as work:
             number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number, self.info.keys)
+            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
 
     def branches(self) -> list[BranchInfo]:
         """The branches of the session, by name."""
@@ -237,8 +272,8 @@ class Reader(Generic[StateT]):
         place = watches.Place(self.database, self.name, self.session_id, self.branch)
         return watches.watch(place, after, watches.End(until, timeout, stop))
 
-    def _version(self, work: Work, version: int | None) -> int:
-        head = heads.read(work, self.session_id, self.branch).version
+    def _version(self, work: Work, version: int | None, branch: str | None = None) -> int:
+        head = heads.read(work, self.session_id, branch or self.branch).version
         number = head if version is None else version
         if not 0 <= number <= head:
             raise NotFound(f"There is no version {number}; the head is {head}")

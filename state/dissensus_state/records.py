@@ -80,6 +80,15 @@ class Commit:
         }
 
 
+UPCAST = "upcast"
+"""What the source of a migration is called."""
+
+
+def is_migration(commit: Commit) -> bool:
+    """Whether a commit says that it lifts the state to a newer schema version."""
+    return commit.source is not None and UPCAST in commit.source
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What somebody asks the state to become: the argument of the one door of writing."""

@@ -17,6 +17,7 @@ from .branches import MergeConflict
 from .branching import Asked, MergeResult
 from .engines import Statement, Work, insert_absent
 from .errors import Conflict, Denied, Refused, located
+from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
 from .lineages import MAIN
@@ -24,7 +25,7 @@ from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, store
+from .values import JSON, normalise, store
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
@@ -117,6 +118,30 @@ class Session(Reader[StateT]):
         """The same inside an open transaction; the caller remembers the head once it is durable."""
         known = self._line.head
         return transitions.commit(work, self.session_id, self.branch, known, self.shape, change, ruling)
+
+    def migrate(self, author: str = AUTHOR, evidence: Iterable[JSON] = ()) -> Commit | None:
+        """Lift the head to this schema's version by a commit of its own; None where it is there already.
+
+        The first write does the same by itself.
+
+        Args:
+            author: Who the history names.
+            evidence: What invariants may ask for that were kept by evidence.
+
+        Raises:
+            SchemaNewer: the head was written under a newer version of the schema.
+            UpcastFailed: it cannot be lifted.
+            InvariantViolated: the lifted state breaks a rule of the schema.
+        """
+        given = tuple(normalise(item) for item in evidence)
+        if self.schema_version() == self.shape.version:
+            return None
+        with self.writing() as work:
+            made, head = transitions.migrate(
+                work, self.session_id, self.branch, self._line.head, self.shape, author, given
+            )
+        self.remember(head)
+        return made
 
     def refuse(self, change: Change, error: Denied | Refused) -> None:
         """Put a denied or refused attempt into the history (G6)."""

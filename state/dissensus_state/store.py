@@ -128,7 +128,7 @@ class Store:
         if schema is None:
             return Session(self.database, info, None)
         shape = shape_of(schema)
-        if shape.name.rpartition(":")[2] != info.schema.rpartition(":")[2]:
+        if not shape.is_named(info.schema):
             raise SchemaRefused(
                 f"The session was made with {info.schema}, not with {shape.name}",
                 next_step="Open it with the schema it was made with",
@@ -186,5 +186,6 @@ def _session_row(info: SessionInfo) -> dict[str, Any]:
         "schema": info.schema,
         "schema_version": info.schema_version,
         "key_fields": store(info.keys),
+        "past_keys": None,
         "created_at": info.created_at,
     }

@@ -58,6 +58,7 @@ sessions = _table(
     Column("schema_version", Integer, nullable=False),
     _text("key_fields"),
     _whole("created_at"),
+    _text("past_keys", null=True),
     UniqueConstraint("name"),
 )
 

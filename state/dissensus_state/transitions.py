@@ -7,31 +7,38 @@ harmless is the compare-and-set on the head, whatever the isolation level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import admission, blobs, commits, conflicts, doors, heads, proposals, rounds, snapshots
-from .blobs import Stowed
-from .chain import chained, cited
-from .engines import Database, Statement, Work, insert, insert_absent
+from . import (
+    admission,
+    blobs,
+    commits,
+    conflicts,
+    doors,
+    evolution,
+    heads,
+    lifting,
+    proposals,
+    rounds,
+    snapshots,
+)
+from .chain import cited
+from .engines import Statement, Work, insert, insert_absent
 from .errors import (
     Conflict,
-    Denied,
     DissensusError,
-    FieldMissing,
-    NotFound,
-    Refused,
     ReviewRequired,
 )
 from .heads import Branch, Head
-from .notices import announced, notice
+from .making import Made, committed, lift, make, row
+from .notices import announced
 from .patches import Operation
 from .records import Change, Commit, Ruling
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
-from .values import JSON, canonical, pointer
+from .values import JSON
 
 _insert_commit = insert(commits_table)
 _insert_branch = insert_absent(branches)
@@ -47,50 +54,8 @@ _move_head = Statement(
     )
 )
 
-_moved = (
-    sa.update(branches)
-    .where(
-        branches.c.session_id == sa.bindparam("session_id", type_=sa.BigInteger),
-        branches.c.branch == sa.bindparam("branch", type_=sa.Text),
-        branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
-        branches.c.closed_at.is_(None),
-        sa.or_(
-            sa.bindparam("lease", type_=sa.BigInteger).is_(None),
-            branches.c.lease_epoch == sa.bindparam("lease", type_=sa.BigInteger),
-        ),
-        ~sa.exists().where(
-            commits_table.c.session_id == branches.c.session_id,
-            commits_table.c.branch == branches.c.branch,
-            commits_table.c.key == sa.bindparam("key", type_=sa.Text),
-        ),
-    )
-    .values(
-        head=sa.bindparam("version", type_=sa.BigInteger),
-        head_hash=sa.bindparam("hash", type_=sa.LargeBinary),
-    )
-    .returning(notice.label("notice"))
-    .cte("moved")
-)
-_commit_alone = Statement(
-    sa.insert(commits_table).from_select(
-        [column.name for column in commits_table.columns],
-        sa.select(
-            *(sa.bindparam(column.name, type_=column.type) for column in commits_table.columns)
-        ).select_from(_moved),
-    )
-)
-"""The compare-and-set and the row of the commit in one statement, for databases that have such."""
-
 Unseen = Callable[[int], Sequence[Commit]]
 """The commits after a version, up to the head."""
-
-
-class Made(NamedTuple):
-    """An admitted change: the commit, how its patch is stored, and the head that it makes."""
-
-    commit: Commit
-    stored: Stowed
-    head: Head
 
 
 def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, author: str) -> Head:
@@ -101,10 +66,10 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
     open_branch(work, session_id, branch, -1, b"")
     stored = blobs.stowed(patch)
     kept = snapshots.initial(state, len(stored.text))
-    before = Head(-1, b"", {}, None, kept)
+    before = Head(-1, b"", {}, None, kept, shape.version)
     change = Change(author=author, patch=patch, base=-1)
-    commit = _commit(before, branch, change, stored, None, shape.version, work.clock())
-    head = Head(0, commit.hash, state, typed, kept)
+    commit = committed(before, branch, change, stored, None, shape.version, work.clock())
+    head = Head(0, commit.hash, state, typed, kept, shape.version)
     write(work, session_id, before, [Made(commit, stored, head)])
     return head
 
@@ -151,46 +116,18 @@ def commit(
         ReviewRequired: the round or the transition needs a ruling, and none is bound to it.
     """
     found = heads.read(work, session_id, branch)
-    head, _ = heads.current(work, session_id, branch, found, known, shape)
+    stored, _ = heads.current(work, session_id, branch, found, known, shape)
+    first = lift(stored, branch, shape, work.clock)
+    head = first[-1].head if first else stored
 
     def unseen(base: int) -> Sequence[Commit]:
-        return list(commits.between(work, session_id, branch, base, head.version))
+        older = commits.between(work, session_id, branch, base, stored.version)
+        return [*older, *(item.commit for item in first)]
 
     made = decide(work, session_id, branch, found, head, shape, change, unseen, ruling)
     if isinstance(made, Commit):
-        return made, head
-    return made.commit, write(work, session_id, head, [made])
-
-
-def commit_alone(
-    database: Database, session_id: int, branch: str, head: Head, shape: Shape, change: Change
-) -> Made | None:
-    """Commit a change to a remembered head by one statement, in one exchange with the server.
-
-    None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
-    something to be kept aside. Nothing is written then, and `commit` decides.
-
-    Raises:
-        Conflict: the head has moved, or is not to be moved by this worker; `commit` knows why.
-    """
-    if change.round is not None or change.base != head.version:
-        return None
-    transition = shape.machine.transitions.get(change.transition or "")
-    if transition is not None and transition.review:
-        return None
-    try:
-        admitted = admission.admit(head, shape, change)
-        doors.check_by_hand(shape.rights, admitted[0])
-    except (Denied, FieldMissing, NotFound, Refused):
-        return None
-    stored = blobs.stowed(admitted[0].patch)
-    if stored.aside or head.grown + len(stored.text) >= head.kept.due:
-        return None
-    made = make(head, branch, admitted, shape, stored, None, database.clock())
-    values = row(session_id, made.commit, made.stored)
-    if database.alone(_commit_alone, **values, expected=head.version, lease=change.lease) != 1:
-        raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
-    return made
+        return made, stored
+    return made.commit, write(work, session_id, stored, [*first, made], shape)
 
 
 def decide(
@@ -212,7 +149,8 @@ def decide(
     heads.check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
-        conflicts.check(change, unseen(change.base), head.version)
+        change, others = evolution.seen(change, unseen(change.base), shape.version)
+        conflicts.check(change, others, head.version)
     admitted = admission.admit(head, shape, change)
     if ruling is not None and change.round is not None:
         proposals.rule(work, session_id, change.round, ruling)
@@ -223,20 +161,23 @@ def decide(
     return make(head, branch, admitted, shape, stored, cites, work.clock())
 
 
-def make(
-    head: Head,
+def migrate(
+    work: Work,
+    session_id: int,
     branch: str,
-    admitted: tuple[Change, JSON, Any],
+    known: Head | None,
     shape: Shape,
-    stored: Stowed,
-    cites: str | None,
-    now: int,
-) -> Made:
-    """The commit that an admitted change becomes after this head."""
-    change, state, typed = admitted
-    made = _commit(head, branch, change, stored, cites, shape.version, now)
-    after = head.to(made.version, made.hash, state, typed, change.patch, made.size)
-    return Made(made, stored, after)
+    author: str,
+    evidence: Sequence[JSON] = (),
+) -> tuple[Commit | None, Head]:
+    """Lift a branch to the schema's version by a commit of its own; none where it is there already."""
+    found = heads.read(work, session_id, branch)
+    head, _ = heads.current(work, session_id, branch, found, known, shape)
+    made = lift(head, branch, shape, work.clock, author, evidence)
+    if not made:
+        return None, head
+    heads.check_open(found, branch)
+    return made[0].commit, write(work, session_id, head, made, shape)
 
 
 def _check_review(work: Work, session_id: int, change: Change, shape: Shape, head: Head) -> None:
@@ -257,58 +198,12 @@ def _check_review(work: Work, session_id: int, change: Change, shape: Shape, hea
     admission.check_review(change, round_, given[-1] if given else None, made)
 
 
-def _commit(
-    head: Head,
-    branch: str,
-    change: Change,
-    stored: Stowed,
-    cites: str | None,
-    schema_version: int,
-    now: int,
-) -> Commit:
-    said: dict[str, Any] = {
-        "version": head.version + 1,
-        "branch": branch,
-        "author": change.author,
-        "transition": change.transition,
-        "round": change.round,
-        "base": change.base,
-        "isolation": change.isolation,
-        "reads": tuple(sorted({pointer(path) for path in change.reads})),
-        "evidence": change.evidence,
-        "key": change.key,
-        "at": now,
-        "schema_version": schema_version,
-        "source": change.source,
-    }
-    hash_ = chained(head.hash, stored.digest, cites, said)
-    return Commit(**said, patch=change.patch, hash=hash_, size=len(stored.text))
-
-
-def row(session_id: int, made: Commit, stored: Stowed) -> dict[str, Any]:
-    """A commit as its row."""
-    return {
-        "session_id": session_id,
-        "branch": made.branch,
-        "version": made.version,
-        "author": made.author,
-        "transition": made.transition,
-        "round": made.round,
-        "base": None if made.base == made.version - 1 else made.base,
-        "isolation": None if made.isolation == "serializable" else made.isolation,
-        "reads": canonical(list(made.reads)) if made.reads else "[]",
-        "patch": stored.text,
-        "evidence": canonical(list(made.evidence)) if made.evidence else None,
-        "key": made.key,
-        "at": made.at,
-        "schema_version": made.schema_version,
-        "hash": made.hash,
-        "source": None if made.source is None else canonical(made.source),
-    }
-
-
-def write(work: Work, session_id: int, before: Head, made: Sequence[Made]) -> Head:
+def write(
+    work: Work, session_id: int, before: Head, made: Sequence[Made], shape: Shape | None = None
+) -> Head:
     """Write admitted commits down, one after the other, move the head, keep a snapshot where one is due."""
+    if shape is not None and before.schema_version != shape.version:
+        lifting.follow(work, session_id, shape)
     for item in made:
         blobs.keep(work, session_id, item.stored)
     work.run_all(_insert_commit, [row(session_id, item.commit, item.stored) for item in made])
@@ -366,7 +261,9 @@ def decide_all(
     found = heads.read(work, session_id, branch)
     before, passed = heads.current(work, session_id, branch, found, known, shape)
     start = passed[0].version - 1 if passed else before.version
-    head, made = before, list[Made]()
+    made = lift(before, branch, shape, work.clock)
+    head, lifts = made[-1].head if made else before, len(made)
+    passed += [item.commit for item in made]
     outcomes: list[Commit | DissensusError] = []
 
     def unseen(base: int) -> Sequence[Commit]:
@@ -390,4 +287,6 @@ def decide_all(
             made.append(one)
             passed.append(one.commit)
         outcomes.append(one.commit if isinstance(one, Made) else one)
-    return outcomes, (write(work, session_id, before, made) if made else head), passed
+    if len(made) == lifts:  # nothing was admitted, so nothing is lifted either
+        return outcomes, before, passed[: len(passed) - lifts]
+    return outcomes, write(work, session_id, before, made, shape), passed

@@ -16,6 +16,8 @@ from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
+import orjson
+
 from .errors import Tampered, ValueRefused
 from .growing import Grown
 
@@ -31,8 +33,12 @@ MAX_DIGITS = 4000
 """Below the limit at which Python itself refuses to read an integer's text (4,300 digits)."""
 
 _encoder = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False, separators=(",", ":"))
-_in_c: Any = getattr(json.encoder, "c_make_encoder", None)
-_made = _in_c and _in_c(None, _encoder.default, encode_basestring, None, ":", ",", *(True, False, False))
+_OPTIONS = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+)
 
 _TOO_LONG = 10**MAX_DIGITS
 
@@ -145,14 +151,12 @@ def _float(value: float, where: Where) -> JSON:
     return value
 
 
-def canonical_of_plain(value: JSON) -> str:
-    """The same for a value that is known to have neither floats nor odd keys."""
-    return _standard(value)
-
-
 def _standard(value: JSON) -> str:
-    """What the standard encoder writes; by itself it would make its C part anew for each value."""
-    return "".join(_made(value, 0)) if _made is not None else _encoder.encode(value)
+    """What an ordinary encoder writes, keys in order of their code points; `canonical` knows the rest."""
+    try:
+        return orjson.dumps(value, option=_OPTIONS).decode()
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits, or what is no JSON
+        return _encoder.encode(value) if _plain(value) else _encode(value)
 
 
 def canonical(value: JSON) -> str:
@@ -163,14 +167,31 @@ def canonical(value: JSON) -> str:
     """
     try:
         text = _standard(value)
-        return text if _alike(text) or _plain(value) else _encode(value)
+        simple = type(value) is str or type(value) is int
+        return text if simple or _alike(text) or _plain(value) else _encode(value)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
-        raise ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}") from None
+        raise _unwritable(value, error) from None
+
+
+def canonical_of_plain(value: JSON) -> str:
+    """The same for a value that is known to have neither floats nor odd keys."""
+    try:
+        return _standard(value)
+    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        raise _unwritable(value, error) from None
+
+
+def _unwritable(value: Any, error: Exception) -> ValueRefused:
+    return ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}")
 
 
 def _alike(text: str) -> bool:
-    """Whether nothing in a text could be a number or a key that RFC 8785 writes otherwise, or elsewhere."""
-    return _ODD_NUMBER.search(text) is None and (text.isascii() or _ODD_KEY.search(text) is None)
+    """Whether nothing in a text could be a number or a key that RFC 8785 writes otherwise, or elsewhere.
+
+    A `null` may have been a NaN.
+    """
+    odd = "null" in text or _ODD_NUMBER.search(text) is not None
+    return not odd and (text.isascii() or _ODD_KEY.search(text) is None)
 
 
 def _plain(value: JSON) -> bool:

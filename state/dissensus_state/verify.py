@@ -13,8 +13,9 @@ from .chain import chained, cited
 from .conflicts import check
 from .engines import Statement, Work
 from .errors import Conflict, Denied, DissensusError, NotFound, Tampered
+from .evolution import check_migration, keeps_values
 from .patches import Patch, grow, patch_to_json
-from .records import Change, Commit, Proposal, Round, Ruling
+from .records import Change, Commit, Proposal, Round, Ruling, is_migration
 from .replay import Steps
 from .shapes import Shape
 from .tables import branches
@@ -50,12 +51,17 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What was checked and holds: `versions` commits up to the hash of the head."""
+    """What was checked and holds: `versions` commits up to the hash of the head.
+
+    `other_schema` of them were written under another version of the schema than the one given, so
+    that its rules were not asked about them.
+    """
 
     versions: int
     rounds: int
     head: str
     rules_checked: bool
+    other_schema: int = 0
 
 
 def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None) -> Verified:
@@ -70,20 +76,32 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     known: list[Commit] = []
     state: JSON = {}
     previous = b""
+    whole = True
     for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
         _check_hash(work, session_id, commit, previous)
         _check_admission(commit, known)
-        _check_review(work, session_id, commit, shape)
-        _check_rights(work, session_id, commit, shape)
-        _check_source(work, session_id, commit, shape)
-        state = _check_state(commit, state, kept)
+        of_its_time = _of_its_time(shape, commit)
+        _check_review(work, session_id, commit, of_its_time)
+        _check_rights(work, session_id, commit, of_its_time)
+        _check_source(work, session_id, commit, of_its_time)
+        before, state = state, _check_state(commit, state, kept)
+        whole = whole and keeps_values(commit.patch)
+        check_migration(
+            commit, known[-1].schema_version if known else None, before, state, shape, whole=whole
+        )
         previous = commit.hash
         known.append(commit)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
     ended = sum(commit.round is not None for commit in known)
-    return Verified(len(known), ended, previous.hex(), shape is not None)
+    others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
+    return Verified(len(known), ended, previous.hex(), shape is not None, others)
+
+
+def _of_its_time(shape: Shape | None, commit: Commit) -> Shape | None:
+    """The schema, where the commit was written under this version of it: older ones had other rules."""
+    return shape if shape is not None and shape.version == commit.schema_version else None
 
 
 def _steps(work: Work, session_id: int, branch: str) -> Steps:
@@ -172,8 +190,8 @@ def _check_source(work: Work, session_id: int, commit: Commit, shape: Shape | No
 
 
 def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
-    """The rights of today's schema, where the commit was made under it; who creates a session needs none."""
-    if shape is None or commit.version == 0 or commit.schema_version != shape.version:
+    """The rights of the schema; who creates a session needs none, nor does what lifts it."""
+    if shape is None or commit.version == 0 or is_migration(commit):
         return
     change = Change(commit.author, commit.patch, commit.base, commit.read_paths, round=commit.round)
     try:

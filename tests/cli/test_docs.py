@@ -95,7 +95,7 @@ READING = [
     name
     for name, command in commands()
     if any(option.name == "as_json" for option in command.params)
-    and name not in {"rule", "run", "db upgrade"}
+    and name not in {"rule", "run", "db upgrade", "schema check", "schema migrate"}
     and not name.startswith("db tenants ")
 ]
 

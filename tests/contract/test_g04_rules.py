@@ -84,6 +84,8 @@ def test_g04_every_refusal_has_a_code_and_an_exit_code_that_stay() -> None:
         "invariant.violated": 18,
         "transition.refused": 18,
         "review.required": 18,
+        "schema.newer": 18,
+        "schema.upcast_failed": 18,
     }
 
 

@@ -6,6 +6,7 @@ is promised:
 - the one that wakes gets `LeaseLost`, and its round is committed once, by the one that took over;
 - a commit that was under way when its process was stopped is either there before the takeover, or
   never: the takeover waits for it;
+- who works by hand and names its lease is refused as well, even if what it writes would commute;
 - who works without a lease, and was overtaken while it was stopped, gets a `Conflict`.
 """
 
@@ -20,7 +21,7 @@ import pytest
 import sleeper
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
-from sleeper import BETWEEN, INSIDE, WITHOUT_A_LEASE, Shift
+from sleeper import BETWEEN, INSIDE, WITH_A_LEASE, WITHOUT_A_LEASE, Shift
 
 
 @pytest.fixture
@@ -82,3 +83,18 @@ def test_g02_who_was_overtaken_while_stopped_meets_a_conflict_without_any_lease(
     sleeper.work(shift, "other")
     assert sleeper.wake(worker) == ["conflict retry=True"]
     assert (shift.head, shift.state.lines) == (1, ["other"])
+
+
+@pytest.mark.parametrize("then", ["nothing", "a commit"])
+def test_g11_a_write_by_hand_that_names_its_lease_is_refused_after_a_takeover(
+    shift: Session[Shift], start: Callable[[str], Popen[str]], then: str
+) -> None:
+    worker = start(WITH_A_LEASE)
+    if then == "nothing":
+        shift.take_lease()
+    else:
+        sleeper.work(shift, "other")
+    before = shift.raw()
+    assert sleeper.wake(worker) == ["committed", "lease.lost retry=False"]
+    assert shift.raw() == before
+    assert shift.verify().versions == shift.head + 1 == len(shift.state.lines) + 1

@@ -132,12 +132,6 @@ def _evidence_by_hand(session: Session[Notes], value: Any) -> Any:
     return session.log(1)[0].evidence[0]
 
 
-def _source(session: Session[Notes], value: Any) -> Any:
-    with session.writing() as work:
-        session.commit_in(work, Change("ana", (), 0, source={"merge": value}))
-    return (session.log(1)[0].source or {})["merge"]
-
-
 def _event(session: Session[Notes], value: Any) -> Any:
     session.record("note", {"v": value})
     return session.events()[0].body["v"]
@@ -207,7 +201,7 @@ def _price(session: Session[Notes], value: Any) -> Any:
 
 
 DOORS: list[Door] = [
-    _initial, _set, _merged, _patch_by_hand, _evidence, _evidence_by_hand, _source, _event, _outcome,
+    _initial, _set, _merged, _patch_by_hand, _evidence, _evidence_by_hand, _event, _outcome,
     _proposal, _proposal_detail, _review, _amendment, _ruling_body, _request, _call_detail, _price,
 ]  # fmt: skip
 

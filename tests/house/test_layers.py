@@ -18,7 +18,7 @@ FACE = "dissensus"
 """It only hands names on, each when it is asked for, and so may name what imports it."""
 
 WRITING = ("proposals", "transitions")
-READING = ("history", "replay", "diff", "blame", "bisect", "impact", "verify", "watch")
+READING = ("history", "replay", "diff", "blame", "bisect", "impact", "verify", "watch", "schema_check")
 """Both stairs stand on `rounds`, which reads, and on `conflicts`, the pure rule of admission."""
 
 CHANGING = {"insert", "insert_absent", "update", "delete", "run_all", "writing"}

@@ -11,14 +11,24 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dissensus_state.engines import Statement
 from dissensus_state.errors import OutcomeUnknown
 from dissensus_state.records import Commit
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
-from dissensus_state.tables import blobs, sessions
+from dissensus_state.tables import blobs
 from dissensus_state.tables import commits as commits_table
 from dissensus_state.values import canonical
 from inquiries import Inquiry, Notes
+
+_large_texts = Statement(
+    sa.select(blobs.c.digest).where(
+        blobs.c.session_id == sa.bindparam("session_id"), sa.func.length(blobs.c.data) > 20_000
+    )
+)
+_patches = Statement(
+    sa.select(commits_table.c.patch).where(commits_table.c.session_id == sa.bindparam("session_id"))
+)
 
 Told = Iterable[tuple[str, ...]]
 
@@ -105,9 +115,9 @@ def check(
     there: set[tuple[str, str]] = set()
     with Store.open(url) as store:
         for name in names:
-            found = check_session(store.session(name, schema), expected.of(name))
-            there.update((name, key) for key in found)
-            _no_text_without_a_commit(store, name)
+            session = store.session(name, schema)
+            there.update((name, key) for key in check_session(session, expected.of(name)))
+            _no_text_without_a_commit(session)
         if store.database.backend == "sqlite":
             assert _integrity(str(store.database.url.database)) == "ok"
     return there
@@ -146,19 +156,12 @@ def _lines_are(state: dict[str, Any], commits: list[Commit]) -> None:
     assert state["a"] == sum(int(key.partition(":")[2]) % 2 for key in keys)
 
 
-def _no_text_without_a_commit(store: Store, name: str) -> None:
+def _no_text_without_a_commit(session: Session[Any]) -> None:
     """A large value is stored with the commit that refers to it, or not at all."""
-    of_session = sa.select(sessions.c.session_id).where(sessions.c.name == name).scalar_subquery()
-    kept = sa.select(blobs.c.digest).where(
-        blobs.c.session_id == of_session, sa.func.length(blobs.c.data) > 20_000
-    )
-    patches = sa.select(commits_table.c.patch).where(commits_table.c.session_id == of_session)
-    with store.database.engine.connect() as connection, connection.begin():
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-        found = len(connection.execute(kept).all())
-        referred = sum('"blob"]' in text for (text,) in connection.execute(patches))
-    assert found == referred
+    with session.reading() as work:
+        kept = work.all(_large_texts, session_id=session.session_id)
+        patches = work.all(_patches, session_id=session.session_id)
+    assert len(kept) == sum('"blob"]' in text for (text,) in patches)
 
 
 def _integrity(path: str) -> str:

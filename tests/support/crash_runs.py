@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterable
 
 from crash_checks import Expected, Tally, check
@@ -16,7 +17,7 @@ from workers import Nursery, Worker
 A_WRITE = 0.012
 """Seconds; a kill waits a random part of it from the begin of a write, so that it falls anywhere within."""
 
-A_PAUSE = 0.04
+A_PAUSE = 0.06
 """Seconds between two writes of one writer, at most; it grows with what a check takes, which would else
 grow with the histories."""
 
@@ -27,6 +28,11 @@ FARTHEST = 60
 """How many points a walk passes at most before it dies, where that is drawn."""
 
 CREW = 3
+"""Processes that write."""
+
+THREADS = 2
+"""Writers in each of them; what they commit at the same time shares a transaction."""
+
 KILLS_A_ROUND = 10
 
 
@@ -90,7 +96,7 @@ def kill_at_random(nursery: Nursery, url: str, kills: int, tally: Tally) -> None
 
 
 class Crew:
-    """Several writers on the same new sessions, each killed and started again, and what they were told."""
+    """Several processes that write to the same new sessions, killed and started again, and what they told."""
 
     def __init__(
         self, nursery: Nursery, url: str, names: list[str], tally: Tally, *, patient: bool = False
@@ -153,7 +159,7 @@ class Crew:
         there = self._check()
         tally = self._expected.tally
         for number in numbers:
-            cut = {commit for commit in self._expected.open if commit[1].startswith(f"{number}:")}
+            cut = {commit for commit in self._expected.open if commit[1].startswith(f"{number}.")}
             tally.kills += 1
             tally.unknown += len(cut)
             tally.landed += len(cut & there)
@@ -163,15 +169,15 @@ class Crew:
             self._expected.learn(worker.news)
 
     def _start(self, number: int, more: int = 1_000_000) -> Worker:
-        """A writer that begins with the first key that was not acknowledged."""
-        keys = [key for _, key in self._expected.acknowledged if key.startswith(f"{number}:")]
+        """A process whose writers begin with the first keys that were not acknowledged."""
+        keys = Counter(key.partition(":")[0] for _, key in self._expected.acknowledged)
+        writers = [f"{number}.{thread}" for thread in range(THREADS)]
         return self._nursery.fork(
             task="write",
             url=self._url,
             names=self._names,
-            worker=number,
-            start=len(keys),
-            upto=len(keys) + more,
+            starts={writer: keys[writer] for writer in writers},
+            more=more,
             pause=self._pause,
             patient=self._patient,
         )

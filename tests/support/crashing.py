@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -128,28 +129,35 @@ class Walk:
 
 
 def append(
-    store: Store, names: list[str], worker: int, start: int, upto: int, pause: float, *, patient: bool
+    store: Store, names: list[str], starts: dict[str, int], more: int, pause: float, *, patient: bool
 ) -> None:
-    """Append a line under each key of a worker, in one session after the other.
+    """Let several writers, each a thread, append a line under each of their keys, session after session.
 
     Every second write counts what it does as well, with what was read before: those conflict.
 
     Args:
+        starts: Where each writer begins.
+        more: How many it writes.
         pause: Seconds that pass between two writes, at most.
         patient: Go on after a database that failed.
     """
     sessions = [store.session(name, Notes) for name in names]
-    for number in range(start, upto):
-        session, key = sessions[number % len(sessions)], f"{worker}:{number}"
-        while not _written(session, key, worker, patient=patient):
-            time.sleep(0.02)
-        time.sleep(random.uniform(0, pause))
+
+    def run(writer: str) -> None:
+        for number in range(starts[writer], starts[writer] + more):
+            session, key = sessions[number % len(sessions)], f"{writer}:{number}"
+            while not _written(session, key, patient=patient):
+                time.sleep(0.02)
+            time.sleep(random.uniform(0, pause))
+
+    with ThreadPoolExecutor(len(starts)) as pool:
+        list(pool.map(run, starts))
 
 
-def _written(session: Session[Notes], key: str, worker: int, *, patient: bool) -> bool:
+def _written(session: Session[Notes], key: str, *, patient: bool) -> bool:
     say(f"try {session.name} {key}")
     try:
-        version = _version(session, key, worker)
+        version = _version(session, key)
     except DatabaseFailed as error:
         if not patient:
             raise
@@ -159,14 +167,14 @@ def _written(session: Session[Notes], key: str, worker: int, *, patient: bool) -
     return True
 
 
-def _version(session: Session[Notes], key: str, worker: int) -> int:
+def _version(session: Session[Notes], key: str) -> int:
     made: list[Transaction] = []
 
     def lines(tx: Transaction) -> None:
         made.append(tx)
         _line(key, tx)
 
-    session.transact(lines, f"worker {worker}", key=key, attempts=500)
+    session.transact(lines, "ana", key=key, attempts=500)
     commit = made[-1].commit
     assert commit is not None
     return commit.version

@@ -29,6 +29,9 @@ BETWEEN = ("taken", "begun", "answered", "proposed")
 WITHOUT_A_LEASE = "read"
 """The moment between what a transaction reads and what it writes."""
 
+WITH_A_LEASE = "leased"
+"""The moment between the two of a transaction by hand that names its lease."""
+
 INSIDE = "committing"
 """The moment at which everything is written, and the transaction not yet ended."""
 
@@ -85,6 +88,17 @@ def work_without_a_lease(session: Session[Shift]) -> None:
     _done("committed")
 
 
+def work_with_a_lease(session: Session[Shift]) -> None:
+    """Write down two lines by hand, as the one that has the branch."""
+    lease = session.take_lease()
+    for line in ("first", "second"):
+        with session.transaction("sleeper", lease=lease) as tx:
+            tx.append("lines", line)
+            if line == "second":
+                Moment.reached(WITH_A_LEASE)
+        _done("committed")
+
+
 def change_of(round_: Round, made: Proposal) -> Change:
     """The change that a proposal asks for."""
     return Change(made.agent, made.patch, round_.base)
@@ -125,6 +139,8 @@ if __name__ == "__main__":
         try:
             if moment == WITHOUT_A_LEASE:
                 work_without_a_lease(session)
+            elif moment == WITH_A_LEASE:
+                work_with_a_lease(session)
             else:
                 work(session, "sleeper")
                 work(session, "sleeper again")

@@ -18,6 +18,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
 from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
+from generations import Third
 from inquiries import Inquiry, Notes, ticking
 from tampering import storied
 
@@ -59,6 +60,15 @@ def half_a_commit(session: Session[Inquiry], _: int) -> None:
         time.sleep(60)
 
 
+def lift(session: Session[Third], worker: int) -> None:
+    """Wait for the word, then write under the newer schema."""
+    _say("ready")
+    sys.stdin.readline()
+    with session.transaction(f"worker {worker}", "work") as tx:
+        tx.append("notes", {"text": str(worker)})
+    _say("done")
+
+
 def script(store: Store) -> None:
     """Tell the last hash of a session that does the same on every run."""
     _say(storied(store).verify().head)
@@ -73,6 +83,7 @@ TASKS: dict[str, tuple[Callable[[Session[Any], int], None], type[SharedState]]] 
     "append_by_key": (append_by_key, Notes),
     "watch": (watch, Notes),
     "half_a_commit": (half_a_commit, Inquiry),
+    "lift": (lift, Third),
 }
 
 
