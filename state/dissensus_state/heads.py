@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from . import commits, lifting
 from .engines import Row, Statement, Work
-from .errors import LeaseLost, NotFound
+from .errors import BranchClosed, LeaseLost, NotFound
 from .growing import settled
 from .patches import grow
 from .records import Commit
@@ -103,6 +103,17 @@ def read(work: Work, session_id: int, branch: str) -> Branch:
     return branch_of(row, branch)
 
 
+def peeked(work: Work, session_id: int, branch: str) -> Branch:
+    """A branch as the database has it, which is not locked: another that is merged from, say."""
+    return branch_of(work.one(PEEK, session_id=session_id, branch=branch), branch)
+
+
+def check_open(found: Branch, branch: str) -> None:
+    """Raise `BranchClosed` where nothing is committed to a branch any more."""
+    if found.closed_at is not None:
+        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
+
+
 def branch_of(row: Row | None, branch: str) -> Branch:
     """A branch from its row; `NotFound` where there is none."""
     if row is None:
@@ -116,10 +127,16 @@ def take_lease(work: Work, session_id: int, branch: str) -> int:
     return read(work, session_id, branch).epoch
 
 
-def fence(work: Work, session_id: int, branch: str, epoch: int) -> int:
-    """Lock the branch and give its head; `LeaseLost` if another worker has taken it over since."""
+def fence(work: Work, session_id: int, branch: str, epoch: int, *, to_begin: bool = False) -> int:
+    """Lock the branch and give its head; `LeaseLost` if another worker has taken it over since.
+
+    Args:
+        to_begin: Something new is begun, so `BranchClosed` if the branch is closed.
+    """
     found = read(work, session_id, branch)
     check_lease(found, branch, epoch)
+    if to_begin:
+        check_open(found, branch)
     return found.version
 
 

@@ -82,7 +82,8 @@ class Journal:
         """
         session, stored = self.session, self._stored.copy()
         with session.writing() as work:
-            if heads.fence(work, session.session_id, session.branch, self.epoch) != base:
+            head = heads.fence(work, session.session_id, session.branch, self.epoch, to_begin=True)
+            if head != base:
                 return None
             again = again_of.round if again_of else None
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)

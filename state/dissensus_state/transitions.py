@@ -24,9 +24,8 @@ from . import (
     snapshots,
 )
 from .chain import cited
-from .engines import Statement, Work, insert
+from .engines import Statement, Work, insert, insert_absent
 from .errors import (
-    BranchClosed,
     Conflict,
     DissensusError,
     ReviewRequired,
@@ -42,7 +41,7 @@ from .tables import commits as commits_table
 from .values import JSON
 
 _insert_commit = insert(commits_table)
-_insert_branch = insert(branches)
+_insert_branch = insert_absent(branches)
 _move_head = Statement(
     announced(
         sa.update(branches)
@@ -78,8 +77,12 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
 def open_branch(
     work: Work, session_id: int, branch: str, head: int, hash_: bytes, base: tuple[str, int] | None = None
 ) -> None:
-    """Write down a new branch at a version; `base` is what it is forked from."""
-    work.run(
+    """Write down a new branch at a version; `base` is what it is forked from.
+
+    Raises:
+        Conflict: there is a branch of that name.
+    """
+    made = work.run(
         _insert_branch,
         session_id=session_id,
         branch=branch,
@@ -92,6 +95,8 @@ def open_branch(
         watched_until=None,
         pruned=None,
     )
+    if made != 1:
+        raise Conflict(f"There is a branch {branch!r} already", next_step="Choose another name", retry=False)
 
 
 def commit(
@@ -141,7 +146,7 @@ def decide(
     done = commits.by_key(work, session_id, branch, change.key) if change.key else None
     if done is not None:
         return admission.check_repeated(done, change)
-    _check_open(found, branch)
+    heads.check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
         change, others = evolution.seen(change, unseen(change.base), shape.version)
@@ -171,13 +176,8 @@ def migrate(
     made = lift(head, branch, shape, work.clock, author, evidence)
     if not made:
         return None, head
-    _check_open(found, branch)
+    heads.check_open(found, branch)
     return made[0].commit, write(work, session_id, head, made, shape)
-
-
-def _check_open(found: Branch, branch: str) -> None:
-    if found.closed_at is not None:
-        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
 
 
 def _check_review(work: Work, session_id: int, change: Change, shape: Shape, head: Head) -> None:
