@@ -88,7 +88,8 @@ class Blame:
 def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
-    A migration that changed the value is its writer; what it was lifted from is found by asking for
+    A value that was merged has its writer on the branch that it came from. A migration that changed
+    the value is its writer; what it was lifted from is found by asking for
     the version before.
 
     Raises:
@@ -133,7 +134,17 @@ def _writer(
             writer, before = commit, now
     if writer is None or before != value:
         raise NotFound(f"No commit up to version {version} wrote {pointer(path)}")
-    return writer
+    return _origin(work, session_id, writer, path, value, keys) or writer
+
+
+def _origin(work: Work, session_id: int, merge: Commit, path: Path, value: str, keys: Keys) -> Commit | None:
+    """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
+    match merge.source:
+        case {"merge": {"branch": str(branch), "version": int(version)}}:
+            state, number = lifting.stored_at(work, session_id, branch, version)
+            if _value(state, path, keys.of(number)) == value:
+                return _writer(work, session_id, branch, path, version, value, keys)
+    return None
 
 
 def _value(state: JSON, path: Path, keys: dict[str, str]) -> str | None:

@@ -238,6 +238,7 @@ def revert(work: Work, asked: Asked, first: int, last: int, known: Head | None) 
     heads.check_open(found, branch)
     if not 1 <= first <= last <= found.version:
         raise NotFound(f"There is no stretch {first} to {last} after version 0; the head is {found.version}")
+    _check_left(work, session_id, branch, found.version, first, last)
     merged = joining.of_stretch(work, session_id, branch, found.version, first, last, asked.shape)
     if merged.clashes:
         paths = sorted(clash.path for clash in merged.clashes)
@@ -253,6 +254,16 @@ def revert(work: Work, asked: Asked, first: int, last: int, known: Head | None) 
         raise NotFound(f"Nothing of the commits {first} to {last} is left to take back")
     source = {"revert": {"first": first, "last": last}}
     return asked.commit(work, merged.patch, found.version, source, known)
+
+
+def _check_left(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> None:
+    """Raise `NotFound` where one of these commits is taken back already: a sum would lose it twice."""
+    done = joining.taken_back(work, session_id, branch, head, first, last)
+    if done is not None:
+        raise NotFound(
+            f"Version {done} has taken back some of the commits {first} to {last} already",
+            next_step=f"To have it again, revert version {done}",
+        )
 
 
 def _at(work: Work, session_id: int, branch: str, version: int | None) -> tuple[heads.Branch, int]:

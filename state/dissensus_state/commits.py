@@ -35,7 +35,7 @@ _patches = Statement(
 _hash = Statement(sa.select(commits.c.hash).where(*here, commits.c.version == sa.bindparam("version")))
 _patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
 _sources = Statement(
-    sa.select(commits.c.source)
+    sa.select(commits.c.version, commits.c.source)
     .where(
         *here,
         commits.c.version > sa.bindparam("after"),
@@ -121,10 +121,17 @@ def hash_of(work: Work, session_id: int, branch: str, version: int) -> bytes:
     raise NotFound(f"There is no version {version}", branch=branch)
 
 
-def sources(work: Work, session_id: int, branch: str, after: int, upto: int) -> list[JSON]:
-    """Where the patches of a stretch stored under this very branch were taken from: merges, reverts."""
-    rows = work.all(_sources, session_id=session_id, branch=branch, after=after, upto=upto)
-    return [parse_object(row[0]) for row in rows]
+def sources(
+    work: Work, session_id: int, branch: str, after: int, upto: int
+) -> list[tuple[int, dict[str, JSON]]]:
+    """Where the patches of a branch's versions were taken from, oldest first: merges, reverts, lifts."""
+    return [
+        (row[0], parse_object(row[1]))
+        for part in _parts(lineage(work, session_id, branch), after, upto)
+        for row in work.all(
+            _sources, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto
+        )
+    ]
 
 
 def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:

@@ -53,7 +53,7 @@ def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
 
 
 def _merged_into(work: Work, session_id: int, branch: str, after: int, upto: int) -> Iterator[Tip]:
-    for source in commits.sources(work, session_id, branch, after, upto):
+    for _, source in commits.sources(work, session_id, branch, after, upto):
         match source:
             case {"merge": {"branch": str(name), "version": int(version)}}:
                 yield name, version
@@ -128,6 +128,20 @@ def of_stretch(
         lifted_at(work, session_id, branch, version, shape) for version in (last, head, first - 1)
     )
     return three_way(after, now, before, shape.taking_back, shape.sets)
+
+
+def taken_back(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> int | None:
+    """The revert that has taken one of these commits back already, and was not taken back itself."""
+    undone: list[tuple[int, int]] = []
+    for version, source in reversed(commits.sources(work, session_id, branch, -1, head)):
+        match source:
+            case {"revert": {"first": int(low), "last": int(high)}}:
+                if any(start <= version <= end for start, end in undone):
+                    continue
+                undone.append((low, high))
+                if low <= last and first <= high and not first <= version <= last:
+                    return version
+    return None
 
 
 def settle_with(
