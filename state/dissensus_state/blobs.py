@@ -208,7 +208,7 @@ def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:
     if operation.gone is not None or verb == "remove":
         plain = operation.to_json()
         return canonical(plain), header(plain), None
-    text = bounded(canonical(operation.value), place)
+    text = bounded(operation.text or canonical(operation.value), place)
     name = digest(text)
     said = [verb, place, name.hex(), key]
     if len(text) >= LARGE:

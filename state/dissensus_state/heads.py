@@ -50,6 +50,8 @@ class Branch(NamedTuple):
 class Head(NamedTuple):
     """A branch at a version, in memory: the stored state, the typed one, and the chain of snapshots.
 
+    `typed` is None until a commit asks for it.
+
     `state` may hold lists that have grown since (`growing.Grown`); `plain` has none. `grown` counts the
     characters of the patches since the last snapshot, `touched` are the fields that they changed
     otherwise than by adding items. `schema_version` is that of the stored state; where it is not the
@@ -68,10 +70,6 @@ class Head(NamedTuple):
     def stands(self, found: Branch) -> bool:
         """Whether it is what the database has."""
         return self.version == found.version and self.hash == found.hash
-
-    def complete(self, shape: Shape | None) -> bool:
-        """Whether nothing has to be read to work with it under this schema."""
-        return shape is None or self.typed is not None
 
     @property
     def plain(self) -> JSON:
@@ -181,6 +179,4 @@ def current(
         known = known.advanced(commit, shape)
     if shape is not None:
         check_known(shape, known.schema_version)
-        if known.typed is None and known.schema_version == shape.version:
-            known = known._replace(typed=shape.typed(known.state))
     return known, passed

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import NotFound, ValueRefused
@@ -60,7 +60,8 @@ class Operation:
     """One typed change at a path.
 
     `key` is given with `merge` on a list, the name of the field that identifies an item, and with
-    `fold`, the name of the merge. `gone` says that the value was taken away since, and how.
+    `fold`, the name of the merge. `gone` says that the value was taken away since, and how. `text` is the
+    canonical text of the value where whoever made the operation had it at hand.
     """
 
     verb: Verb
@@ -68,6 +69,7 @@ class Operation:
     value: JSON = None
     key: str | None = None
     gone: Gone | None = None
+    text: str | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> list[JSON]:
         """The operation as it is stored: `[verb, pointer, value, key]`, without what is empty."""

@@ -105,8 +105,8 @@ class Reader(Generic[StateT]):
     def current(self) -> Head:
         """The head with its state in the schema's shape, brought forward from what is remembered."""
         known = self._line.head
-        if known is not None and known.stands(self._peeked()) and known.complete(self._shape):
-            return known
+        if known is not None and known.stands(self._peeked()):
+            return known.lifted(self._shape)
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
