@@ -102,6 +102,13 @@ def gone(packed: bytes) -> bytes:
     return _GONE + bytes.fromhex(packed_digest(packed))
 
 
+def is_gone(stored: str | bytes | None) -> bool:
+    """Whether only the digest of a stored text, or of packed bytes, is left."""
+    if isinstance(stored, str):
+        return _gone_text.fullmatch(stored) is not None
+    return stored is not None and stored[:1] == _GONE
+
+
 def packed_digest(packed: bytes) -> str:
     """The digest of packed bytes, whether they are still there or not."""
     if packed[:1] == _GONE:

@@ -85,6 +85,7 @@ def fork(work: Work, session_id: int, branch: str, version: int, name: str) -> N
     _check_version(work, session_id, branch, version)
     if any(one.name == name for one in reading.all_branches(work, session_id)):
         raise Conflict(f"There is a branch {name!r} already", next_step="Choose another name", retry=False)
+    commits.check_there(work, session_id, branch, version)
     hash_ = commits.commit(work, session_id, branch, version).hash
     transitions.open_branch(work, session_id, name, version, hash_, (branch, version))
 

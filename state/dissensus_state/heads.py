@@ -24,6 +24,7 @@ _columns = sa.select(
     branches.c.lease_epoch,
     branches.c.closed_at,
     branches.c.watched_until,
+    branches.c.rewritten,
 ).where(branches.c.session_id == sa.bindparam("session_id"), branches.c.branch == sa.bindparam("branch"))
 PEEK = Statement(_columns)
 _lock = Statement(_columns.with_for_update())
@@ -38,13 +39,18 @@ _take_lease = Statement(
 
 
 class Branch(NamedTuple):
-    """What the database says of a branch: its newest version, and who runs and watches it."""
+    """What the database says of a branch: its newest version, and who runs and watches it.
+
+    `rewritten` counts how often something was taken out of its history; who remembers another count
+    remembers what is no longer so.
+    """
 
     version: int
     hash: bytes
     epoch: int
     closed_at: int | None
     watched_until: int | None
+    rewritten: int
 
 
 class Head(NamedTuple):
@@ -64,10 +70,15 @@ class Head(NamedTuple):
     schema_version: int
     grown: int = 0
     touched: frozenset[str] = frozenset()
+    rewritten: int = 0
 
     def complete(self, shape: Shape | None) -> bool:
         """Whether nothing has to be read to work with it under this schema."""
         return shape is None or self.typed is not None
+
+    def stands_in(self, found: Branch) -> bool:
+        """Whether it is still what the database has."""
+        return (self.version, self.rewritten) == (found.version, found.rewritten)
 
     @property
     def plain(self) -> JSON:
@@ -85,7 +96,15 @@ class Head(NamedTuple):
     def to(self, made: Commit, state: JSON, typed: SharedState | None) -> Head:
         """The head with this state, which a commit has made of it."""
         touched, grown = self.touched | commits.changed(made.patch), self.grown + made.size
-        return Head(made.version, made.hash, state, typed, self.kept, made.schema_version, grown, touched)
+        return self._replace(
+            version=made.version,
+            hash=made.hash,
+            state=state,
+            typed=typed,
+            schema_version=made.schema_version,
+            grown=grown,
+            touched=touched,
+        )
 
     def lifted(self, shape: Shape | None) -> Head:
         """The head in the schema's shape, to be read: a write lifts it by a commit (`evolution`)."""
@@ -105,7 +124,7 @@ def branch_of(row: Row | None, branch: str) -> Branch:
     """A branch from its row; `NotFound` where there is none."""
     if row is None:
         raise NotFound(f"There is no branch {branch!r}", branch=branch)
-    return Branch(row[0], bytes(row[1]), row[2], row[3], row[4])
+    return Branch(row[0], bytes(row[1]), row[2], row[3], row[4], row[5] or 0)
 
 
 def take_lease(work: Work, session_id: int, branch: str) -> int:
@@ -136,10 +155,10 @@ def current(
         SchemaNewer: it was written under a newer version of the schema.
     """
     passed: list[Commit] = []
-    if known is None or known.version > found.version:
+    if known is None or known.version > found.version or known.rewritten != found.rewritten:
         state, kept, grown, touched = commits.restore(work, session_id, branch, found.version)
         number = lifting.schema_version(work, session_id, branch, found.version)
-        known = Head(found.version, found.hash, state, None, kept, number, grown, touched)
+        known = Head(found.version, found.hash, state, None, kept, number, grown, touched, found.rewritten)
     elif known.version < found.version:
         passed = list(commits.between(work, session_id, branch, known.version, found.version))
         for commit in passed:

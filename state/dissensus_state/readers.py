@@ -99,7 +99,7 @@ class Reader(Generic[StateT]):
     def current(self) -> Head:
         """The head with its state in the schema's shape, brought forward from what is remembered."""
         known = self._line.head
-        if known is not None and known.version == self._peeked().version and known.complete(self._shape):
+        if known is not None and known.complete(self._shape) and known.stands_in(self._peeked()):
             return known
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)

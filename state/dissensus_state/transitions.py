@@ -66,6 +66,7 @@ _moved = (
         branches.c.branch == sa.bindparam("branch", type_=sa.Text),
         branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
         branches.c.closed_at.is_(None),
+        sa.func.coalesce(branches.c.rewritten, 0) == sa.bindparam("rewritten", type_=sa.BigInteger),
         sa.or_(
             sa.bindparam("lease", type_=sa.BigInteger).is_(None),
             branches.c.lease_epoch == sa.bindparam("lease", type_=sa.BigInteger),
@@ -129,6 +130,7 @@ def open_branch(
         closed_at=None,
         watched_until=None,
         pruned=None,
+        rewritten=None,
     )
 
 
@@ -189,7 +191,8 @@ def commit_alone(
         return None
     made = make(head, branch, admitted, shape, stored, None, database.clock())
     values = row(session_id, made.commit, made.stored)
-    if database.alone(_commit_alone, **values, expected=head.version, lease=change.lease) != 1:
+    asked = {"expected": head.version, "rewritten": head.rewritten, "lease": change.lease}
+    if database.alone(_commit_alone, **values, **asked) != 1:
         raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
     return made
 
