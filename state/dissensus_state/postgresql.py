@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from .errors import DatabaseFailed, OutcomeUnknown
+from .tables import metadata
 
 Row = Sequence[Any]
 Done = tuple[int, Row | None]
@@ -109,6 +110,20 @@ class Pooled:
     def exclusively(self) -> Iterator[None]:
         """The server orders those who write."""
         yield
+
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """The server keeps what it keeps."""
+        yield
+
+    def vacuum(self) -> str | None:
+        """Let the space of what was deleted be used again, where the role may; what is left to others."""
+        for name in metadata.tables:
+            self.alone(f"VACUUM {name}", ())
+        return (
+            "PostgreSQL: the bytes are overwritten as the space is used again (`VACUUM FULL` rewrites the "
+            "tables at once); its write-ahead log, replicas and backups keep them until they are recycled"
+        )
 
     def keep_wal(self) -> None:
         """PostgreSQL always writes ahead."""

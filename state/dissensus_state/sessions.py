@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import branching, calls, heads, transitions
+from . import branching, calls, heads, redaction, transitions
 from .branches import MergeConflict
 from .branching import MergeResult
 from .engines import Statement, Work, insert
@@ -23,9 +23,10 @@ from .intake import sound_change
 from .lineages import MAIN
 from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
+from .redaction import MASK, Asked, Redaction
 from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, normalise, store
+from .values import JSON, normalise, parse_path, store
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
@@ -257,6 +258,47 @@ class Session(Reader[StateT]):
             )
         self.remember(head)
         return commit
+
+    # What is not to be kept
+
+    def redact(
+        self,
+        path: str,
+        version: int | None = None,
+        *,
+        author: str,
+        reason: str,
+        replacement: Any = MASK,
+        recordings: bool = True,
+    ) -> Redaction:
+        """Take a value away for good, wherever the session keeps it; its digest stays, and the chain holds.
+
+        Args:
+            path: Where the value stood.
+            version: The version in which it stood there (None: the head). The commit that wrote it is
+                found, and every version from there on is as if the replacement had been written.
+            author: Who takes it away; needs the right to rule on the path.
+            reason: Why; it stands in the history.
+            replacement: What stands there instead; else the same structure with every text
+                `"[redacted]"`.
+            recordings: Take away what models answered, thought and were asked too, where it holds the
+                value.
+
+        Raises:
+            NotFound: nothing stands at the path in that version.
+            Refused: several commits wrote parts of it, or what came later does not fit the replacement.
+        """
+        given = (author, reason, replacement, recordings)
+        with located(path=path), self.database.overwriting():
+            try:
+                with self.writing() as work:
+                    asked = Asked(parse_path(path), self._version(work, version), *given)
+                    done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
+            except (Denied, Refused) as error:
+                self.record("refused", {"author": author, **error.as_dict()})
+                raise
+            self.remember(head)
+            return replace(done, left=(*done.left, *self.database.vacuum()))
 
     @contextmanager
     def writing(self, **context: Any) -> Iterator[Work]:

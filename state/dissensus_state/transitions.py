@@ -39,7 +39,7 @@ from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
 from .notices import announced, notice
 from .patches import Operation
-from .records import Change, Commit, Ruling
+from .records import Change, Commit, Ruling, erases
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
@@ -213,7 +213,8 @@ def decide(
     done = commits.by_key(work, session_id, branch, change.key) if change.key else None
     if done is not None:
         return admission.check_repeated(done, change)
-    _check_open(found, branch)
+    if not erases(change.source):
+        _check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
         change, others = evolution.seen(change, unseen(change.base), shape.version)

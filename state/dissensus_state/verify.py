@@ -191,7 +191,7 @@ def _form(work: Work, session_id: int, commit: Commit, previous: bytes) -> Evide
 def _check_elsewhere(
     work: Work, session_id: int, branch: str, known: list[Commit], erasures: Erasures
 ) -> None:
-    """What a commit of another branch says that was taken away counts if that branch is chained to this one."""
+    """What another branch says that was taken away counts if that branch is chained to this one."""
     mine = lineage(work, session_id, branch)
     for other, upto in erasures.elsewhere.items():
         common = min(shared(mine, lineage(work, session_id, other)), len(known) - 1)

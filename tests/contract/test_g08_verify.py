@@ -39,7 +39,7 @@ HELD = {
 """Every column that the chain, a replay or the ledger holds fast."""
 
 FREE = {
-    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",  # who runs and sees it
+    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",
     "ledger": "limit_nano unpriced",  # the user's to change
     "snapshots": "branch",  # one that is gone is only slower
 }
