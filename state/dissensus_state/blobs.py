@@ -40,6 +40,8 @@ _LEVEL = 3
 
 _gone_text = re.compile(r'\{"redacted":"([A-Za-z0-9_-]{43})"\}')
 
+_kept_aside = re.compile(r'"blob":"([\w-]{43})"|"([\w-]{43})",(?:null|"[^"]*"),"blob"\]')
+
 _own = threading.local()
 """A compressor is not to be used by two threads at once."""
 
@@ -288,6 +290,12 @@ def _fetched(work: Work, session_id: int, item: JSON) -> JSON:
         raise Tampered(f"{canonical(item)[:80]} refers to nothing")
     value = parse(get(work, session_id, dereference(name)))
     return [verb, path, value, key] if key else [verb, path, value]
+
+
+def named(text: str | None) -> Iterator[str]:
+    """The texts kept aside that a stored patch or request names."""
+    if text is not None:
+        yield from (one or other for one, other in _kept_aside.findall(text))
 
 
 def check(work: Work, session_id: int) -> None:

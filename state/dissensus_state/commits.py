@@ -177,8 +177,9 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
 
 def gone(version: int, first: int | None, branch: str) -> Pruned:
     """The error for a version whose values were pruned."""
-    there = "is there no more" if first is None else f"is there from version {first} on"
-    return Pruned(f"Version {version} is pruned: the history {there}", branch=branch)
+    if first is None or first >= BEYOND:
+        return Pruned(f"The branch {branch!r} rests on versions that were pruned", branch=branch)
+    return Pruned(f"Version {version} is pruned: the history is there from version {first} on", branch=branch)
 
 
 def check_there(work: Work, session_id: int, branch: str, version: int) -> None:

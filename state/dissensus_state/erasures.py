@@ -15,7 +15,7 @@ from . import rounds
 from .blobs import dereference
 from .engines import Row, Statement, Work
 from .errors import Tampered
-from .lineages import holder, holds, lineage, shared
+from .lineages import BEYOND, holder, holds, lineage, shared
 from .patches import Operation
 from .records import PRUNE, REDACT, Commit
 from .tables import commits
@@ -62,8 +62,7 @@ class Erasures:
         self.fields: set[str] = set()
         self.elsewhere: dict[str, int] = {}
         self.base: Base | None = None
-        told = [_told(row) for row in work.all(_sourced, session_id=session_id)]
-        for one in sorted(told, key=lambda one: (one.at, one.branch, one.version)):
+        for one in _in_order([_told(row) for row in work.all(_sourced, session_id=session_id)]):
             self._hear(work, session_id, one)
 
     def _hear(self, work: Work, session_id: int, one: Told) -> None:
@@ -75,11 +74,14 @@ class Erasures:
                 if self.base is not None and rest.get("base") == self.base.version <= common:
                     self.base = Base(self.base.version, str(rest["state"]))
                     concerned = True
-            case {"prune": {"before": int(before), "state": str(state), "recordings": bool(recordings)}}:
+            case {"prune": {"before": int(before), "closed": list(closed), **rest}}:
+                if self._lineage[-1].branch in closed:
+                    before = common = BEYOND
                 concerned = before <= common and (self.base is None or before >= self.base.version)
                 if concerned:
-                    self.base = Base(before, state)
-                    self._recordings_before = before if recordings else self._recordings_before
+                    self.base = Base(before, str(rest["state"]))
+                    self._recordings_before = before if rest["recordings"] else self._recordings_before
+                common = shared(self._lineage, lineage(work, session_id, one.branch))
             case _:
                 raise Tampered("What was taken away cannot be read", branch=one.branch, version=one.version)
         if concerned and one.version > common:
@@ -130,6 +132,16 @@ class Erasures:
         if commit.version < self._recordings_before:
             return True
         return not rounds.has_gone(work, session_id, commit.round)
+
+
+def _in_order(told: list[Told]) -> list[Told]:
+    """By time, and on one branch by version, whatever its clocks said."""
+    latest: dict[str, int] = {}
+    ordered = []
+    for one in sorted(told, key=lambda one: (one.branch, one.version)):
+        latest[one.branch] = max(one.at, latest.get(one.branch, 0))
+        ordered.append((latest[one.branch], one.branch, one.version, one))
+    return [one for *_, one in sorted(ordered, key=lambda item: item[:3])]
 
 
 def _told(row: Row) -> Told:

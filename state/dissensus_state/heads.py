@@ -133,11 +133,11 @@ def take_lease(work: Work, session_id: int, branch: str) -> int:
     return read(work, session_id, branch).epoch
 
 
-def fence(work: Work, session_id: int, branch: str, epoch: int) -> int:
-    """Lock the branch and give its head; `LeaseLost` if another worker has taken it over since."""
+def fence(work: Work, session_id: int, branch: str, epoch: int) -> Branch:
+    """Lock the branch and give it; `LeaseLost` if another worker has taken it over since."""
     found = read(work, session_id, branch)
     check_lease(found, branch, epoch)
-    return found.version
+    return found
 
 
 def check_lease(found: Branch, branch: str, epoch: int | None) -> None:

@@ -25,7 +25,7 @@ _base = Statement(
 
 
 _pruned = Statement(
-    sa.select(branches.c.branch, branches.c.pruned).where(
+    sa.select(branches.c.branch, branches.c.pruned, branches.c.head).where(
         branches.c.session_id == sa.bindparam("session_id"), branches.c.pruned.is_not(None)
     )
 )
@@ -64,10 +64,17 @@ def lineage(work: Work, session_id: int, branch: str) -> Lineage:
 
 
 def pruned(work: Work, session_id: int, segments: Lineage) -> int | None:
-    """The oldest version of a lineage whose values are still there; None where all are."""
+    """The oldest version of a lineage whose values are still there; None where all are.
+
+    `BEYOND` where none are: a closed branch that rests on what was pruned.
+    """
     last = {segment.branch: segment.upto for segment in segments}
-    found = work.all(_pruned, session_id=session_id)
-    return max((version for name, version in found if version <= last.get(name, -1)), default=None)
+    found = [
+        BEYOND if version > head and name == segments[-1].branch else version
+        for name, version, head in work.all(_pruned, session_id=session_id)
+        if version <= last.get(name, -1)
+    ]
+    return max(found, default=None)
 
 
 def holder(segments: Lineage, version: int) -> str:

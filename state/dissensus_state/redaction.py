@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from . import blame, commits, evolution, heads, lifting, rebuilding, rights, transitions
 from .blobs import header, reference
+from .branches import all_branches
 from .engines import Statement, Work
 from .errors import DissensusError, NotFound, Pruned, Refused, ValueRefused
 from .lifting import Keys
@@ -139,6 +140,9 @@ def redact(
     first = found.version + bool(base)
     hunt.erased["snapshots"] = sum(rebuilding.forget(work, session_id, name, first) for name in names)
     _rebuilt(work, session_id, names, first, broken, shape)
+    if hunt.erased["blobs"]:  # workers on any branch may believe that the texts are there
+        everyone = {one.name for one in all_branches(work, session_id)}
+        rebuilding.mark(work, session_id, sorted(everyone - set(names)))
     source = {REDACT: _said(found, done, hunt, asked, base)}
     change = Change(asked.author, (), heads.read(work, session_id, branch).version, source=source)
     commit, head = transitions.commit(work, session_id, branch, None, shape, change)

@@ -12,15 +12,17 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from . import branching, calls, heads, redaction, transitions
+from . import branching, calls, compaction, heads, pruning, redaction, transitions
 from .branches import MergeConflict
 from .branching import MergeResult
+from .compaction import Compaction, CompactPlan
 from .engines import Statement, Work, insert
 from .errors import Conflict, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
 from .lineages import MAIN
+from .pruning import PrunePlan, Pruning
 from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
 from .redaction import MASK, Asked, Redaction
@@ -290,15 +292,61 @@ class Session(Reader[StateT]):
         """
         given = (author, reason, replacement, recordings)
         with located(path=path), self.database.overwriting():
-            try:
-                with self.writing() as work:
-                    asked = Asked(parse_path(path), self._version(work, version), *given)
-                    done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
-            except (Denied, Refused) as error:
-                self.record("refused", {"author": author, **error.as_dict()})
-                raise
+            with self._noted(author), self.writing() as work:
+                asked = Asked(parse_path(path), self._version(work, version), *given)
+                done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
             self.remember(head)
             return replace(done, left=(*done.left, *self.database.vacuum()))
+
+    def plan_prune(self, before: int, *, recordings: bool = False) -> PrunePlan:
+        """Look at what it would end to let the values of all versions before one go; nothing is done.
+
+        Args:
+            before: The oldest version that stays readable.
+            recordings: Let what was proposed, answered and thought in the rounds before it go too.
+        """
+        with self.reading(version=before) as work:
+            return pruning.plan(work, self.session_id, self.branch, before, recordings=recordings)
+
+    def prune(self, plan: PrunePlan, *, author: str) -> Pruning:
+        """Carry a plan out: the values go, the commits stay with the digests of what they wrote.
+
+        `compact` gives the room back.
+
+        Raises:
+            Conflict: the plan no longer says what would happen.
+            Refused: an open branch rests on what would go.
+            Denied: the author may not rule on everything.
+        """
+        with self._noted(author), self.writing() as work:
+            done, head = pruning.prune(work, self.session_id, self.branch, self.shape, plan, author)
+        self.remember(head)
+        return done
+
+    def plan_compact(self, *, raw: bool = False) -> CompactPlan:
+        """Look at what compacting the session would free, and make slower; nothing is done.
+
+        Args:
+            raw: Let the raw bodies of providers' answers go too; their digests stay.
+        """
+        with self.reading() as work:
+            return compaction.plan(work, self.session_id, raw=raw)
+
+    def compact(self, plan: CompactPlan) -> Compaction:
+        """Carry a plan out, and let the database give the room back."""
+        with self.writing() as work:
+            done = compaction.compact(work, self.session_id, plan)
+            self.record_in(work, "compacted", done.as_dict())
+        return replace(done, left=self.database.vacuum())
+
+    @contextmanager
+    def _noted(self, author: str) -> Iterator[None]:
+        """A denied or refused attempt is in the history (G6)."""
+        try:
+            yield
+        except (Denied, Refused) as error:
+            self.record("refused", {"author": author, **error.as_dict()})
+            raise
 
     @contextmanager
     def writing(self, **context: Any) -> Iterator[Work]:

@@ -6,7 +6,6 @@ What the chain covers by digest leaves its digest; what it does not cover is ove
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import blobs
-from .blobs import REDACTED, dereference, gone, gone_text, header, is_gone, reference, unpack
+from .blobs import REDACTED, dereference, gone, gone_text, header, is_gone, named, reference, unpack
 from .engines import Statement, Work
 from .patches import Operation, patch_from_json, pieces
 from .records import SETTLED
@@ -28,8 +27,6 @@ SHORTEST = 4
 
 _LOST = frozenset({"dissent", "void", "abstained"})
 """Proposals that no commit has to keep to."""
-
-_kept_aside = re.compile(r'"blob":"([\w-]{43})"|"([\w-]{43})",(?:null|"[^"]*"),"blob"\]')
 
 
 class Remaining(NamedTuple):
@@ -335,9 +332,3 @@ class Hunt:
                 self.erased["blobs"] += self.work.run(
                     _drop_blob, session_id_=self.session_id, digest_=dereference(name)
                 )
-
-
-def named(text: str | None) -> Iterator[str]:
-    """The texts kept aside that a stored patch or request names."""
-    if text is not None:
-        yield from (one or other for one, other in _kept_aside.findall(text))
