@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -184,6 +184,8 @@ class Hunt:
         self._rulings(number)
         if self.recordings:
             self._calls(number, agents)
+        elif any(self._recorded(row, own=row[0] in agents) for row in self._rows(_read_calls, round=number)):
+            self.remains.append(Remaining(None, None, f"the recordings of round {number}"))
         whose = number == self.round and not self.texts.texts
         texts = [
             gone_text(text)
@@ -274,6 +276,14 @@ class Hunt:
             if [*kept, *texts] != [*packed, request, detail]:
                 row = dict(zip(("request", "detail", *_PACKED), [*texts, *kept], strict=True))
                 self._write(_write_call, "recordings", round=number, agent=agent, attempt=attempt, **row)
+
+    def _recorded(self, row: Sequence[Any], *, own: bool) -> bool:
+        """Whether a call holds one of the texts, or belongs to an agent that had brought the value."""
+        _, _, request, detail, *packed = row
+        there = [data for data in packed if data is not None and not is_gone(data)]
+        return any(map(self._stands_in, (request, detail))) or any(
+            self._goes(data, own=own) for data in there
+        )
 
     def _goes(self, data: bytes, *, own: bool) -> bool:
         return own or self.texts.stand_in_bytes(unpack(data))
