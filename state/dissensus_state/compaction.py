@@ -26,7 +26,11 @@ _taken = Statement(
 _bodies = Statement(
     sa.select(calls.c.round, calls.c.agent, calls.c.attempt, calls.c.raw)
     .join(rounds, sa.and_(rounds.c.session_id == calls.c.session_id, rounds.c.round == calls.c.round))
-    .where(calls.c.session_id == _session, calls.c.raw.is_not(None), rounds.c.status.in_(sorted(SETTLED)))
+    .where(
+        calls.c.session_id == _session,
+        calls.c.raw.is_not(None),
+        sa.or_(*(rounds.c.status == status for status in sorted(SETTLED))),
+    )
 )
 _drop_body = Statement(
     sa.update(calls)

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from .blobs import REDACTED
 from .errors import ValueRefused
-from .patches import Operation, get
+from .patches import Operation
 from .values import JSON, Path, canonical, pointer
 
 
-def place_in(operation: Operation, path: Path, before: JSON, keys: Mapping[str, str]) -> Path | None:
+def place_in(operation: Operation, path: Path, length: int, keys: Mapping[str, str]) -> Path | None:
     """Where in an operation's value that stands which it has put at a path; None where it wrote none of it.
 
     Args:
-        before: The state before the operation.
+        length: How long the list was that it appends to.
         keys: The key field of each list that merges by key.
     """
     depth = len(operation.path)
@@ -23,7 +23,7 @@ def place_in(operation: Operation, path: Path, before: JSON, keys: Mapping[str, 
         return None
     verb, value = operation.verb, operation.value
     if verb == "append" and rest:
-        position = int(rest[0]) - len(get(before, operation.path))
+        position = int(rest[0]) - length
         return (str(position), *rest[1:]) if 0 <= position < len(value) else None
     if verb in {"append", "union"}:
         return None

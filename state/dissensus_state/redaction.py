@@ -20,7 +20,7 @@ from .errors import DissensusError, NotFound, Pruned, Refused, ValueRefused
 from .lifting import Keys
 from .lineages import holder, lineage, pruned
 from .masking import keeps_keys, leaves, masked, place_in, put, texts_gone
-from .patches import Operation, apply, get
+from .patches import Operation, get
 from .records import REDACT, Change, Commit
 from .shapes import Shape
 from .tables import commits as commits_table
@@ -182,7 +182,7 @@ def _find(work: Work, session_id: int, branch: str, shape: Shape, asked: Asked) 
             commit = blame.writer(work, session_id, branch, asked.path, asked.version, canonical(value), keys)
             written = _operation(work, session_id, branch, commit, asked.path, value, keys)
         except Pruned:
-            written = None
+            written = _at_base(work, session_id, branch, asked.path, value, keys)
     if written is None and base is not None:
         return _Found(holder(segments, base), base, value)
     if written is None:
@@ -190,11 +190,21 @@ def _find(work: Work, session_id: int, branch: str, shape: Shape, asked: Asked) 
     return written
 
 
+def _at_base(work: Work, session_id: int, branch: str, path: Path, value: JSON, keys: Keys) -> _Found | None:
+    """What the commit wrote that made the version on which a pruned history stands; its values are there."""
+    base = pruned(work, session_id, lineage(work, session_id, branch))
+    if base is None:
+        return None
+    commit = commits.commit(work, session_id, branch, base)
+    after = commits.state_at(work, session_id, branch, base)
+    return _last(commit, after, path, value, keys.of(commit.schema_version))
+
+
 def _in_set(
     work: Work, session_id: int, branch: str, asked: Asked, value: JSON, base: int | None
 ) -> _Found | None:
     """The newest commit that put an item into a set."""
-    first = -1 if base is None else base
+    first = -1 if base is None else base - 1
     for commit in reversed(list(commits.between(work, session_id, branch, first, asked.version))):
         for number, operation in enumerate(commit.patch):
             if operation.path != asked.path[:1] or not isinstance(operation.value, list):
@@ -213,17 +223,8 @@ def _operation(
     Raises:
         Refused: it wrote only a part of it.
     """
-    before = commits.state_at(work, session_id, branch, commit.version - 1) if commit.version else {}
-    known = keys.of(commit.schema_version)
-    found: _Found | None = None
-    for number, operation in enumerate(commit.patch):
-        if any(overlap(path, touched) for touched in operation.touched()):
-            place = place_in(operation, path, before, known)
-            found = None
-            if place is not None and _is(operation, place, value):
-                old = get(operation.value, place)
-                found = _Found(commit.branch, commit.version, old, commit, number, place)
-        before = apply(before, [operation])
+    after = commits.state_at(work, session_id, branch, commit.version)
+    found = _last(commit, after, path, value, keys.of(commit.schema_version))
     if found is None:
         raise Refused(
             f"Version {commit.version} wrote only a part of {pointer(path)}",
@@ -231,6 +232,43 @@ def _operation(
             path=pointer(path),
         )
     return found
+
+
+def _last(commit: Commit, after: JSON, path: Path, value: JSON, keys: Mapping[str, str]) -> _Found | None:
+    """The operation of a commit that put this value at a path, if nothing of the commit changed it after.
+
+    Args:
+        after: The state after the commit; the one before may be gone.
+    """
+    left = _lengths(commit, after)
+    found: _Found | None = None
+    for number, operation in enumerate(commit.patch):
+        if any(overlap(path, touched) for touched in operation.touched()):
+            place = place_in(operation, path, left.get(operation.path, 0), keys)
+            found = None
+            if place is not None and _is(operation, place, value):
+                old = get(operation.value, place)
+                found = _Found(commit.branch, commit.version, old, commit, number, place)
+        if operation.verb == "append":
+            left[operation.path] += len(operation.value)
+    return found
+
+
+def _lengths(commit: Commit, after: JSON) -> dict[Path, int]:
+    """How long the lists were to which a commit appends; of one that it sets as well, after that."""
+    left: dict[Path, int] = {}
+    for operation in commit.patch:
+        if operation.verb == "append":
+            length = left.get(operation.path, _length(after, operation.path))
+            left[operation.path] = length - len(operation.value)
+    return left
+
+
+def _length(state: JSON, path: Path) -> int:
+    try:
+        return len(get(state, path))
+    except (NotFound, TypeError):
+        return 0
 
 
 def _is(operation: Operation, place: Path, value: JSON) -> bool:
