@@ -132,7 +132,7 @@ def _ruling(
         "amendment": None if amend is None else _amendment(amend),
         "clarification": clarify,
         "reason": why,
-        "author": author or _login_name(),
+        "author": author or login_name(),
     }
 
 
@@ -167,7 +167,8 @@ def _amendment(given: str) -> dict[str, Any]:
     return changes
 
 
-def _login_name() -> str:
+def login_name() -> str:
+    """Who sits at this terminal."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

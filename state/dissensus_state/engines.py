@@ -347,17 +347,14 @@ class Database:
         except self._errors as error:
             raise translate(error, self.name) from error
 
-    @contextmanager
-    def overwriting(self) -> Iterator[None]:
+    def overwriting(self) -> AbstractContextManager[None]:
         """What is deleted meanwhile is overwritten, where the database does that."""
-        with self._translating(), self._connections.overwriting():
-            yield
+        return self._connections.overwriting()
 
     def vacuum(self) -> tuple[str, ...]:
         """Give back the space of what was deleted; sentences on what is left to others."""
         with self._translating():
-            left = self._connections.vacuum()
-        return () if left is None else (left,)
+            return self._connections.vacuum()
 
     @contextmanager
     def exclusively(self) -> Iterator[None]:

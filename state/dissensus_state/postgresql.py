@@ -116,13 +116,13 @@ class Pooled:
         """The server keeps what it keeps."""
         yield
 
-    def vacuum(self) -> str | None:
+    def vacuum(self) -> tuple[str, ...]:
         """Let the space of what was deleted be used again, where the role may; what is left to others."""
         for name in metadata.tables:
             self.alone(f"VACUUM {name}", ())
         return (
             "PostgreSQL: the bytes are overwritten as the space is used again (`VACUUM FULL` rewrites the "
-            "tables at once); its write-ahead log, replicas and backups keep them until they are recycled"
+            "tables at once); its write-ahead log, replicas and backups keep them until they are recycled",
         )
 
     def keep_wal(self) -> None:

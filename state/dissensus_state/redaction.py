@@ -67,8 +67,7 @@ class Redaction:
         return {
             "redacted_by": self.commit.version,
             "path": self.path,
-            "branch": self.branch,
-            "version": self.version,
+            "written": {"branch": self.branch, "version": self.version},
             "erased": dict(self.erased),
             "remains": [one.as_dict() for one in self.remains],
             "left": list(self.left),

@@ -115,14 +115,14 @@ class OnFile:
             with self.file.exclusively() as writer:
                 writer.execute("PRAGMA secure_delete=OFF").close()
 
-    def vacuum(self) -> str | None:
+    def vacuum(self) -> tuple[str, ...]:
         """Write the file anew and empty the write-ahead log; what could not be done."""
         with self.file.exclusively() as writer:
             writer.execute("VACUUM").close()
             emptied = self.file.empty_wal(writer)
         if emptied:
-            return None
-        return "Somebody is reading: the write-ahead log keeps what it had until it is emptied (`compact`)"
+            return ()
+        return ("Somebody is reading: the write-ahead log keeps what it had until it is emptied (`compact`)",)
 
     def keep_wal(self) -> None:
         """Write ahead, so that readers and the writer do not wait for each other. The file remembers it."""
@@ -235,11 +235,11 @@ class InMemory:
         """Memory that is given back is not looked after."""
         yield
 
-    def vacuum(self) -> str | None:
+    def vacuum(self) -> tuple[str, ...]:
         """Give back what is not used."""
         with self.exclusively():
             self._connection.execute("VACUUM").close()
-        return None
+        return ()
 
     def keep_wal(self) -> None:
         """Nothing is written ahead of memory."""
