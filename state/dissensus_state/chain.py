@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from . import rounds
-from .blobs import text_digest
+from .blobs import patch_digest, text_digest
+from .commits import SAID, commit, stored_patch
 from .engines import Work
+from .errors import Refused
+from .records import Commit
 from .values import JSON, canonical, canonical_of_plain, digest
 
 Evidence: TypeAlias = Literal["digests", "erased", "whole"]
@@ -57,6 +60,35 @@ def chained(
     if source is None and not said["evidence"]:
         return digest(canonical_of_plain(parts))
     return digest(canonical([*parts, source] if source is not None else parts))
+
+
+def form_of(work: Work, session_id: int, made: Commit, previous: bytes) -> Evidence | None:
+    """The form in which the chain covers a commit; None where its hash does not follow from it.
+
+    Before values could be redacted, the chain covered all texts as a whole.
+    """
+    stored = stored_patch(work, session_id, made.branch, made.version)
+    said = {name: getattr(made, name) for name in SAID}
+    covered, cites = patch_digest(stored), cited(work, session_id, made.round)
+    forms: tuple[Evidence, ...] = ("digests", "erased") if made.evidence else ("digests",)
+    for form in forms:
+        if made.hash == chained(previous, covered, cites, said, form):
+            return form
+    cites = cited(work, session_id, made.round, whole=True)
+    whole = chained(previous, digest(stored).hex(), cites, said, "whole")
+    return "whole" if made.hash == whole else None
+
+
+def check_by_digests(work: Work, session_id: int, branch: str) -> None:
+    """Raise `Refused` where the chain of a session covers values themselves: none can be taken away.
+
+    It is told by the first commit, so that a session is of one kind.
+    """
+    if form_of(work, session_id, commit(work, session_id, branch, 0), b"") == "whole":
+        raise Refused(
+            "The chain of this session covers its values as a whole: it was begun by an older dissensus",
+            next_step="Begin a new session with its state, and delete the database that holds this one",
+        )
 
 
 def _covered(evidence: Iterable[JSON], form: Evidence) -> list[JSON]:

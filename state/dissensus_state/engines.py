@@ -356,11 +356,9 @@ class Database:
         with self._translating():
             return self._connections.vacuum()
 
-    @contextmanager
-    def exclusively(self) -> Iterator[None]:
+    def exclusively(self) -> AbstractContextManager[None]:
         """On SQLite, nobody else writes meanwhile: what uses `engine` to write does so in here."""
-        with self._connections.exclusively():
-            yield
+        return self._connections.exclusively()
 
 
 def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:

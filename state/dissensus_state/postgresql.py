@@ -121,8 +121,8 @@ class Pooled:
         for name in metadata.tables:
             self.alone(f"VACUUM {name}", ())
         return (
-            "PostgreSQL: the bytes are overwritten as the space is used again (`VACUUM FULL` rewrites the "
-            "tables at once); its write-ahead log, replicas and backups keep them until they are recycled",
+            "PostgreSQL overwrites the bytes as it uses the space again; `VACUUM FULL` does so at once",
+            "Its write-ahead log, replicas and backups keep them until they are recycled",
         )
 
     def keep_wal(self) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from . import branches as reading
 from . import commits, heads, rebuilding, rights, transitions, unneeded
 from .blobs import gone, header, is_gone, reference
+from .chain import check_by_digests
 from .engines import Statement, Work
 from .errors import Conflict, NotFound, Refused
 from .lineages import Lineage, Segment, holder, lineage, pruned, shared
@@ -264,6 +265,7 @@ def prune(
         Denied: the author may not rule on everything.
     """
     rights.check(shape.rights, author, "rule", [()])
+    check_by_digests(work, session_id, branch)
     names = [one.name for one in reading.all_branches(work, session_id)]
     rebuilding.lock(work, session_id, names)
     now = plan(work, session_id, branch, planned.before, recordings=planned.recordings)

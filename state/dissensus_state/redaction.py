@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from . import blame, commits, evolution, heads, lifting, rebuilding, rights, transitions
 from .blobs import header, reference
 from .branches import all_branches
+from .chain import check_by_digests
 from .engines import Statement, Work
 from .errors import DissensusError, NotFound, Pruned, Refused, ValueRefused
 from .lifting import Keys
@@ -119,6 +120,7 @@ def redact(
         Refused: several commits wrote parts of it, or the later history does not fit the replacement.
     """
     rights.check(shape.rights, asked.author, "rule", [asked.path])
+    check_by_digests(work, session_id, branch)
     found = _find(work, session_id, branch, shape, asked)
     names = rebuilding.dependents(work, session_id, found.branch, found.version)
     rebuilding.lock(work, session_id, {branch, *names})

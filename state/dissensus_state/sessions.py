@@ -17,7 +17,7 @@ from .branches import MergeConflict
 from .branching import MergeResult
 from .compaction import Compaction, CompactPlan
 from .engines import Statement, Work, insert
-from .errors import Conflict, Denied, Refused, located
+from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
@@ -296,7 +296,7 @@ class Session(Reader[StateT]):
                 asked = Asked(parse_path(path), self._version(work, version), *given)
                 done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
             self.remember(head)
-            return replace(done, left=(*done.left, *self.database.vacuum()))
+            return replace(done, left=(*done.left, *self._vacuumed()))
 
     def plan_prune(self, before: int, *, recordings: bool = False) -> PrunePlan:
         """Look at what it would end to let the values of all versions before one go; nothing is done.
@@ -337,7 +337,14 @@ class Session(Reader[StateT]):
         with self.writing() as work:
             done = compaction.compact(work, self.session_id, plan)
             self.record_in(work, "compacted", done.as_dict())
-        return replace(done, left=self.database.vacuum())
+        return replace(done, left=self._vacuumed())
+
+    def _vacuumed(self) -> tuple[str, ...]:
+        """Give the room back; what is committed stands, whatever comes of that."""
+        try:
+            return self.database.vacuum()
+        except DatabaseFailed as error:
+            return (f"The room was not given back, and may still hold what was there: {error.message}",)
 
     @contextmanager
     def _noted(self, author: str) -> Iterator[None]:

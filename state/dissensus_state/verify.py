@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from . import blobs, calls, commits, doors, joining, rounds
-from .chain import Evidence, chained, cited
+from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
 from .erasures import Erasures
@@ -156,7 +156,7 @@ def _erasures(work: Work, session_id: int, branch: str) -> Erasures:
 def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, erasures: Erasures) -> None:
     """The hash follows from what is stored, and what is gone was taken away by a commit that says so."""
     try:
-        form = _form(work, session_id, commit, previous)
+        form = form_of(work, session_id, commit, previous)
         unexplained = erasures.unexplained(commit)
         explained = erasures.explains_round(work, session_id, commit)
     except UNREADABLE as error:
@@ -173,21 +173,6 @@ def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, er
         raise _tampered(commit, unexplained)
 
 
-def _form(work: Work, session_id: int, commit: Commit, previous: bytes) -> Evidence | None:
-    """The form in which the chain covers a commit; None where its hash does not follow from it."""
-    stored = commits.stored_patch(work, session_id, commit.branch, commit.version)
-    said = {name: getattr(commit, name) for name in commits.SAID}
-    covered, cites = blobs.patch_digest(stored), cited(work, session_id, commit.round)
-    forms: tuple[Evidence, ...] = ("digests", "erased") if commit.evidence else ("digests",)
-    for form in forms:
-        if commit.hash == chained(previous, covered, cites, said, form):
-            return form
-    # Before values could be redacted, the chain covered the texts as a whole.
-    cites = cited(work, session_id, commit.round, whole=True)
-    whole = chained(previous, digest(stored).hex(), cites, said, "whole")
-    return "whole" if commit.hash == whole else None
-
-
 def _check_elsewhere(
     work: Work, session_id: int, branch: str, known: list[Commit], erasures: Erasures
 ) -> None:
@@ -197,7 +182,7 @@ def _check_elsewhere(
         common = min(shared(mine, lineage(work, session_id, other)), len(known) - 1)
         previous = known[common].hash if common >= 0 else b""
         for commit in _read(commits.between(work, session_id, other, common, upto)):
-            if _form(work, session_id, commit, previous) is None:
+            if form_of(work, session_id, commit, previous) is None:
                 raise Tampered(
                     f"Version {commit.version} of {other!r} was changed after it was committed",
                     branch=other,

@@ -12,16 +12,18 @@ from pydantic import BaseModel
 from by_hand import answered, begun, change, proposes, rules, to_judging
 from dissensus_state import tables
 from dissensus_state.blobs import gone, header, reference
+from dissensus_state.chain import chained
+from dissensus_state.commits import SAID
 from dissensus_state.errors import Conflict, Denied, NotFound, Refused, Tampered, ValueRefused
 from dissensus_state.journal import Journal
 from dissensus_state.rights import Rights
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import Append, MergeByKey, SharedState, Union
 from dissensus_state.store import Store
-from dissensus_state.values import canonical, parse_list
+from dissensus_state.values import canonical, digest, parse_list
 from erasing import CANARY, files_with, standing
 from inquiries import Finding, Inquiry, Notes, does
-from tampering import changed, rows, storied
+from tampering import changed, rows, storied, write
 
 
 class Person(BaseModel):
@@ -420,6 +422,25 @@ def test_g08_a_replacement_that_was_changed_afterwards_is_found(own_store: Store
     with changed(session, tables.commits, row, patch=forged), pytest.raises(Tampered) as caught:
         session.verify()
     assert caught.value.context["version"] == 1
+
+
+def test_a_session_whose_chain_covers_values_as_a_whole_is_left_as_it_is(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    session.transact(does("set", "text", CANARY), "ana")
+    previous = b""
+    for row, commit in zip(rows(session, tables.commits), reversed(session.log()), strict=True):
+        said = {name: getattr(commit, name) for name in SAID}
+        previous = chained(previous, digest(row["patch"]).hex(), None, said, "whole")
+        write(session, tables.commits, row, {"hash": previous})
+    write(session, tables.branches, rows(session, tables.branches)[0], {"head_hash": previous})
+    assert session.verify().versions == 2
+    for erase in (
+        lambda: redacted(session, "/text"),
+        lambda: session.prune(session.plan_prune(1), author="chair"),
+    ):
+        with pytest.raises(Refused, match="begun by an older dissensus"):
+            erase()
+    assert session.verify().versions == 2
 
 
 def test_g08_an_answer_that_somebody_made_vanish_is_found(own_store: Store) -> None:
