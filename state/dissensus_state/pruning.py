@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from . import branches as reading
 from . import commits, heads, rebuilding, rights, transitions, unneeded
-from .blobs import gone, header, is_gone, reference
+from .blobs import gone, gone_text, header, is_gone, reference
 from .chain import check_by_digests
 from .engines import Statement, Work
 from .errors import Conflict, NotFound, Refused
@@ -81,7 +81,7 @@ _write_proposal = Statement(
     .values(patch=sa.bindparam("patch"))
 )
 _answers = Statement(
-    sa.select(calls.c.agent, calls.c.attempt, calls.c.answer, calls.c.reasoning, calls.c.raw).where(
+    sa.select(*calls.c["agent", "attempt", "request", "answer", "reasoning", "raw"]).where(
         calls.c.session_id == _session, calls.c.round == sa.bindparam("round")
     )
 )
@@ -93,7 +93,7 @@ _write_answer = Statement(
         calls.c.agent == sa.bindparam("agent_"),
         calls.c.attempt == sa.bindparam("attempt_"),
     )
-    .values(answer=sa.bindparam("answer"), reasoning=sa.bindparam("reasoning"), raw=sa.bindparam("raw"))
+    .values({name: sa.bindparam(name) for name in ("request", "answer", "reasoning", "raw")})
 )
 _set_pruned = Statement(
     sa.update(branches)
@@ -239,7 +239,7 @@ def _losses(
     for name in sharing.closed:
         yield f"The closed branch {name!r} can no longer be read at all: it rests on versions before {before}"
     if gone_rounds:
-        yield f"What models proposed, answered and thought in {gone_rounds} round(s) is gone"
+        yield f"What models were asked, proposed, answered and thought in {gone_rounds} round(s) is gone"
 
 
 def _rounds(work: Work, session_id: int, segments: Lineage, before: int) -> list[int]:
@@ -336,15 +336,16 @@ def _pruned(item: JSON) -> JSON:
 
 
 def _drop_recordings(work: Work, session_id: int, number: int) -> None:
-    """What was proposed, answered and thought in a round; who ruled what stays."""
+    """What was proposed, asked, answered and thought in a round; who ruled what stays."""
     for agent, patch in work.all(_proposed, session_id=session_id, round=number):
         if patch is not None:
             work.run(
                 _write_proposal, session_id_=session_id, round_=number, agent_=agent, patch=_emptied(patch)
             )
-    for agent, attempt, *packed in work.all(_answers, session_id=session_id, round=number):
+    for agent, attempt, request, *packed in work.all(_answers, session_id=session_id, round=number):
         left = [gone(data) if data is not None and not is_gone(data) else data for data in packed]
         row = dict(zip(("answer", "reasoning", "raw"), left, strict=True))
+        row["request"] = request if is_gone(request) else gone_text(request)
         work.run(_write_answer, session_id_=session_id, round_=number, agent_=agent, attempt_=attempt, **row)
 
 

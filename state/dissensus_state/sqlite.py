@@ -108,12 +108,13 @@ class OnFile:
     def overwriting(self) -> Iterator[None]:
         """What this process deletes meanwhile is overwritten with zeros."""
         with self.file.exclusively() as writer:
+            (before,) = writer.execute("PRAGMA secure_delete").fetchone()
             writer.execute("PRAGMA secure_delete=ON").close()
         try:
             yield
         finally:
             with self.file.exclusively() as writer:
-                writer.execute("PRAGMA secure_delete=OFF").close()
+                writer.execute(f"PRAGMA secure_delete={before:d}").close()
 
     def vacuum(self) -> tuple[str, ...]:
         """Write the file anew and empty the write-ahead log; what could not be done."""

@@ -124,19 +124,49 @@ def test_another_process_that_remembers_the_value_does_not_bring_it_back(
         assert files_with(session) == []
 
 
-def test_a_process_that_has_seen_nothing_of_it_is_not_let_commit_in_one_statement(
+def test_a_transaction_on_a_branch_whose_head_did_not_move_forgets_the_value_too(
     own_store: Store, database_url: str
 ) -> None:
-    own_store.create(Notes(), name="notes").transact(does("set", "text", CANARY), "ana")
+    session = own_store.create(Notes(), name="notes")
+    session.transact(does("set", "text", CANARY), "ana")
+    session.fork("side")
     with Store.open(database_url) as elsewhere:
-        other = elsewhere.session("notes", Notes)
-        known = other.current()
-        redacted(own_store.session("notes", Notes), "/text")
-        forged = known._replace(version=known.version + 1, hash=other.log(1)[0].hash)
-        other._line.head = forged
-        with other.transaction("ana") as tx:
+        side = elsewhere.session("notes", Notes).on("side")
+        with side.transaction("ben") as tx:
             tx.append("lines", "one")
-        assert other.remembered_state.text == "[redacted]"
+            redacted(session, "/text")
+        assert side.remembered.state["text"] == "[redacted]"
+        assert side.verify().redacted == 1
+
+
+def test_bytes_that_were_left_behind_before_are_gone_from_the_file_as_well(
+    own_store: Store, backend: str
+) -> None:
+    if backend == "postgresql":
+        pytest.skip("its administrator's")
+    session = own_store.create(Notes())
+    session.transact(does("set", "text", CANARY), "ana")
+    with session.database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA secure_delete=OFF")
+        for _ in range(200):
+            connection.exec_driver_sql(
+                "INSERT INTO events SELECT 1, 1 + coalesce(max(event), 0), 'x', 0, '', 0, ? FROM events",
+                (CANARY,),
+            )
+        connection.exec_driver_sql("DELETE FROM events")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert files_with(session)
+    redacted(session, "/text")
+    assert files_with(session) == []
+
+
+def test_a_value_that_a_snapshot_was_taken_of_at_once_goes_from_that_too(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    session.transact(does("append", "lines", CANARY + "x" * 20_000), "ana")
+    assert [row["version"] for row in rows(session, tables.snapshots)] == [1]
+    redacted(session, "/lines/0")
+    assert standing(session) == []
+    assert session.verify().redacted == 1
 
 
 def test_every_branch_that_has_the_commit_in_it_is_rid_of_the_value(own_store: Store) -> None:
@@ -393,6 +423,21 @@ def test_what_was_merged_from_another_branch_verifies_after_a_redaction(own_stor
     redacted(session, "/text")
     assert session.verify().redacted == 1
     assert standing(session) == []
+
+
+def test_a_merge_whose_conflict_was_settled_verifies_after_a_redaction(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    side = session.fork("side")
+    side.transact(does("set", "text", CANARY), "ana")
+    session.transact(does("set", "text", "ours"), "ben")
+    (conflict,) = session.merge("side", author="chair").conflicts
+    session.settle(conflict.conflict, {"value": f"both: {CANARY}"}, author="chair")
+    assert session.merge("side", author="chair").commit is not None
+    redacted(side, "/text")
+    redacted(session, "/text")
+    assert standing(session) == []
+    for one in (session, side):
+        assert one.verify().redacted == 1
 
 
 def test_g08_a_value_that_somebody_made_vanish_as_if_it_had_been_redacted_is_found(

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from by_hand import answered, begun, change, proposes
+from by_hand import answered, begun, change, intent, proposes
 from dissensus_state import tables
 from dissensus_state.blobs import dereference, get, is_gone, named, pack, put, unpack_text
 from dissensus_state.errors import Conflict, Denied, NotFound, Pruned, Refused, Tampered
 from dissensus_state.journal import Journal
 from dissensus_state.pruning import PrunePlan, _emptied
+from dissensus_state.records import Call, Round
 from dissensus_state.rights import Rights
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
@@ -240,31 +241,54 @@ def test_the_version_that_the_history_was_pruned_to_can_be_redacted_too(own_stor
     assert session.verify().pruned > 0
 
 
+def asked_with(journal: Journal, prompt: str) -> tuple[Round, list[Call]]:
+    """A round whose one agent is asked with this text, after what all are asked with."""
+    frame = {"text": "You read logs. " * 20}
+    opened = journal.begin(
+        "gather", journal.session.head, [replace(intent(), request=[frame, {"text": prompt}])]
+    )
+    assert opened is not None
+    return opened
+
+
 def test_recordings_of_the_rounds_before_go_only_where_that_is_asked_for(own_store: Store) -> None:
     session = own_store.create(Inquiry())
     journal = Journal(session)
-    for number in range(3):
-        round_, sent = begun(journal, "gather", "ana")
+    prompts = ["Read the log. " * 20, "Read the log. " * 20, "Read the other log. " * 20]
+    for number, prompt in enumerate(prompts):
+        round_, sent = asked_with(journal, prompt)
         journal.settle([answered(sent[0], f"answer {number}")])
         made = proposes(session, "ana", findings=[Finding(text=f"found {number}")])
         told = change(session, made, transition="gather", reads=())
         journal.commit(journal.propose(round_, (made,)), told)
-    kept = session.plan_prune(2)
-    asked = session.plan_prune(2, recordings=True)
-    assert (kept.rounds, asked.rounds) == (0, 1)
-    assert "1 round(s) is gone" in asked.losses[-1]
-    assert session.prune(asked, author="chair").rounds == 1
-    (row, *others) = rows(session, tables.calls)
-    assert is_gone(row["answer"])
-    assert not any(is_gone(other["answer"]) for other in others)
+    kept = session.plan_prune(3)
+    asked = session.plan_prune(3, recordings=True)
+    assert (kept.rounds, asked.rounds) == (0, 2)
+    assert "2 round(s) is gone" in asked.losses[-1]
+    done = session.prune(asked, author="chair")
+    assert (done.rounds, done.blobs) == (2, 1)
+    told = [(is_gone(row["answer"]), is_gone(row["request"])) for row in rows(session, tables.calls)]
+    assert told == [(True, True), (True, True), (False, False)]
     assert session.verify().rounds == 3
-    _, sent = begun(journal, "gather", "ana")
-    assert sent[0].request == [{"text": "Why did it stop? " * 20}]
+    assert session.round(1)[2][0].request[1:] == [{"text": "[redacted]"}]
+    # A worker that had its prompt stored before keeps it anew.
+    asked_with(journal, prompts[0])
+    texts = [row["request"] for row in rows(session, tables.calls)]
+    texts += [row["frame"] for row in rows(session, tables.models)]
     with session.reading() as work:
-        texts = [row["request"] + str(row["model"]) for row in rows(session, tables.calls)]
-        frames = [row["frame"] for row in rows(session, tables.models)]
-        for name in {name for text in [*texts, *frames] for name in named(text)}:
+        for name in {name for text in texts for name in named(text)}:
             assert get(work, session.session_id, dereference(name))
+
+
+def test_g08_what_was_rebased_over_a_pruned_commit_is_not_taken_for_a_conflict(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    late = session.transaction("ben")
+    session.transact(does("merge", "answers", {"x": 1}), "ana")
+    late.merge("answers", {"y": 2})
+    late.__exit__(None)
+    pruned(session, 2)
+    assert session.verify().pruned > 0
+    assert session.state.answers == {"x": 1, "y": 2}
 
 
 class Guarded(SharedState):
