@@ -70,3 +70,14 @@ def test_sizes_are_told_largest_first(ask: Ask) -> None:
     found = ask("sizes", "--json").data
     assert list(found["state"].values()) == sorted(found["state"].values(), reverse=True)
     assert "outage takes about" in ask("sizes").out
+
+
+@pytest.mark.parametrize(
+    "command", ["show v3", "show r1", "disagreements", "blame /verdict", "log", "events", "cost"]
+)
+def test_every_page_is_shown_after_a_value_of_a_ruled_round_was_redacted(ask: Ask, command: str) -> None:
+    assert "cache" in ask("show", "v3").out
+    done = ask("redact", "/verdict", "--reason", "asked for", *OUTAGE, "--json").data
+    assert {place["path"] for place in done["remains"]} <= {"round 2, which is not settled"}
+    for form in ([], ["--json"]):
+        assert "cache" not in ask(*command.split(), *form).out.replace("cached_tokens", "")

@@ -433,7 +433,8 @@ def test_a_merge_whose_conflict_was_settled_verifies_after_a_redaction(own_store
     (conflict,) = session.merge("side", author="chair").conflicts
     session.settle(conflict.conflict, {"value": f"both: {CANARY}"}, author="chair")
     assert session.merge("side", author="chair").commit is not None
-    redacted(side, "/text")
+    redacted(side, "/text", replacement="somebody")
+    assert session.verify().redacted == 0
     redacted(session, "/text")
     assert standing(session) == []
     for one in (session, side):
