@@ -19,7 +19,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check lowest bench clean
+.PHONY: help setup demo test check lowest soak bench clean
 
 help: ## Show what there is to make
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,13 @@ bench: $(VENV)/.bench ## Run small versions of the benchmarks and print their fi
 	$(BIN)/python benchmarks/commits.py --n 100 --repeats 1
 	$(BIN)/python benchmarks/reads.py --n 200
 	$(BIN)/python benchmarks/writers.py --n 48 --repeats 1
+
+soak: $(VENV)/.dev ## Run the long proofs, for hours: 2,000 kills and 40 seeds of 20,000 transactions on each database
+	for database in sqlite postgresql; do \
+		$(BIN)/python tests/soak/crashes.py --database $$database --kills $(or $(KILLS),2000) && \
+		$(BIN)/python tests/soak/elle.py --database $$database --seeds $(or $(SEEDS),40) \
+			--transactions $(or $(TRANSACTIONS),20000) || exit 1; done
+	DISSENSUS_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/state -k against
 
 clean: ## Remove .venv and everything that tools have left
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis

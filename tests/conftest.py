@@ -22,6 +22,7 @@ _numbers = itertools.count(1)
 
 settings.register_profile("here", deadline=None, max_examples=50)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, print_blob=True)
+settings.register_profile("soak", settings.get_profile("here"), max_examples=3000)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 

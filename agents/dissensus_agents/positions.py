@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from dissensus_state.errors import NotFound
-from dissensus_state.patches import COMMUTING, Operation, Patch, apply
+from dissensus_state.patches import Operation, Patch, apply, commutes
 from dissensus_state.records import Proposal
 from dissensus_state.values import JSON, Path, overlap, parse_path, pointer
 
@@ -63,7 +63,7 @@ def joined(patches: Iterable[Patch]) -> Patch:
     taken: set[Path] = set()
     result: list[Operation] = []
     for operation in (operation for patch in patches for operation in patch):
-        if operation.verb in COMMUTING:
+        if commutes(operation):
             result.append(operation)
             continue
         rest = _without(operation, taken)
@@ -81,7 +81,7 @@ def _without(operation: Operation, taken: set[Path]) -> Operation | None:
     if operation.verb != "merge" or len(fresh) == len(operation.touched()):
         return operation
     names = {path[-1] for path in fresh}
-    return replace(operation, value=_only(operation, names))
+    return replace(operation, value=_only(operation, names), text=None)
 
 
 def _only(operation: Operation, names: set[str]) -> JSON:
@@ -114,8 +114,8 @@ def _two(first: Operation, second: Operation) -> Operation:
 def amended(patch: Patch, amendment: Patch) -> Patch:
     """A patch with an amendment on top; what the amendment writes wholly replaces what it was."""
     taken = {path for operation in amendment for path in operation.touched()}
-    kept = (_without(operation, taken) for operation in patch if operation.verb not in COMMUTING)
-    adding = (operation for operation in patch if operation.verb in COMMUTING)
+    kept = (_without(operation, taken) for operation in patch if not commutes(operation))
+    adding = (operation for operation in patch if commutes(operation))
     return (*adding, *(operation for operation in kept if operation is not None), *amendment)
 
 
@@ -124,13 +124,15 @@ def values_of(patch: Patch, compared: Iterable[Path] = ()) -> dict[str, JSON]:
     wanted = tuple(compared)
     said: dict[str, JSON] = {}
     for operation in patch:
-        if operation.verb in COMMUTING and not any(overlap(operation.path, path) for path in wanted):
+        if commutes(operation) and not any(overlap(operation.path, path) for path in wanted):
             continue
         said.update(_said(operation))
     return said
 
 
 def _said(operation: Operation) -> Mapping[str, JSON]:
+    if operation.verb == "fold":
+        return {pointer(operation.path): operation.value["by"]}
     if operation.verb != "merge":
         return {pointer(operation.path): operation.value}
     items = operation.value

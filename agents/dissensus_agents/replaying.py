@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state import blobs
-from dissensus_state.errors import Denied, Diverged
+from dissensus_state.errors import Denied, Diverged, Refused
 from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Commit, Proposal, Ruling
 from dissensus_state.values import JSON, canonical, digest
@@ -51,14 +51,14 @@ def replay(session: Session[Any], steps: Mapping[str, Step]) -> Replayed:
     for commit, state in session.versions():
         if commit.round is not None:
             base = states[commit.base] if commit.base in states else session.raw(commit.base)
-            answers += _round(session, steps, commit, base)
+            answers += _round(session, steps, commit, base, states[commit.version - 1])
             rounds += 1
         states[commit.version] = state
         states.pop(commit.version - WINDOW, None)
     return Replayed(folded.versions, rounds, answers, folded.digest)
 
 
-def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, base: JSON) -> int:
+def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, base: JSON, before: JSON) -> int:
     """One round again: its requests, its proposals and its patch. How many answers were read."""
     number = commit.round or 0
     held, proposals, calls, rulings = session.round(number)
@@ -74,7 +74,7 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     for agent in step.agents:
         _agent(running, agent)
     compare_proposals(None, running)
-    _check_patch(running, commit, rulings[-1] if rulings else None)
+    _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
     return sum(call.status == "answered" for call in calls)
 
 
@@ -133,13 +133,19 @@ def by_digest(request: JSON) -> JSON:
     return {"blob": blobs.reference(digest(request["text"])), **rest}
 
 
-def _check_patch(running: Running, commit: Commit, ruling: Ruling | None) -> None:
-    """The patch that the round comes to, against the one that was committed."""
+def _check_patch(
+    session: Session[Any], running: Running, commit: Commit, ruling: Ruling | None, before: JSON
+) -> None:
+    """The patch that the round comes to on the state before it, against the one that was committed."""
     if ruling is not None:
         change = ruled_change(running, ruling)
     else:
         change = running.change(commit.author, running.sides[0])
-    _same(running, "patch", _body(commit.patch), _body(change.patch))
+    try:
+        patch = session.shape.resolved(change.patch, before)
+    except Refused as error:
+        raise _diverged(running.round.round, "patch", _body(commit.patch), error.as_dict()) from error
+    _same(running, "patch", _body(commit.patch), _body(patch))
 
 
 def _body(patch: Patch) -> list[JSON]:

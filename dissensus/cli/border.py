@@ -29,13 +29,14 @@ class Situation:
     """What the border must know of a command that does not end as it should.
 
     `kept` is the database it worked on, `again` the command that goes on where it stopped. `tenant`
-    is whose sessions are meant.
+    is whose sessions are meant, `branch` which of a session's branches.
     """
 
     debug: bool = False
     kept: str = ""
     again: str = "the same command"
     tenant: str | None = None
+    branch: str | None = None
 
 
 def situation() -> Situation:

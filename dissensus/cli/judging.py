@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 from functools import partial
@@ -18,6 +17,7 @@ from .errors import Misuse
 from .opening import ended_in, opened_session
 from .options import examples, on_session, schema
 from .output import note, show
+from .people import login_name
 from .revisions import round_number
 from .schemas import needed_schema
 
@@ -102,7 +102,8 @@ def rule(
     from dissensus_agents.session import settle
 
     number, ruling = _number(round_), _ruling(decision, **given)
-    with opened_session(database, session, partial(needed_schema, schema)) as found:
+    with opened_session(database, session, partial(needed_schema, schema)) as opened:
+        found = opened.on(opened.round(number)[0].branch)
         settle(found, number, decision=decision, **ruling)
         _report(found, number, decision, as_json=as_json)
 
@@ -165,14 +166,6 @@ def _amendment(given: str) -> dict[str, Any]:
             next_step="""Write --amend '{"/verdict": "…"}'""",
         )
     return changes
-
-
-def login_name() -> str:
-    """Who sits at this terminal."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "user"
 
 
 def _report(found: Session[Any], number: int, decision: Decision, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ import click
 
 from . import (
     border,
+    branching,
     checking,
     databases,
     demonstration,
@@ -49,7 +50,7 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
 def cli(context: click.Context) -> None:
     """Several models on one versioned state, supervised before anything is committed.
 
-    Revisions are written as in git: v12, 12, HEAD, main~3, ~1, and ranges a..b.
+    Revisions are written as in git: v12, 12, HEAD, main~3, ~1, branches, tags, and ranges a..b.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help(), err=True)
@@ -65,6 +66,14 @@ for command in (
     reading.blame,
     reading.events,
     watching.watch,
+    branching.branch,
+    branching.fork,
+    branching.merge,
+    branching.conflicts,
+    branching.settle,
+    branching.revert,
+    branching.tag,
+    branching.close_branch,
     judging.disagreements,
     judging.rule,
     running.run,

@@ -41,7 +41,7 @@ def opened_session(
     name: str | None,
     schema_of: Callable[[SessionInfo], type[SharedState] | None] = _no_schema,
 ) -> Iterator[Session[Any]]:
-    """A session of the database.
+    """A session of the database, on the branch that was named.
 
     Args:
         database: A file, a URL, or None for the one in the current folder.
@@ -50,7 +50,9 @@ def opened_session(
     """
     with opened_store(database) as store:
         info = _chosen(store, name)
-        yield store.session(info.name, schema_of(info))
+        session = store.session(info.name, schema_of(info))
+        branch = situation().branch
+        yield session if branch is None else session.on(branch)
 
 
 def ended_in(session: Session[Any], round_: int) -> Commit | None:

@@ -49,6 +49,27 @@ schema = click.option(
 )
 
 
+def _remember_branch(context: click.Context, _: click.Parameter, name: str | None) -> None:
+    context.ensure_object(Situation).branch = name
+
+
+branch = click.option(
+    "--branch",
+    "-b",
+    metavar="NAME",
+    expose_value=False,
+    callback=_remember_branch,
+    help="Which branch; main where none is named.",
+)
+into = click.option(
+    "--into",
+    metavar="BRANCH",
+    expose_value=False,
+    callback=_remember_branch,
+    help="Merge into this branch; main where none is named.",
+)
+
+
 def on_database(command: CommandT) -> CommandT:
     """Options of a command that reads a database."""
     return database(as_json(command))
@@ -56,7 +77,7 @@ def on_database(command: CommandT) -> CommandT:
 
 def on_session(command: CommandT) -> CommandT:
     """Options of a command that reads a session."""
-    return database(session(as_json(command)))
+    return database(session(branch(as_json(command))))
 
 
 def examples(*commands: str) -> str:

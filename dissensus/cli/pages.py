@@ -86,6 +86,51 @@ def _difference(item: Data) -> Line:
     return Line(f"~ {item['path']}  {both}", "yellow")
 
 
+def branches(data: Data) -> list[Block]:
+    """The branches, each with where it begins."""
+    rows = [
+        (
+            item["name"],
+            f"v{item['head']}",
+            "-" if item["base_branch"] is None else f"v{item['base_version']} of {item['base_branch']}",
+            "open" if item["closed_at"] is None else f"closed {when(item['closed_at'])}",
+        )
+        for item in data["branches"]
+    ]
+    return grid("branch head begins status", rows, "bold cyan dim")
+
+
+def tags(data: Data) -> list[Block]:
+    """The tags, each with the version it names."""
+    rows = [
+        (item["name"], f"v{item['version']}", item["branch"], item["author"], when(item["at"]))
+        for item in data["tags"]
+    ]
+    return grid("tag version branch author when", rows, "bold cyan")
+
+
+def merged(data: Data) -> list[Block]:
+    """What came of a merge."""
+    if data["conflicts"]:
+        return conflicts(data)
+    if data["version"] is None:
+        return [Line(f"{data['branch']} has all that {data['source']} has", "green")]
+    return [Line(f"{data['source']} merged into {data['branch']} as v{data['version']}", "green")]
+
+
+def conflicts(data: Data) -> list[Block]:
+    """What merges have left, each with what stands on either side."""
+    page: list[Block] = []
+    for item in data["conflicts"]:
+        where = f"{item['source_branch']} into {item['branch']}"
+        page.append(Line(f"{item['conflict']}  {item['path']}  {item['status']}, {where}", "bold"))
+        sides = {name: item[name] for name in ("base", "ours", "theirs") if name in item}
+        page += grid("", [(name, compact(value)) for name, value in sides.items()], "cyan", 4)
+        if item["settlement"] is not None:
+            page += facts({"settled": item["settlement"], "by": item["settled_by"]}, 4)
+    return page
+
+
 def events(data: Data) -> list[Block]:
     """What happened beside the commits."""
     rows = [

@@ -11,10 +11,11 @@ from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
 from .output import note, show
-from .revisions import range_of, round_number, version_of
+from .revisions import place_of, range_of, round_number, version_of
 from .texts import compact
 
 if TYPE_CHECKING:
+    from dissensus_state.records import Commit
     from dissensus_state.sessions import Session
 
     from .data import Data
@@ -66,9 +67,14 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
     """
     from .data import place
 
-    with opened_session(database, session) as found:
+    with opened_session(database, session) as opened:
         number = round_number(what)
-        commit = found.commit_at(version_of(found, what)) if number is None else ended_in(found, number)
+        if number is None:
+            found, version = place_of(opened, what)
+            commit: Commit | None = found.commit_at(version)
+        else:
+            found = opened.on(opened.round(number)[0].branch)
+            commit = ended_in(found, number)
         number = commit.round if number is None and commit else number
         data = {
             **place(found),
@@ -94,8 +100,8 @@ def state(*, database: str | None, session: str | None, as_json: bool, revision:
     """
     from .data import place
 
-    with opened_session(database, session) as found:
-        version = version_of(found, revision)
+    with opened_session(database, session) as opened:
+        found, version = place_of(opened, revision)
         data = {**place(found), "version": version, "state": found.raw(version)}
     show(data, [Passage(compact(data["state"], indent=2))], as_json=as_json)
 
@@ -118,14 +124,18 @@ def diff(
 ) -> None:
     """Show what differs between two versions, path by path.
 
-    Without a range it is what the newest commit changed; an end that is left out is the head.
+    Without a range it is what the newest commit changed; an end that is left out is the head. The
+    ends may be of two branches, as in main..idea.
     """
     from .data import place
 
-    with opened_session(database, session) as found:
-        before, after = range_of(found, range_)
-        differences = [item.as_dict() for item in found.diff(before, after)]
+    with opened_session(database, session) as opened:
+        (origin, before), (found, after) = range_of(opened, range_)
+        other = None if origin.branch == found.branch else origin.branch
+        differences = [item.as_dict() for item in found.diff(before, after, of=other)]
         data = {**place(found), "before": before, "after": after, "differences": differences}
+        if other is not None:
+            data["before_branch"] = other
     show(data, pages.diff(data), as_json=as_json)
     context.exit(1 if exit_code and differences else 0)
 
@@ -142,8 +152,9 @@ def blame(*, database: str | None, session: str | None, as_json: bool, path: str
     """
     from .data import blame_data, place
 
-    with opened_session(database, session) as found:
-        answer = found.blame(path, version_of(found, revision))
+    with opened_session(database, session) as opened:
+        found, version = place_of(opened, revision)
+        answer = found.blame(path, version)
         data = {**place(found), **blame_data(answer)}
     show(data, stories.blame(data), as_json=as_json)
 

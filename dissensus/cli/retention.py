@@ -10,16 +10,13 @@ import click
 
 from . import retention_pages
 from .errors import Misuse
-from .judging import login_name
 from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import note, show
+from .people import author_option
 from .revisions import version_of
 from .schemas import known_schema, needed_schema
 
-author_option = click.option(
-    "--author", envvar="DISSENSUS_AUTHOR", help="Who the history names. [default: your login name]"
-)
 yes_option = click.option("--yes", is_flag=True, help="Do it; else it is only said what it would do.")
 
 
@@ -57,7 +54,7 @@ def redact(
     session: str | None,
     as_json: bool,
     schema: str | None,
-    author: str | None,
+    author: str,
     reason: str,
     revision: str,
     replacement: str | None,
@@ -76,7 +73,7 @@ def redact(
         done = found.redact(
             path,
             version_of(found, revision),
-            author=author or login_name(),
+            author=author,
             reason=reason,
             recordings=not keep_recordings,
             **given,
@@ -111,7 +108,7 @@ def prune(
     session: str | None,
     as_json: bool,
     schema: str | None,
-    author: str | None,
+    author: str,
     recordings: bool,
     yes: bool,
     revision: str,
@@ -126,7 +123,7 @@ def prune(
     schema_of = partial(needed_schema if yes else known_schema, schema)
     with opened_session(database, session, schema_of) as found:
         plan = found.plan_prune(version_of(found, revision), recordings=recordings)
-        done = found.prune(plan, author=author or login_name()) if yes else None
+        done = found.prune(plan, author=author) if yes else None
         data = {**place(found), "plan": plan.as_dict(), "pruned": done.as_dict() if done else None}
     show(data, retention_pages.pruned(data), as_json=as_json)
     if not yes:

@@ -1,4 +1,4 @@
-"""Naming versions as git does: `v12`, `12`, `HEAD`, `main~3`, `~1`, and ranges `a..b`."""
+"""Naming versions as git does: `v12`, `12`, `HEAD`, `main~3`, `~1`, branches, tags, ranges `a..b`."""
 
 from __future__ import annotations
 
@@ -16,35 +16,58 @@ _REVISION = re.compile(r"(?P<start>[^~]*)(?P<steps>(?:~[0-9]{0,9})*)")
 _VERSION = re.compile(r"v?(?P<number>[0-9]{1,18})")
 _ROUND = re.compile(r"(?:r|round[: ]?)(?P<number>[0-9]{1,18})")
 
-_WAYS = "Write v12, 12, HEAD, main~3 or ~1"
+_WAYS = "Write v12, 12, HEAD, main~3, ~1, or the name of a branch or tag"
 
 
 def version_of(session: Session[Any], text: str) -> int:
-    """The version that a revision names in a session.
+    """The version that a revision names on the session's own branch.
+
+    Raises:
+        Misuse: it is no revision, or names a version of another branch.
+        NotFound: there is no such version, branch or tag.
+    """
+    found, version = place_of(session, text)
+    if found.branch != session.branch:
+        raise Misuse(
+            f"{text!r} is a version of {found.branch}, and not of {session.branch}",
+            next_step=f"Add --branch {found.branch}, or name a version of {session.branch}",
+        )
+    return version
+
+
+def place_of(session: Session[Any], text: str) -> tuple[Session[Any], int]:
+    """The version that a revision names, and the session on the branch it is a version of.
 
     Raises:
         Misuse: it is no revision.
-        NotFound: there is no such version or branch.
+        NotFound: there is no such version, branch or tag.
     """
-    return resolve(text, session.head, session.branch)
+    start, steps = _parts(text)
+    if start in {"", "HEAD", session.branch} or _VERSION.fullmatch(start):
+        return session, resolve(text, session.head, session.branch)
+    if any(one.name == start for one in session.branches()):
+        other = session.on(start)
+        return other, resolve(text, other.head, start)
+    for one in session.tags():
+        if one.name == start:
+            other = session if one.branch == session.branch else session.on(one.branch)
+            return other, resolve(f"v{one.version}{steps}", other.head, one.branch)
+    raise _unknown(start)
 
 
-def range_of(session: Session[Any], text: str) -> tuple[int, int]:
-    """The two versions that `a..b` names; an end that is left out is the head."""
+def range_of(session: Session[Any], text: str) -> tuple[tuple[Session[Any], int], tuple[Session[Any], int]]:
+    """The two places that `a..b` names; an end that is left out is the head."""
     if "..." in text:
         raise Misuse(f"{text!r} is no range of versions", next_step="Write a..b with two dots")
     before, _, after = text.partition("..")
-    head = session.head
-    return resolve(before, head, session.branch), resolve(after, head, session.branch)
+    return place_of(session, before), place_of(session, after)
 
 
 def resolve(text: str, head: int, branch: str) -> int:
     """The version that a revision names on a branch with this head."""
-    match = _REVISION.fullmatch(text.strip())
-    if match is None:
-        raise Misuse(f"{text!r} names no version", next_step=_WAYS)
-    steps = sum(int(step or 1) for step in match["steps"].split("~")[1:])
-    version = _start(match["start"], head, branch) - steps
+    start, back = _parts(text)
+    steps = sum(int(step or 1) for step in back.split("~")[1:])
+    version = _start(start, head, branch) - steps
     if not 0 <= version <= head:
         raise NotFound(
             f"There is no version {text}: the branch {branch} reaches from v0 to v{head}",
@@ -53,13 +76,25 @@ def resolve(text: str, head: int, branch: str) -> int:
     return version
 
 
+def _parts(text: str) -> tuple[str, str]:
+    """Where a revision begins, and the steps back from there."""
+    match = _REVISION.fullmatch(text.strip())
+    if match is None:
+        raise Misuse(f"{text!r} names no version", next_step=_WAYS)
+    return match["start"], match["steps"]
+
+
 def _start(text: str, head: int, branch: str) -> int:
     if text in {"", "HEAD", branch}:
         return head
     version = _VERSION.fullmatch(text)
     if version:
         return int(version["number"])
-    raise NotFound(f"There is no branch or version {text!r}", next_step=_WAYS)
+    raise _unknown(text)
+
+
+def _unknown(text: str) -> NotFound:
+    return NotFound(f"There is no branch, tag or version {text!r}", next_step=_WAYS)
 
 
 def round_number(text: str) -> int | None:

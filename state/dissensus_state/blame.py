@@ -89,7 +89,8 @@ class Blame:
 def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
-    A migration that changed the value is its writer; what it was lifted from is found by asking for
+    A value that was merged has its writer on the branch that it came from. A migration that changed
+    the value is its writer; what it was lifted from is found by asking for
     the version before.
 
     Raises:
@@ -98,7 +99,9 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int) ->
     state, number = lifting.stored_at(work, session_id, branch, version)
     keys = Keys(work, session_id)
     value = get(state, path, keys.of(number))
-    commit = writer(work, session_id, branch, path, version, canonical(value), keys)
+    text = canonical(value)
+    found = writer(work, session_id, branch, path, version, text, keys)
+    commit = _origin(work, session_id, found, path, text, keys) or found
     if commit.round is None:
         return Blame(pointer(path), value, version, commit)
     return Blame(
@@ -146,6 +149,20 @@ def writer(
     if found is None or before != value:
         raise NotFound(f"No commit up to version {version} wrote {pointer(path)}")
     return found
+
+
+def _origin(work: Work, session_id: int, merge: Commit, path: Path, value: str, keys: Keys) -> Commit | None:
+    """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
+    match merge.source:
+        case {"merge": {"branch": str(branch), "version": int(version)}}:
+            try:
+                state, number = lifting.stored_at(work, session_id, branch, version)
+                if _value(state, path, keys.of(number)) == value:
+                    found = writer(work, session_id, branch, path, version, value, keys)
+                    return _origin(work, session_id, found, path, value, keys) or found
+            except Pruned:
+                return None
+    return None
 
 
 def _value(state: JSON, path: Path, keys: dict[str, str]) -> str | None:

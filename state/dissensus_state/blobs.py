@@ -40,7 +40,7 @@ _LEVEL = 3
 
 _gone_text = re.compile(r'\{"redacted":"([A-Za-z0-9_-]{43})"\}')
 
-_kept_aside = re.compile(r'"blob":"([\w-]{43})"|"([\w-]{43})",(?:null|"[^"]*"),"blob"\]')
+_kept_aside = re.compile(r'^blob:([\w-]{43})$|"blob":"([\w-]{43})"|"([\w-]{43})",(?:null|"[^"]*"),"blob"\]')
 
 _own = threading.local()
 """A compressor is not to be used by two threads at once."""
@@ -217,7 +217,7 @@ def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:
     if operation.gone is not None or verb == "remove":
         plain = operation.to_json()
         return canonical(plain), header(plain), None
-    text = bounded(canonical(operation.value), place)
+    text = bounded(operation.text or canonical(operation.value), place)
     name = digest(text)
     said = [verb, place, name.hex(), key]
     if len(text) >= LARGE:
@@ -293,9 +293,9 @@ def _fetched(work: Work, session_id: int, item: JSON) -> JSON:
 
 
 def named(text: str | None) -> Iterator[str]:
-    """The texts kept aside that a stored patch or request names."""
+    """The texts kept aside that a stored patch, request or side of a conflict names."""
     if text is not None:
-        yield from (one or other for one, other in _kept_aside.findall(text))
+        yield from ("".join(found) for found in _kept_aside.findall(text))
 
 
 def check(work: Work, session_id: int) -> None:

@@ -32,9 +32,10 @@ _patches = Statement(
     .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
     .order_by(commits.c.version)
 )
+_hash = Statement(sa.select(commits.c.hash).where(*here, commits.c.version == sa.bindparam("version")))
 _patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
-_sourced = Statement(
-    sa.select(*columns)
+_sources = Statement(
+    sa.select(commits.c.version, commits.c.source)
     .where(
         *here,
         commits.c.version > sa.bindparam("after"),
@@ -111,11 +112,26 @@ def commit(work: Work, session_id: int, branch: str, version: int) -> Commit:
     raise NotFound(f"There is no version {version}", branch=branch)
 
 
-def with_source(work: Work, session_id: int, branch: str, upto: int) -> Iterator[Commit]:
-    """The commits up to a version whose patch was taken from somewhere: merges, reverts, lifted states."""
-    for part in _parts(lineage(work, session_id, branch), -1, upto):
-        rows = work.all(_sourced, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
-        yield from (commit_of(work, session_id, row) for row in rows)
+def hash_of(work: Work, session_id: int, branch: str, version: int) -> bytes:
+    """The hash of the commit that made a version."""
+    for part in _parts(lineage(work, session_id, branch), version - 1, version):
+        row = work.one(_hash, session_id=session_id, branch=part.branch, version=version)
+        if row is not None:
+            return bytes(row[0])
+    raise NotFound(f"There is no version {version}", branch=branch)
+
+
+def sources(
+    work: Work, session_id: int, branch: str, after: int, upto: int
+) -> list[tuple[int, dict[str, JSON]]]:
+    """Where the patches of a branch's versions were taken from, oldest first: merges, reverts, lifts."""
+    return [
+        (row[0], parse_object(row[1]))
+        for part in _parts(lineage(work, session_id, branch), after, upto)
+        for row in work.all(
+            _sources, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto
+        )
+    ]
 
 
 def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .errors import Conflict
-from .patches import COMMUTING, Operation, Patch
+from .patches import COMMUTING, Operation, Patch, is_ordered
 from .records import Change, Commit, is_migration
 from .values import Path, overlap, pointer
 
@@ -55,12 +55,7 @@ def _contested(ours: Patch, theirs: Patch) -> Iterable[Path]:
 
 def _commute(a: Operation, b: Operation) -> bool:
     same = a.verb == b.verb and a.verb in COMMUTING and a.path == b.path
-    return same and (a.verb != "fold" or (a.key == b.key and not _ordered(a)))
-
-
-def _ordered(operation: Operation) -> bool:
-    """Whether a merge of the user's own declares that its order matters."""
-    return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
+    return same and (a.verb != "fold" or (a.key == b.key and not (is_ordered(a) or is_ordered(b))))
 
 
 def _shared(a: Operation, b: Operation) -> Iterable[Path]:

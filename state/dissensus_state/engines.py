@@ -90,19 +90,12 @@ class Statement:
         for name, value in values.items():
             kind = type(value)
             if kind is str:
-                if (
-                    "\x00" in value
-                    or not (value.isascii() or is_unicode(value))
-                    or (len(value) > _SHORT_NAME and len(value.encode()) > NAMES.get(name, _ANY))
-                ):
-                    raise _refused(name, value)
-            elif name in NAMES and (value is not None or name not in _OPTIONAL):
-                raise _refused(name, value)
-            elif kind is int:
-                if not _LEAST <= value <= _MOST:
-                    raise _refused(name, value)
-            elif not (value is None or kind is bytes or _storable(value)):
-                raise _refused(name, value)
+                if len(value) <= _SHORT_NAME and value.isascii() and "\x00" not in value:
+                    continue
+            elif name not in NAMES and (value is None or (kind is int and _LEAST <= value <= _MOST)):
+                continue
+            if name not in _CANONICAL and not _storable(name, value):
+                raise ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
         text, names, constants = self._texts.get(database.backend) or self._compile(database)
         if constants:
             values = {**constants, **values}
@@ -125,18 +118,10 @@ class _Text(NamedTuple):
     constants: Parameters
 
 
+_CANONICAL = frozenset({"patch", "reads", "evidence", "source"})
+"""What is only ever given texts that `values.canonical` has written."""
+
 _LEAST, _MOST = -(2**63), 2**63 - 1
-
-
-def _storable(value: Any) -> bool:
-    """Whether both databases hold it: PostgreSQL's texts have no U+0000, their integers 64 bits."""
-    if isinstance(value, str):
-        return "\x00" not in value and is_unicode(value)
-    return not isinstance(value, int) or _LEAST <= value <= _MOST
-
-
-def _refused(name: str, value: Any) -> ValueRefused:
-    return ValueRefused(f"The {name.rstrip('_')} {ascii(value)[:80]} cannot be stored")
 
 
 NAMES = {
@@ -146,6 +131,7 @@ NAMES = {
     "branch": 1_000,
     "branch_": 1_000,
     "key": 1_000,
+    "key_": 1_000,
     "kind": 1_000,
     "lineage": 1_000,
     "name": 1_000,
@@ -154,8 +140,18 @@ NAMES = {
 }
 """Values that are names, with how many bytes they may have: PostgreSQL's indexes hold no longer ones."""
 
-_OPTIONAL = frozenset({"branch", "key", "transition"})
+_OPTIONAL = frozenset({"branch", "key", "key_", "transition"})
 _SHORT_NAME, _ANY = 250, 2**31
+
+
+def _storable(name: str, value: Any) -> bool:
+    """Whether both databases hold it: PostgreSQL's texts have no U+0000, their integers 64 bits."""
+    if isinstance(value, str):
+        sound = "\x00" not in value and is_unicode(value)
+        return sound and (len(value) <= _SHORT_NAME or len(value.encode()) <= NAMES.get(name, _ANY))
+    if name in NAMES:
+        return value is None and name in _OPTIONAL
+    return not isinstance(value, int) or _LEAST <= value <= _MOST
 
 
 def insert(table: sa.Table) -> Statement:

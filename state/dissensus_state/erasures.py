@@ -68,9 +68,9 @@ class Erasures:
     def _hear(self, work: Work, session_id: int, one: Told) -> None:
         common = shared(self._lineage, lineage(work, session_id, one.branch))
         match one.said:
-            case {"redact": {"operations": list(items), "path": str(path), **rest}}:
+            case {"redact": {"operations": list(items), "fields": list(fields), **rest}}:
                 concerned = self._hear_redaction(items, rest)
-                self.fields.add(path.split("/")[1])
+                self.fields.update(map(str, fields))
                 if self.base is not None and rest.get("base") == self.base.version <= common:
                     self.base = Base(self.base.version, str(rest["state"]))
                     concerned = True

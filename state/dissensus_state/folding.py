@@ -68,20 +68,33 @@ def merge_items(value: JSON, key: str | None, place: str) -> dict[str, JSON]:
 
 
 def _max(old: JSON, given: JSON, _: str | None, place: str) -> JSON:
-    return given if old is None or _less(old, given, place) else old
+    _check_comparable(old, given, place)
+    return given if old is None or (given is not None and _less(old, given)) else old
 
 
 def _min(old: JSON, given: JSON, _: str | None, place: str) -> JSON:
-    return given if old is None or _less(given, old, place) else old
+    _check_comparable(old, given, place)
+    return given if old is None or (given is not None and _less(given, old)) else old
 
 
-def _less(a: JSON, b: JSON, place: str) -> bool:
-    """Numbers by size, texts by code point; what cannot be compared is refused."""
-    for kinds in ((int, float), (str,)):
-        if type(a) in kinds and type(b) in kinds:
-            less: bool = a < b
-            return less
-    raise ValueRefused("Only numbers, or texts, have a greater and a smaller one", path=place)
+def _check_comparable(old: JSON, given: JSON, place: str) -> None:
+    if not comparable(old, given):
+        raise ValueRefused("Only numbers, or texts, have a greater and a smaller one", path=place)
+
+
+def comparable(*values: JSON) -> bool:
+    """Whether these have a greatest and a smallest: all numbers or all texts, but for those that are None."""
+    kinds = {type(value) for value in values} - {type(None)}
+    return kinds <= {int, float} or kinds == {str}
+
+
+def _less(a: JSON, b: JSON) -> bool:
+    """Numbers by size, texts by code point.
+
+    A float that equals an integer, from 1e21 on, is less than it: which of two stands must not depend
+    on the order in which they came.
+    """
+    return bool(a < b or (a == b and type(a) is float and type(b) is int))
 
 
 def _fold(_: JSON, given: JSON, __: str | None, place: str) -> JSON:

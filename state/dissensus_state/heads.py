@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from . import commits, lifting
 from .engines import Row, Statement, Work
-from .errors import LeaseLost, NotFound
+from .errors import BranchClosed, LeaseLost, NotFound
 from .growing import settled
 from .patches import grow
 from .records import Commit
@@ -56,6 +56,8 @@ class Branch(NamedTuple):
 class Head(NamedTuple):
     """A branch at a version, in memory: the stored state, the typed one, and the chain of snapshots.
 
+    `typed` is None until a commit asks for it.
+
     `state` may hold lists that have grown since (`growing.Grown`); `plain` has none. `grown` counts the
     characters of the patches since the last snapshot, `touched` are the fields that they changed
     otherwise than by adding items. `schema_version` is that of the stored state; where it is not the
@@ -72,13 +74,10 @@ class Head(NamedTuple):
     touched: frozenset[str] = frozenset()
     rewritten: int = 0
 
-    def complete(self, shape: Shape | None) -> bool:
-        """Whether nothing has to be read to work with it under this schema."""
-        return shape is None or self.typed is not None
-
-    def stands_in(self, found: Branch) -> bool:
-        """Whether it is still what the database has."""
-        return (self.version, self.rewritten) == (found.version, found.rewritten)
+    def stands(self, found: Branch) -> bool:
+        """Whether it is what the database has."""
+        mine, its = (self.version, self.hash, self.rewritten), (found.version, found.hash, found.rewritten)
+        return mine == its
 
     @property
     def plain(self) -> JSON:
@@ -120,6 +119,17 @@ def read(work: Work, session_id: int, branch: str) -> Branch:
     return branch_of(row, branch)
 
 
+def peeked(work: Work, session_id: int, branch: str) -> Branch:
+    """A branch as the database has it, which is not locked: another that is merged from, say."""
+    return branch_of(work.one(PEEK, session_id=session_id, branch=branch), branch)
+
+
+def check_open(found: Branch, branch: str) -> None:
+    """Raise `BranchClosed` where nothing is committed to a branch any more."""
+    if found.closed_at is not None:
+        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
+
+
 def branch_of(row: Row | None, branch: str) -> Branch:
     """A branch from its row; `NotFound` where there is none."""
     if row is None:
@@ -133,10 +143,16 @@ def take_lease(work: Work, session_id: int, branch: str) -> int:
     return read(work, session_id, branch).epoch
 
 
-def fence(work: Work, session_id: int, branch: str, epoch: int) -> Branch:
-    """Lock the branch and give it; `LeaseLost` if another worker has taken it over since."""
+def fence(work: Work, session_id: int, branch: str, epoch: int, *, to_begin: bool = False) -> Branch:
+    """Lock the branch and give it; `LeaseLost` if another worker has taken it over since.
+
+    Args:
+        to_begin: Something new is begun, so `BranchClosed` if the branch is closed.
+    """
     found = read(work, session_id, branch)
     check_lease(found, branch, epoch)
+    if to_begin:
+        check_open(found, branch)
     return found
 
 
@@ -144,6 +160,22 @@ def check_lease(found: Branch, branch: str, epoch: int | None) -> None:
     """Raise `LeaseLost` where a branch was taken over since this epoch."""
     if epoch is not None and found.epoch != epoch:
         raise LeaseLost("Another worker has taken this branch over", branch=branch, retry=False)
+
+
+def _known(
+    work: Work, session_id: int, branch: str, found: Branch, known: Head | None
+) -> tuple[Head | None, list[Commit]]:
+    """What is remembered, if the branch goes on from it, and the commits since.
+
+    It does not where the database went back under a living process: a backup was restored, or a server
+    that lagged behind has taken over. Nor where something was taken out of its history since.
+    """
+    if known is None or known.version > found.version or known.rewritten != found.rewritten:
+        return None, []
+    if known.version == found.version:
+        return (known if known.hash == found.hash else None), []
+    same, *passed = commits.between(work, session_id, branch, known.version - 1, found.version)
+    return (known, passed) if same.hash == known.hash else (None, [])
 
 
 def current(
@@ -154,17 +186,13 @@ def current(
     Raises:
         SchemaNewer: it was written under a newer version of the schema.
     """
-    passed: list[Commit] = []
-    if known is None or known.version > found.version or known.rewritten != found.rewritten:
+    known, passed = _known(work, session_id, branch, found, known)
+    if known is None:
         state, kept, grown, touched = commits.restore(work, session_id, branch, found.version)
         number = lifting.schema_version(work, session_id, branch, found.version)
         known = Head(found.version, found.hash, state, None, kept, number, grown, touched, found.rewritten)
-    elif known.version < found.version:
-        passed = list(commits.between(work, session_id, branch, known.version, found.version))
-        for commit in passed:
-            known = known.advanced(commit, shape)
+    for commit in passed:
+        known = known.advanced(commit, shape)
     if shape is not None:
         check_known(shape, known.schema_version)
-        if known.typed is None and known.schema_version == shape.version:
-            known = known._replace(typed=shape.typed(known.state))
     return known, passed

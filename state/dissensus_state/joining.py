@@ -1,14 +1,20 @@
-"""What a merge and a revert come to, read from the histories: asked for to make them, and to verify them."""
+"""What a merge and a revert come to, read from the histories: asked for to make them, and to verify them.
+
+Which versions went into another is a set that is closed downwards on every branch, so it is told by the
+newest version of each (`Reach`). What two versions have in common is where both reach; where that has
+several ends, none before the other, these are brought together first, as git's recursive merge does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 
 from . import commits
-from .branches import MergeConflict, all_conflicts
+from .branches import MergeConflict, conflicts_numbered
 from .engines import Work
-from .errors import Tampered
+from .errors import NotFound, Tampered
 from .lifting import lifted_at
 from .lineages import lineage
 from .patches import Operation, Patch, apply, get
@@ -17,31 +23,102 @@ from .shapes import Shape
 from .three_way import ABSENT, Clash, Merged, same, three_way
 from .values import JSON, Path, parse_path
 
+Tip = tuple[str, int]
+"""A branch and one of the versions that are stored under it."""
 
-def base_of(work: Work, session_id: int, branch: str, head: int, source: str, theirs: int) -> int:
-    """The newest version of the source that the branch has in it: by an earlier merge, or by its origin."""
-    ours, other = lineage(work, session_id, branch), lineage(work, session_id, source)
-    shared = -1
-    for mine, its in zip(ours, other, strict=False):
-        if (mine.branch, mine.after) != (its.branch, its.after):
-            break
-        shared = min(mine.upto, its.upto, head, theirs)
-    merges = [
-        commit.source["merge"]["version"]
-        for commit in commits.with_source(work, session_id, branch, head)
-        if commit.source and commit.source.get("merge", {}).get("branch") == source
+Reach = dict[str, int]
+"""Of each branch, the newest version that went into something; all before it did, too."""
+
+
+class Joined(NamedTuple):
+    """What brings one version into another: what they have in common, and what follows from that."""
+
+    bases: list[Tip]
+    merged: Merged
+    ours: JSON
+
+
+def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
+    """Which versions went into a version, itself included."""
+    found: Reach = {}
+    todo = [(branch, version)]
+    while todo:
+        name, upto = todo.pop()
+        for segment in lineage(work, session_id, name):
+            last = min(segment.upto, upto)
+            known = found.get(segment.branch, segment.after)
+            if last > known:
+                found[segment.branch] = last
+                todo += _merged_into(work, session_id, segment.branch, known, last)
+    return found
+
+
+def _merged_into(work: Work, session_id: int, branch: str, after: int, upto: int) -> Iterator[Tip]:
+    for _, source in commits.sources(work, session_id, branch, after, upto):
+        match source:
+            case {"merge": {"branch": str(name), "version": int(version)}}:
+                yield name, version
+
+
+def common(work: Work, session_id: int, one: Reach, other: Reach) -> list[Tip]:
+    """The newest versions that went into both, none of which went into another."""
+    tips = [(name, min(one[name], other[name])) for name in sorted(one.keys() & other.keys())]
+    reaches = {tip: reach(work, session_id, *tip) for tip in tips} if len(tips) > 1 else {}
+    return [
+        (name, version)
+        for name, version in tips
+        if not any(its.get(name, -1) >= version for tip, its in reaches.items() if tip[0] != name)
     ]
-    return max(shared, *(int(version) for version in merges if version <= theirs), -1)
 
 
-def of_branches(
-    work: Work, session_id: int, branch: str, head: int, source: str, theirs: int, base: int, shape: Shape
-) -> Merged:
-    """What brings a version of a branch into another, given the version that both grew from."""
-    was = lifted_at(work, session_id, source, base, shape)
-    mine = lifted_at(work, session_id, branch, head, shape)
-    other = lifted_at(work, session_id, source, theirs, shape)
-    return three_way(was, mine, other, shape.merges, shape.sets)
+def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shape) -> Joined | None:
+    """What brings a version of one branch into that of another; None where there is nothing to bring.
+
+    So it is where theirs went into ours already, and where it is ours and merges that brought nothing.
+    """
+    mine, its = (reach(work, session_id, *tip) for tip in (ours, theirs))
+    if _within(its, mine):
+        return None
+    bases = common(work, session_id, mine, its)
+    was = _base(work, session_id, bases, shape)
+    now, then = (lifted_at(work, session_id, *tip, shape) for tip in (ours, theirs))
+    merged = three_way(was, now, then, shape.merges, shape.sets)
+    if _within(mine, its) and not merged.operations:
+        return None
+    return Joined(bases, merged, now)
+
+
+def _within(one: Reach, other: Reach) -> bool:
+    """Whether all that went into one went into the other."""
+    return all(other.get(name, -1) >= version for name, version in one.items())
+
+
+def _base(work: Work, session_id: int, bases: list[Tip], shape: Shape) -> JSON:
+    """The state that two versions grew from; what several bases contest stands nowhere in it."""
+    if not bases:
+        raise Tampered("Two branches have no version in common")
+    (branch, version), *rest = bases
+    state = lifted_at(work, session_id, branch, version, shape)
+    known = reach(work, session_id, branch, version)
+    for tip in rest:
+        its = reach(work, session_id, *tip)
+        was = _base(work, session_id, common(work, session_id, known, its), shape)
+        merged = three_way(was, state, lifted_at(work, session_id, *tip, shape), shape.merges, shape.sets)
+        state = apply(state, merged.patch)
+        for clash in merged.clashes:
+            state = _without(state, parse_path(clash.path), shape.keys)
+        known = {name: max(known.get(name, -1), its.get(name, -1)) for name in {**known, **its}}
+    return state
+
+
+def _without(state: JSON, path: Path, keys: Mapping[str, str]) -> JSON:
+    """The state with nothing at a path."""
+    if len(path) == 1:
+        return {name: value for name, value in state.items() if name != path[0]}
+    try:
+        return apply(state, [_settling(path, ABSENT, state, keys)])
+    except NotFound:
+        return state
 
 
 def of_stretch(
@@ -54,23 +131,39 @@ def of_stretch(
     return three_way(after, now, before, shape.taking_back, shape.sets)
 
 
+def taken_back(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> int | None:
+    """The revert that has taken one of these commits back already, and was not taken back itself."""
+    undone: list[tuple[int, int]] = []
+    for version, source in reversed(commits.sources(work, session_id, branch, -1, head)):
+        match source:
+            case {"revert": {"first": int(low), "last": int(high)}}:
+                if any(start <= version <= end for start, end in undone):
+                    continue
+                undone.append((low, high))
+                if low <= last and first <= high and not first <= version <= last:
+                    return version
+    return None
+
+
 def settle_with(
-    merged: Merged, settled: Mapping[str, MergeConflict], ours: JSON, keys: Mapping[str, str]
+    joined: Joined, settled: Mapping[str, MergeConflict], keys: Mapping[str, str]
 ) -> tuple[Patch, list[Clash]]:
     """The patch of a merge with what was settled, and the clashes that nobody has settled as they are now.
 
     Args:
-        ours: The state that the patch is for.
+        settled: The settled conflicts by path.
         keys: The key field of each list that merges by key.
     """
-    operations, left = list(merged.operations), []
-    for clash in merged.clashes:
+    operations, left = list(joined.merged.operations), []
+    for clash in joined.merged.clashes:
         one = settled.get(clash.path)
         if one is None or not fits(one, clash):
             left.append(clash)
         elif not same(one.value, clash.ours):
-            state = apply(ours, operations)
-            operations.append(_settling(parse_path(clash.path), one.value, state, keys))
+            path = parse_path(clash.path)
+            removes = one.value is ABSENT and path[0] in keys
+            state = apply(joined.ours, operations) if removes else joined.ours
+            operations.append(_settling(path, one.value, state, keys))
     return tuple(operations), left
 
 
@@ -86,8 +179,21 @@ def _settling(path: Path, value: JSON, state: JSON, keys: Mapping[str, str]) -> 
 
 
 def fits(one: MergeConflict, clash: Clash) -> bool:
-    """Whether a settled conflict is about what is contested now."""
+    """Whether a conflict is about what is contested now."""
     return same(one.base, clash.base) and same(one.ours, clash.ours) and same(one.theirs, clash.theirs)
+
+
+def told(
+    theirs: Tip, hash_: bytes, bases: Iterable[Tip], settled: Iterable[MergeConflict]
+) -> dict[str, JSON]:
+    """What a merge says of where its patch comes from; the chain covers it."""
+    return {
+        "branch": theirs[0],
+        "version": theirs[1],
+        "hash": hash_.hex(),
+        "bases": [list(tip) for tip in bases],
+        "settled": [[one.conflict, one.seal] for one in settled],
+    }
 
 
 def expected(
@@ -99,35 +205,39 @@ def expected(
         redacted: Fields of which something was taken away: what was contested there is not known.
 
     Raises:
-        Tampered: the source that a merge names never was, or nobody has settled what it contests.
+        Tampered: what a merge names never was, or nobody has settled what it contests.
     """
-    before = commit.version - 1
     match commit.source:
-        case {
-            "merge": {"branch": str(source), "version": int(theirs), "hash": str(hash_), "base": int(base)}
-        }:
-            if commits.commit(work, session_id, source, theirs).hash.hex() != hash_:
-                raise Tampered(f"version {theirs} of {source!r} is another one")
-            known = base_of(work, session_id, commit.branch, before, source, theirs)
-            if known != base:
-                raise Tampered(f"both grew from version {known} of {source!r}, and not from {base}")
-            merged = of_branches(work, session_id, commit.branch, before, source, theirs, base, shape)
-            ours = lifted_at(work, session_id, commit.branch, before, shape)
-            settled = _merged(work, session_id, commit.branch, source)
-            patch, left = settle_with(merged, settled, ours, shape.keys)
-            for clash in left:
-                if parse_path(clash.path)[0] not in redacted:
-                    raise Tampered(f"nobody has settled {clash.path}")
-            return patch
+        case {"merge": dict(said)}:
+            return _expected_merge(work, session_id, commit, said, shape, redacted)
         case {"revert": {"first": int(first), "last": int(last)}}:
-            return of_stretch(work, session_id, commit.branch, before, first, last, shape).patch
+            return of_stretch(work, session_id, commit.branch, commit.version - 1, first, last, shape).patch
     return None
 
 
-def _merged(work: Work, session_id: int, branch: str, source: str) -> dict[str, MergeConflict]:
-    """The settled conflicts of the merges of two branches, by path."""
-    return {
-        one.path: one
-        for one in all_conflicts(work, session_id)
-        if one.status == "merged" and (one.branch, one.source_branch) == (branch, source)
-    }
+def _expected_merge(
+    work: Work,
+    session_id: int,
+    commit: Commit,
+    said: dict[str, JSON],
+    shape: Shape,
+    redacted: AbstractSet[str],
+) -> Patch | None:
+    theirs = said["branch"], said["version"]
+    its = commits.commit(work, session_id, *theirs)
+    joined = of_branches(work, session_id, (commit.branch, commit.version - 1), theirs, shape)
+    if joined is None and redacted:
+        return None  # both sides may be alike for what was taken away
+    if joined is None:
+        raise Tampered("there was nothing to merge")
+    settled = conflicts_numbered(work, session_id, [number for number, _ in said["settled"]])
+    if said != told(theirs, its.hash, joined.bases, settled):
+        raise Tampered("what it merged, or how that was settled, is not what it says")
+    for one in settled:
+        if (one.status, one.branch, one.source_branch) != ("merged", commit.branch, theirs[0]):
+            raise Tampered(f"the conflict {one.conflict} is another one")
+    patch, left = settle_with(joined, {one.path: one for one in settled}, shape.keys)
+    for clash in left:
+        if parse_path(clash.path)[0] not in redacted:
+            raise Tampered(f"nobody has settled {clash.path}")
+    return patch

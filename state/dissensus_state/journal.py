@@ -83,7 +83,7 @@ class Journal:
         """
         session = self.session
         with session.writing() as work:
-            if self._fenced(work).version != base:
+            if self._fenced(work, to_begin=True).version != base:
                 return None
             stored = self._stored.copy()
             again = again_of.round if again_of else None
@@ -211,9 +211,10 @@ class Journal:
         self._stored = stored if len(stored.texts) <= _MOST_TEXTS else Stored(models=stored.models)
         self.sent.update((call.round, call.agent, call.attempt) for call in calls_sent)
 
-    def _fenced(self, work: Work) -> heads.Branch:
+    def _fenced(self, work: Work, *, to_begin: bool = False) -> heads.Branch:
         """The branch, still this worker's; what was taken out of its history is not stored any more."""
-        found = heads.fence(work, self.session.session_id, self.session.branch, self.epoch)
+        there = self.session.session_id, self.session.branch, self.epoch
+        found = heads.fence(work, *there, to_begin=to_begin)
         if found.rewritten != self._rewritten:
             self._stored, self._rewritten = Stored(models=self._stored.models), found.rewritten
         return found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from .errors import SchemaRefused
+from .objections import Objection, defect, tried
 from .patches import Verb
-from .values import JSON
+from .values import JSON, canonical, copied
 
 
 class Merge:
@@ -14,15 +16,22 @@ class Merge:
     A merge of your own has a method `merge` that takes the stored value and the given one, as JSON,
     and returns what shall stand there, changing neither. It is called when the write is admitted, with
     the value of the newest version; what came of it is stored, so that a history never needs it again.
-    `dissensus.testing.check_merge` tries its laws.
+    It refuses a value by raising ValueError. `dissensus.testing.check_merge` tries its laws.
 
     Attributes:
         commutes: Two such writes give an equally valid value in either order, so that one that has not
-            seen the other is rebased over it instead of refused.
+            seen the other is rebased over it instead of refused. A merge of your own does not, unless
+            it says so itself.
     """
 
     verb: ClassVar[Verb] = "set"
     commutes: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "merge" in vars(cls):
+            cls.verb = "fold"
+            cls.commutes = bool(vars(cls).get("commutes", False))
 
     @property
     def name(self) -> str:
@@ -32,7 +41,7 @@ class Merge:
     @property
     def own(self) -> bool:
         """Whether it is the user's, with a `merge` of its own."""
-        return type(self).merge is not Merge.merge
+        return self.verb == "fold"
 
     def merge(self, old: JSON, new: JSON) -> JSON:
         """What shall stand there after `new` was given where `old` stood."""
@@ -53,6 +62,34 @@ class Merge:
     def is_marker(item: Any) -> bool:
         """Whether this piece of metadata is a merge."""
         return isinstance(item, Merge) or (isinstance(item, type) and issubclass(item, Merge))
+
+
+def merged(merge: Merge, old: JSON, given: JSON, place: str) -> JSON:
+    """What a merge of the user's own makes of two values, which stay as they are.
+
+    Raises:
+        SchemaRefused: it refuses them, or breaks; then `defect` says how.
+    """
+    theirs = copied(old), copied(given)
+    made, found = tried(merge.merge, *theirs)
+    if found is None and theirs != (old, given):
+        found = defect("it changes what it is given")
+    if found is not None:
+        raise _refusal(merge, found, place, given)
+    return made
+
+
+def _refusal(merge: Merge, found: Objection, place: str, given: JSON) -> SchemaRefused:
+    refuses = f"is broken: {found.defect}" if found.defect else f"refuses: {found.reason}"
+    return SchemaRefused(
+        f"The merge {type(merge).__qualname__} {refuses}",
+        next_step="Mend the merge, and try it with dissensus.testing.check_merge" if found.defect else "",
+        path=place,
+        merge=merge.name,
+        given=canonical(given)[:200],
+        defect=found.defect,
+        retry=found.retry,
+    )
 
 
 class Replace(Merge):

@@ -93,13 +93,18 @@ class Bell:
 _bells: WeakKeyDictionary[Database, Bell] = WeakKeyDictionary()
 
 
+_hung: list[bool] = []
+"""Whether anybody ever wanted to hear one: each commit asks."""
+
+
 def bell(database: Database) -> Bell:
     """The bell that commits through this object ring, hung up by the first who wants to hear it."""
+    _hung.append(True)
     return _bells.setdefault(database, Bell())
 
 
 def ring(database: Database) -> None:
     """Tell this process that something was committed."""
-    hung = _bells.get(database)
+    hung = _bells.get(database) if _hung else None
     if hung is not None:
         hung.ring()

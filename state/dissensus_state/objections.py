@@ -59,20 +59,10 @@ class Objection(ValueError):
 
 
 def against(rule: Rule, *arguments: Any) -> Objection | None:
-    """What a rule has against it, or None; only as many arguments are passed as it takes.
-
-    The one border in the state where any exception is caught: behind it is a user's code.
-    """
-    try:
-        verdict = rule(*arguments[: arity(rule)])
-    except Refused:
-        raise
-    except Objection as found:
+    """What a rule has against it, or None; only as many arguments are passed as it takes."""
+    verdict, found = tried(rule, *arguments[: arity(rule)])
+    if found is not None:
         return found
-    except (ValueError, AssertionError) as error:
-        return Objection(str(error))
-    except Exception as error:  # noqa: BLE001 - see above
-        return _defect(f"it raised {type(error).__name__}: {error}")
     if verdict is None or verdict is True:
         return None
     if verdict is False or isinstance(verdict, str):
@@ -80,13 +70,31 @@ def against(rule: Rule, *arguments: Any) -> Objection | None:
     return verdict if isinstance(verdict, Objection) else _odd(verdict)
 
 
+def tried(code: Callable[..., Any], *arguments: Any) -> tuple[Any, Objection | None]:
+    """What a user's code returns, or what it has against it.
+
+    The one border in the state where any exception is caught: behind it is a user's code.
+    """
+    try:
+        return code(*arguments), None
+    except Refused:
+        raise
+    except Objection as found:
+        return None, found
+    except (ValueError, AssertionError) as error:
+        return None, Objection(str(error))
+    except Exception as error:  # noqa: BLE001 - see above
+        return None, defect(f"it raised {type(error).__name__}: {error}")
+
+
 def _odd(verdict: object) -> Objection:
     if inspect.iscoroutine(verdict):
         verdict.close()
-    return _defect(f"it returned a {type(verdict).__name__}, and not None, a bool, a text or an Objection")
+    return defect(f"it returned a {type(verdict).__name__}, and not None, a bool, a text or an Objection")
 
 
-def _defect(what: str) -> Objection:
+def defect(what: str) -> Objection:
+    """What is wrong with a user's code itself, so that no other patch can help."""
     found = Objection(what, retry=False)
     found.defect = found.reason
     return found

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import NotFound, Pruned, ValueRefused
@@ -33,7 +33,23 @@ Verb = Literal["set", "remove", "append", "add", "union", "merge", "max", "min",
 _INDEX = re.compile("0|[1-9][0-9]{0,17}")
 
 COMMUTING: frozenset[str] = frozenset({"append", "add", "union", "max", "min", "fold"})
-"""Operations that give an equally valid state in either order, so that they may be rebased."""
+"""Verbs that give an equally valid state in either order; of folds, those that are not `ordered`."""
+
+
+def commutes(operation: Operation) -> bool:
+    """Whether the operation gives an equally valid state before and after another one like it."""
+    return operation.verb in COMMUTING and not is_ordered(operation)
+
+
+def is_ordered(operation: Operation) -> bool:
+    """Whether it is a merge of the user's own that declares that its order matters.
+
+    Where its value was taken away since, nobody knows; it was admitted with it.
+    """
+    if operation.verb != "fold" or operation.gone is not None:
+        return False
+    return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
+
 
 Gone = tuple[Literal["redacted", "pruned"], str]
 """Why a value is not the one that was written, and the digest of that one."""
@@ -44,7 +60,8 @@ class Operation:
     """One typed change at a path.
 
     `key` is given with `merge` on a list, the name of the field that identifies an item, and with
-    `fold`, the name of the merge. `gone` says that the value was taken away since, and how.
+    `fold`, the name of the merge. `gone` says that the value was taken away since, and how. `text` is the
+    canonical text of the value where whoever made the operation had it at hand.
     """
 
     verb: Verb
@@ -52,6 +69,7 @@ class Operation:
     value: JSON = None
     key: str | None = None
     gone: Gone | None = None
+    text: str | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> list[JSON]:
         """The operation as it is stored: `[verb, pointer, value, key]`, without what is empty."""
@@ -118,7 +136,9 @@ def pieces(patch: Patch) -> set[str]:
 def _pieces(patch: Patch) -> Iterator[tuple[str, Path, JSON]]:
     for operation in patch:
         verb, path = operation.verb, operation.path
-        if verb == "merge":
+        if operation.gone is not None:
+            yield verb, path, [operation.value, *operation.gone]
+        elif verb == "merge":
             yield from ((verb, (*path, name), item) for name, item in _named(operation).items())
         elif verb in {"append", "union"}:
             yield from ((verb, path, item) for item in operation.value)

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import blobs
-from .engines import Statement, Work, insert
+from .engines import Statement, Work, insert, insert_absent
 from .errors import Conflict
 from .intake import sound_proposal
 from .records import SETTLED, Proposal, Round, RoundStatus, Ruling
@@ -19,7 +19,7 @@ from .values import canonical, store
 
 _session: sa.BindParameter[int] = sa.bindparam("session_id")
 
-_insert_round = insert(rounds)
+_insert_round = insert_absent(rounds)
 _newest_round = Statement(sa.select(sa.func.max(rounds.c.round)).where(rounds.c.session_id == _session))
 _move_round = Statement(
     sa.update(rounds)
@@ -58,22 +58,20 @@ _insert_ruling = insert(rulings)
 
 def open_round(work: Work, session_id: int, new: Round) -> Round:
     """Begin a round; its number is the next of the session."""
-    row = work.one(_newest_round, session_id=session_id)
-    number = 1 + ((row and row[0]) or 0)
-    work.run(
-        _insert_round,
-        session_id=session_id,
-        round=number,
-        branch=new.branch,
-        step=new.step,
-        base=new.base,
-        status=new.status,
-        started_at=new.started_at,
-        again_of=new.again_of,
-        note=new.note,
-        review=None,
-    )
-    return replace(new, round=number)
+    said = {
+        "branch": new.branch,
+        "step": new.step,
+        "base": new.base,
+        "status": new.status,
+        "started_at": new.started_at,
+        "again_of": new.again_of,
+        "note": new.note,
+    }
+    while True:  # another branch of the session may take the same number at once
+        row = work.one(_newest_round, session_id=session_id)
+        number = 1 + ((row and row[0]) or 0)
+        if work.run(_insert_round, session_id=session_id, round=number, review=None, **said) == 1:
+            return replace(new, round=number)
 
 
 def move_round(

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from . import notices, transitions
-from .errors import Conflict, DatabaseFailed, DissensusError
+from . import exchange, notices, transitions
+from .errors import Conflict, DissensusError, OutcomeUnknown
 from .lineages import MAIN
 
 if TYPE_CHECKING:
@@ -69,9 +69,8 @@ class Waiting:
         if isinstance(self.outcome, DissensusError):
             raise self.outcome
         if self.outcome is None:
-            raise DatabaseFailed(
-                "The thread that committed for several was interrupted; whether this one was made is unknown",
-                next_step="Look at the log, or repeat it under the same idempotency key",
+            raise OutcomeUnknown(
+                "The thread that committed for several was interrupted; whether this one was made is unknown"
             )
         return self.outcome
 
@@ -92,6 +91,11 @@ class Line:
         if known is None or (head.rewritten, head.version) > (known.rewritten, known.version):
             self.head = head
             self._rings()
+
+    def replace(self, known: Head | None, head: Head) -> None:
+        """Keep a head in place of one from which the branch does not go on."""
+        if self.head is known:
+            self.head = head
 
     def commit(self, session: Place, change: Change, ruling: Ruling | None) -> Commit:
         """Commit a change when its turn comes, together with those that wait by then."""
@@ -140,24 +144,24 @@ class Line:
 
     def _one(self, item: Waiting) -> Commit:
         session = item.session
-        if not item.alone and (made := self._in_one_exchange(item)) is not None:
+        if not item.alone and (made := self._in_short(item)) is not None:
             return made
         with session.database.writing() as work:
             commit, head = session.commit_in(work, item.change, item.ruling)
         self.remember(head)
         return commit
 
-    def _in_one_exchange(self, item: Waiting) -> Commit | None:
-        """What a server does in one statement; after a lost race the next ones go the long way."""
+    def _in_short(self, item: Waiting) -> Commit | None:
+        """A commit to the remembered head; after a lost race the next ones go the long way."""
         session, head = item.session, self.head
         forked = item.change.key is not None and session.branch != MAIN
-        if session.database.backend != "postgresql" or head is None or head.typed is None or forked:
+        if head is None or head.typed is None or forked:
             return None
         if self._lost:
             self._lost -= 1
             return None
         try:
-            made = transitions.commit_alone(
+            made = exchange.commit_alone(
                 session.database, session.session_id, session.branch, head, session.shape, item.change
             )
         except Conflict:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
 from . import branches, calls, commits, heads, history, lifting, queues, rounds, sizes, verify
@@ -60,6 +60,12 @@ class Reader(Generic[StateT]):
         """The number under which the database keeps it."""
         return self.info.session_id
 
+    def on(self, branch: str) -> Self:
+        """The same session on another branch; `NotFound` where there is none of that name."""
+        other = type(self)(self.database, self.info, self._shape, branch)
+        _ = other.head
+        return other
+
     @property
     def shape(self) -> Shape:
         """The compiled schema; `Refused` where the session was opened without one."""
@@ -99,11 +105,13 @@ class Reader(Generic[StateT]):
     def current(self) -> Head:
         """The head with its state in the schema's shape, brought forward from what is remembered."""
         known = self._line.head
-        if known is not None and known.complete(self._shape) and known.stands_in(self._peeked()):
-            return known
+        if known is not None and known.stands(self._peeked()):
+            return known.lifted(self._shape)
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
+        if known is not None and known.version >= head.version:
+            self._line.replace(known, head)
         self.remember(head)
         return head.lifted(self._shape)
 
@@ -159,15 +167,19 @@ class Reader(Generic[StateT]):
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
 
-    def diff(self, before: int, after: int | None = None) -> list[diffs.Difference]:
+    def diff(self, before: int, after: int | None = None, *, of: str | None = None) -> list[diffs.Difference]:
         """What differs between two versions (None: the head) as they are stored, path by path.
 
         A list that merges by another key in one than in the other is compared by position.
+
+        Args:
+            of: The branch that `before` is a version of; this one where None.
         """
+        origin = self.branch if of is None else of
         with self.reading(version=before) as work:
-            there = (self.session_id, self.branch)
-            old, one = lifting.stored_at(work, *there, self._version(work, before))
-            new, other = lifting.stored_at(work, *there, self._version(work, after))
+            first, last = self._version(work, before, origin), self._version(work, after)
+            old, one = lifting.stored_at(work, self.session_id, origin, first)
+            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
             return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
 
     def blame(self, path: str, version: int | None = None) -> blames.Blame:
@@ -266,8 +278,8 @@ class Reader(Generic[StateT]):
         place = watches.Place(self.database, self.name, self.session_id, self.branch)
         return watches.watch(place, after, watches.End(until, timeout, stop))
 
-    def _version(self, work: Work, version: int | None) -> int:
-        head = heads.read(work, self.session_id, self.branch).version
+    def _version(self, work: Work, version: int | None, branch: str | None = None) -> int:
+        head = heads.read(work, self.session_id, branch or self.branch).version
         number = head if version is None else version
         if not 0 <= number <= head:
             raise NotFound(f"There is no version {number}; the head is {head}")

@@ -12,21 +12,20 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import blame, commits, evolution, heads, lifting, rebuilding, rights, transitions
+from . import commits, evolution, heads, lifting, rebuilding, rights, transitions
 from .blobs import header, reference
 from .branches import all_branches
 from .chain import check_by_digests
 from .engines import Statement, Work
-from .errors import DissensusError, NotFound, Pruned, Refused, ValueRefused
-from .lifting import Keys
+from .errors import DissensusError, Refused, ValueRefused
 from .lineages import holder, lineage, pruned
-from .masking import keeps_keys, leaves, masked, place_in, put, texts_gone
-from .patches import Operation, get
+from .masking import keeps_keys, leaves, masked, put, texts_gone
 from .records import REDACT, Change, Commit
 from .shapes import Shape
 from .tables import commits as commits_table
 from .traces import SHORTEST, Hunt, Remaining, Texts
-from .values import JSON, Path, canonical, digest, normalise, overlap, parse_list, pointer
+from .values import JSON, Path, canonical, digest, normalise, parse_list, pointer
+from .written import Written, find
 
 MASK: Any = object()
 """The replacement where none is given: the same structure, with `"[redacted]"` for every text."""
@@ -40,6 +39,17 @@ _rewrite = Statement(
     )
     .values(patch=sa.bindparam("patch"))
 )
+
+
+class Wanted(NamedTuple):
+    """What somebody wants taken away: the value that stood at a path in a version."""
+
+    path: Path
+    version: int
+    author: str
+    reason: str
+    replacement: JSON
+    recordings: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,42 +85,17 @@ class Redaction:
         }
 
 
-class Asked(NamedTuple):
-    """What somebody wants taken away: the value that stood at a path in a version."""
-
-    path: Path
-    version: int
-    author: str
-    reason: str
-    replacement: JSON
-    recordings: bool
-
-
-class _Found(NamedTuple):
-    """The value as it was written: by which operation of which commit, and where in that.
-
-    Without a commit it stands in what a pruned history stands on.
-    """
-
-    branch: str
-    version: int
-    old: JSON
-    commit: Commit | None = None
-    number: int = 0
-    place: Path = ()
-
-
 class _Done(NamedTuple):
     """The stored operation before and after, and the texts that are gone."""
 
-    found: _Found
+    found: Written
     new: JSON
     was: list[JSON] | None = None
     now: list[JSON] | None = None
 
 
 def redact(
-    work: Work, session_id: int, branch: str, shape: Shape, asked: Asked
+    work: Work, session_id: int, branch: str, shape: Shape, asked: Wanted
 ) -> tuple[Redaction, heads.Head]:
     """Take a value away wherever this session keeps it, and commit that this was done.
 
@@ -121,7 +106,7 @@ def redact(
     """
     rights.check(shape.rights, asked.author, "rule", [asked.path])
     check_by_digests(work, session_id, branch)
-    found = _find(work, session_id, branch, shape, asked)
+    found = find(work, session_id, branch, shape, asked.path, asked.version)
     names = rebuilding.dependents(work, session_id, found.branch, found.version)
     rebuilding.lock(work, session_id, {branch, *names})
     broken = {name: _broken(work, session_id, name, shape) for name in names}
@@ -160,124 +145,14 @@ def redact(
     return result, head
 
 
-def _left(found: _Found, done: _Done) -> tuple[str, ...]:
+def _left(found: Written, done: _Done) -> tuple[str, ...]:
     short = [text for text in texts_gone(found.old, done.new) if len(text) < SHORTEST]
     if not short:
         return ()
     return (f"Texts of fewer than {SHORTEST} characters were not looked for anywhere else",)
 
 
-def _find(work: Work, session_id: int, branch: str, shape: Shape, asked: Asked) -> _Found:
-    """Who wrote a value, and by which operation."""
-    if not asked.path:
-        raise ValueRefused("A value is redacted at a path, not the state as a whole")
-    state, number = lifting.stored_at(work, session_id, branch, asked.version)
-    keys = Keys(work, session_id)
-    value = get(state, asked.path, keys.of(number))
-    segments = lineage(work, session_id, branch)
-    base = pruned(work, session_id, segments)
-    if asked.path[0] in shape.sets and len(asked.path) > 1:
-        written = _in_set(work, session_id, branch, asked, value, base)
-    else:
-        try:
-            commit = blame.writer(work, session_id, branch, asked.path, asked.version, canonical(value), keys)
-            written = _operation(work, session_id, branch, commit, asked.path, value, keys)
-        except Pruned:
-            written = _at_base(work, session_id, branch, asked.path, value, keys)
-    if written is None and base is not None:
-        return _Found(holder(segments, base), base, value)
-    if written is None:
-        raise NotFound(f"No commit wrote {pointer(asked.path)}")
-    return written
-
-
-def _at_base(work: Work, session_id: int, branch: str, path: Path, value: JSON, keys: Keys) -> _Found | None:
-    """What the commit wrote that made the version on which a pruned history stands; its values are there."""
-    base = pruned(work, session_id, lineage(work, session_id, branch))
-    if base is None:
-        return None
-    commit = commits.commit(work, session_id, branch, base)
-    after = commits.state_at(work, session_id, branch, base)
-    return _last(commit, after, path, value, keys.of(commit.schema_version))
-
-
-def _in_set(
-    work: Work, session_id: int, branch: str, asked: Asked, value: JSON, base: int | None
-) -> _Found | None:
-    """The newest commit that put an item into a set."""
-    first = -1 if base is None else base - 1
-    for commit in reversed(list(commits.between(work, session_id, branch, first, asked.version))):
-        for number, operation in enumerate(commit.patch):
-            if operation.path != asked.path[:1] or not isinstance(operation.value, list):
-                continue
-            if value in operation.value:
-                place = (str(operation.value.index(value)),)
-                return _Found(commit.branch, commit.version, value, commit, number, place)
-    return None
-
-
-def _operation(
-    work: Work, session_id: int, branch: str, commit: Commit, path: Path, value: JSON, keys: Keys
-) -> _Found:
-    """The operation of a commit that wrote the whole of a value.
-
-    Raises:
-        Refused: it wrote only a part of it.
-    """
-    after = commits.state_at(work, session_id, branch, commit.version)
-    found = _last(commit, after, path, value, keys.of(commit.schema_version))
-    if found is None:
-        raise Refused(
-            f"Version {commit.version} wrote only a part of {pointer(path)}",
-            next_step="Redact its parts one by one, the newest first; `blame` shows who wrote each",
-            path=pointer(path),
-        )
-    return found
-
-
-def _last(commit: Commit, after: JSON, path: Path, value: JSON, keys: Mapping[str, str]) -> _Found | None:
-    """The operation of a commit that put this value at a path, if nothing of the commit changed it after.
-
-    Args:
-        after: The state after the commit; the one before may be gone.
-    """
-    left = _lengths(commit, after)
-    found: _Found | None = None
-    for number, operation in enumerate(commit.patch):
-        if any(overlap(path, touched) for touched in operation.touched()):
-            place = place_in(operation, path, left.get(operation.path, 0), keys)
-            found = None
-            if place is not None and _is(operation, place, value):
-                old = get(operation.value, place)
-                found = _Found(commit.branch, commit.version, old, commit, number, place)
-        if operation.verb == "append":
-            left[operation.path] += len(operation.value)
-    return found
-
-
-def _lengths(commit: Commit, after: JSON) -> dict[Path, int]:
-    """How long the lists were to which a commit appends; of one that it sets as well, after that."""
-    left: dict[Path, int] = {}
-    for operation in commit.patch:
-        if operation.verb == "append":
-            length = left.get(operation.path, _length(after, operation.path))
-            left[operation.path] = length - len(operation.value)
-    return left
-
-
-def _length(state: JSON, path: Path) -> int:
-    try:
-        return len(get(state, path))
-    except (NotFound, TypeError):
-        return 0
-
-
-def _is(operation: Operation, place: Path, value: JSON) -> bool:
-    """Whether an operation put this value there; a number that was added is a part of a sum."""
-    return operation.verb == "add" or canonical(get(operation.value, place)) == canonical(value)
-
-
-def _replaced(work: Work, session_id: int, found: _Found, shape: Shape, asked: Asked) -> _Done:
+def _replaced(work: Work, session_id: int, found: Written, shape: Shape, asked: Wanted) -> _Done:
     """Write the replacement into the commit, if there is one to write it into."""
     key = shape.keys.get(asked.path[0])
     new = masked(found.old, asked.path, key) if asked.replacement is MASK else normalise(asked.replacement)
@@ -307,7 +182,7 @@ def _replaced(work: Work, session_id: int, found: _Found, shape: Shape, asked: A
 
 
 def _rebased(
-    work: Work, session_id: int, branch: str, found: _Found, done: _Done, shape: Shape, asked: Asked
+    work: Work, session_id: int, branch: str, found: Written, done: _Done, shape: Shape, asked: Wanted
 ) -> dict[str, JSON]:
     """What a pruned history stands on, with the replacement in it; empty where it does not hold the value."""
     segments = lineage(work, session_id, branch)
@@ -372,7 +247,7 @@ def _rebuilt(
             )
 
 
-def _said(found: _Found, done: _Done, hunt: Hunt, asked: Asked, base: dict[str, JSON]) -> dict[str, JSON]:
+def _said(found: Written, done: _Done, hunt: Hunt, asked: Wanted, base: dict[str, JSON]) -> dict[str, JSON]:
     """What the history says of a redaction."""
     operations: list[JSON] = []
     if done.was is not None and done.now is not None:
@@ -388,6 +263,7 @@ def _said(found: _Found, done: _Done, hunt: Hunt, asked: Asked, base: dict[str, 
         "operations": operations,
         "rounds": sorted(hunt.rounds),
         "evidence": [list(place) for place in hunt.evidence],
+        "fields": sorted(hunt.fields | {asked.path[0]}),
         **base,
     }
 

@@ -8,15 +8,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
 from . import branching, calls, compaction, heads, pruning, redaction, transitions
 from .branches import MergeConflict
-from .branching import MergeResult
+from .branching import Asked, MergeResult
 from .compaction import Compaction, CompactPlan
-from .engines import Statement, Work, insert
+from .engines import Statement, Work, insert_absent
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
@@ -25,7 +25,7 @@ from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
 from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
-from .redaction import MASK, Asked, Redaction
+from .redaction import MASK, Redaction, Wanted
 from .tables import events
 from .transactions import Transaction, settings
 from .values import JSON, normalise, parse_path, store
@@ -34,7 +34,7 @@ __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
 ResultT = TypeVar("ResultT")
 
-_insert_event = insert(events)
+_insert_event = insert_absent(events)
 _last_event = Statement(
     sa.select(sa.func.max(events.c.event)).where(events.c.session_id == sa.bindparam("session_id"))
 )
@@ -158,17 +158,12 @@ class Session(Reader[StateT]):
     def record_in(self, work: Work, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
         """The same inside an open transaction."""
         heads.read(work, self.session_id, self.branch)
-        row = work.one(_last_event, session_id=self.session_id)
-        work.run(
-            _insert_event,
-            session_id=self.session_id,
-            event=1 + ((row and row[0]) or 0),
-            kind=kind,
-            at=work.clock(),
-            branch=self.branch,
-            round=round_,
-            body=store(body),
-        )
+        said = {"kind": kind, "branch": self.branch, "round": round_, "body": store(body)}
+        while True:  # another branch of the session may take the same number at once
+            row = work.one(_last_event, session_id=self.session_id)
+            number = 1 + ((row and row[0]) or 0)
+            if work.run(_insert_event, session_id=self.session_id, event=number, at=work.clock(), **said):
+                return
 
     def set_budget(self, usd: float | Decimal | str | None) -> Account:
         """Give the session another limit in US dollars (None: no limit); it stands in the history."""
@@ -186,13 +181,7 @@ class Session(Reader[StateT]):
 
     # Branches
 
-    def on(self, branch: str) -> Session[StateT]:
-        """The same session on another branch; `NotFound` where there is none of that name."""
-        other = type(self)(self.database, self.info, self._shape, branch)
-        _ = other.head
-        return other
-
-    def fork(self, name: str, version: int | None = None) -> Session[StateT]:
+    def fork(self, name: str, version: int | None = None, *, author: str = "user") -> Self:
         """Begin a branch at a version (None: the head), and go on there; nothing is copied.
 
         Raises:
@@ -200,41 +189,48 @@ class Session(Reader[StateT]):
             NotFound: there is no such version.
         """
         with self.writing(version=version) as work:
-            at = heads.read(work, self.session_id, self.branch).version if version is None else version
-            branching.fork(work, self.session_id, self.branch, at, name)
-            self.record_in(work, "forked", {"from": self.branch, "version": at, "to": name})
+            at = branching.fork(work, self.session_id, self.branch, version, name)
+            self.record_in(work, "forked", {"author": author, "name": name, "version": at})
         return self.on(name)
 
-    def close(self) -> None:
-        """Let nothing be committed to this branch any more; it stays readable."""
+    def close_branch(self, *, author: str = "user") -> None:
+        """Let nothing be committed to this branch any more, for good; it stays readable."""
         with self.writing() as work:
-            branching.close(work, self.session_id, self.branch)
-            self.record_in(work, "closed", {"branch": self.branch})
+            if branching.close(work, self.session_id, self.branch):
+                self.record_in(work, "closed", {"author": author})
 
     def tag(self, name: str, version: int | None = None, *, author: str = "user") -> None:
         """Give a version (None: the head) a name of its own; `Conflict` where it stands for another one."""
         with self.writing(version=version) as work:
-            at = heads.read(work, self.session_id, self.branch).version if version is None else version
-            branching.tag(work, self.session_id, self.branch, at, name, author)
+            at = branching.tag(work, self.session_id, self.branch, version, name, author)
+            self.record_in(work, "tagged", {"author": author, "tag": name, "version": at})
 
-    def remove_tag(self, name: str) -> None:
+    def remove_tag(self, name: str, *, author: str = "user") -> None:
         """Take a tag away; the version stays."""
         with self.writing() as work:
-            branching.remove_tag(work, self.session_id, name)
-            self.record_in(work, "untagged", {"tag": name})
+            gone = branching.remove_tag(work, self.session_id, name)
+            self.record_in(work, "untagged", {"author": author, **gone.as_dict()})
 
-    def merge(self, source: str, *, author: str) -> MergeResult:
+    def merge(self, source: str, *, author: str, key: str | None = None) -> MergeResult:
         """Bring what another branch has into this one, or write down what they contest.
 
         What only one side changed is taken, what the fields' merges can bring together is. Once every
-        conflict is settled (`settle`), the same call makes the commit.
+        conflict is settled (`settle`), the same call makes the commit. Nothing is merged as long as
+        the result holds conflicts.
+
+        Args:
+            source: The branch to merge, as it is now.
+            author: Who the history names; needs the right to commit what the merge brings.
+            key: An idempotency key: a second merge under it is the first one again.
 
         Raises:
+            BranchClosed: this branch is closed.
             Refused: both together would break the schema or an invariant.
             Denied: the author may not write what the merge brings.
         """
-        with self.writing() as work:
-            result, head = branching.merge(work, self.session_id, self.branch, source, self.shape, author)
+        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        with self._refusing(author), self.writing() as work:
+            result, head = branching.merge(work, asked, source, self._line.head)
             if result.conflicts:
                 paths = [one.path for one in result.conflicts]
                 self.record_in(work, "contested", {"author": author, "source": source, "paths": paths})
@@ -243,22 +239,37 @@ class Session(Reader[StateT]):
         return result
 
     def settle(self, conflict: int, settlement: str | dict[str, JSON], *, author: str) -> MergeConflict:
-        """Say what is to stand where two branches clash: `"ours"`, `"theirs"`, or `{"value": …}`."""
-        with self.writing() as work:
-            return branching.settle(work, self.session_id, conflict, settlement, author, self.shape.rights)
+        """Say what is to stand where two branches clash: `"ours"`, `"theirs"`, or `{"value": …}`.
 
-    def revert(self, first: int, last: int | None = None, *, author: str) -> Commit:
+        Raises:
+            Conflict: the conflict is merged already, or its path is contested no more.
+            Denied: the author may not rule on the path.
+            Refused: the schema does not allow the value there.
+        """
+        with self._refusing(author), self.writing() as work:
+            one = branching.settle(work, self.session_id, conflict, settlement, author, self.shape)
+            how = settlement if isinstance(settlement, str) else "value"
+            self.record_in(work, "settled", {"author": author, "conflict": conflict, "with": how})
+        return one
+
+    def revert(self, first: int, last: int | None = None, *, author: str, key: str | None = None) -> Commit:
         """Take the commits `first … last` back, as a new version; the history keeps them.
+
+        Args:
+            first: The first of them; the only one where `last` is None.
+            author: Who the history names; needs the right to commit what is written.
+            key: An idempotency key: a second revert under it is the first one again.
 
         Raises:
             Conflict: later commits rest on them; its `paths` say where.
             Refused: what is left would break the schema or an invariant.
         """
-        with self.writing() as work:
-            commit, head = branching.revert(
-                work, self.session_id, self.branch, first, last or first, self.shape, author
-            )
-        self.remember(head)
+        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        with self._refusing(author), self.writing() as work:
+            until = first if last is None else last
+            commit, head = branching.revert(work, asked, first, until, self._line.head)
+        if head is not None:
+            self.remember(head)
         return commit
 
     # What is not to be kept
@@ -292,8 +303,8 @@ class Session(Reader[StateT]):
         """
         given = (author, reason, replacement, recordings)
         with located(path=path), self.database.overwriting():
-            with self._noted(author), self.writing() as work:
-                asked = Asked(parse_path(path), self._version(work, version), *given)
+            with self._refusing(author), self.writing() as work:
+                asked = Wanted(parse_path(path), self._version(work, version), *given)
                 done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
             self.remember(head)
             return replace(done, left=(*done.left, *self._vacuumed()))
@@ -318,7 +329,7 @@ class Session(Reader[StateT]):
             Refused: an open branch rests on what would go.
             Denied: the author may not rule on everything.
         """
-        with self._noted(author), self.writing() as work:
+        with self._refusing(author), self.writing() as work:
             done, head = pruning.prune(work, self.session_id, self.branch, self.shape, plan, author)
         self.remember(head)
         return done
@@ -347,8 +358,8 @@ class Session(Reader[StateT]):
             return (f"The room was not given back, and may still hold what was there: {error.message}",)
 
     @contextmanager
-    def _noted(self, author: str) -> Iterator[None]:
-        """A denied or refused attempt is in the history (G6)."""
+    def _refusing(self, author: str) -> Iterator[None]:
+        """Put what is denied or refused in this block into the history (G6)."""
         try:
             yield
         except (Denied, Refused) as error:

@@ -14,14 +14,14 @@ from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from .errors import FieldMissing, SchemaRefused, ValueRefused
+from .errors import FieldMissing, SchemaRefused, ValueRefused, located
 from .growing import Grown, extended, settled
 from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
-from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union
-from .patches import Operation, Patch, Verb, get
+from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union, merged
+from .patches import Operation, Patch, Verb, apply, get, is_ordered
 from .rights import Rights, grants_of
-from .values import JSON, Path, canonical, copied, normalise, pointer
+from .values import JSON, Path, canonical, normalise, pointer, seen_through
 
 __all__ = [
     "Add",
@@ -164,21 +164,23 @@ class Shape:
             raise FieldMissing("A patch changes fields, not the state as a whole")
         merge = self.field(path[0])
         if len(path) == 1:
-            verb = verb or ("fold" if merge.own else merge.verb)
+            verb = verb or merge.verb
         verb = verb or "set"
         self._check_place(path, verb)
         if verb == "remove":
             return Operation(verb, path)
         adapter = self._adapter_for(path, verb)
         place, depth = pointer(path), len(path)
-        typed = self._validate(adapter, plain(value, place, depth), path)
-        stored = normalise(self.dump(adapter, typed, place), place, depth)
-        if depth == 1:
-            stored = self._settled(path[0], stored)
+        given = value if seen_through(value, depth) is not None else plain(value, place, depth)
+        dumped = self.dump(adapter, self._validate(adapter, given, path), place)
+        text = seen_through(dumped, depth)
+        stored = dumped if text is not None else normalise(dumped, place, depth)
+        if depth == 1 and (path[0] in self.sets or path[0] in self.keys):
+            stored, text = self._settled(path[0], stored), None
         if verb == "fold":
             return Operation(verb, path, _unresolved(merge, stored), merge.name)
         key = merge.key if verb == "merge" and isinstance(merge, MergeByKey) else None
-        return Operation(verb, path, stored, key)
+        return Operation(verb, path, stored, key, text=text)
 
     def resolved(self, patch: Patch, state: JSON) -> Patch:
         """The patch with what the user's own merges make of the values that stand in this state.
@@ -186,38 +188,43 @@ class Shape:
         Raises:
             SchemaRefused, ValueRefused: what a merge returned may not stand there.
         """
-        if not any(operation.verb == "fold" for operation in patch):
+        folded = {operation.path[0] for operation in patch if operation.verb == "fold"}
+        if not folded:
             return patch
-        return tuple(self._resolved(item, state) if item.verb == "fold" else item for item in patch)
+        now: JSON = {name: get(state, (name,)) for name in folded}
+        done = []
+        for operation in patch:
+            made = self._resolved(operation, now) if operation.verb == "fold" else operation
+            now = apply(now, (made,)) if operation.path[0] in folded else now
+            done.append(made)
+        return tuple(done)
 
     def _resolved(self, operation: Operation, state: JSON) -> Operation:
-        name = operation.path[0]
-        merge, by = self.field(name), operation.value["by"]
-        if not merge.own or operation.key != merge.name:
-            raise SchemaRefused(
-                f"The field {name!r} does not merge by {operation.key}", path=pointer(operation.path)
-            )
-        made = merge.merge(copied(get(state, (name,))), copied(by))
-        stored = self.operation((name,), made, "set").value
-        return replace(operation, value={**operation.value, "to": stored})
+        """What a fold comes to; one that was made by hand is held to what the field declares."""
+        name, given = operation.path[0], operation.value
+        merge, place = self.field(name), pointer(operation.path)
+        if len(operation.path) > 1 or not merge.own or operation.key != merge.name:
+            raise SchemaRefused(f"The field {name!r} does not merge by {operation.key}", path=place)
+        if not isinstance(given, dict) or is_ordered(operation) is merge.commutes:
+            raise SchemaRefused(f"A fold of {name!r} does not say what {merge.name} declares", path=place)
+        asked = self.operation(operation.path, given.get("by"))
+        with located(merge=merge.name):
+            made = merged(merge, get(state, (name,)), asked.value["by"], place)
+            stored = self.operation(operation.path, made, "set").value
+        return replace(asked, value={**asked.value, "to": stored})
 
     def _check_place(self, path: Path, verb: Verb) -> None:
         """The items of a set, and of a list with keys, have no index: they come by the field's own verb."""
         name, own = path[0], self.merges[path[0]].verb
         closed = name in self.sets or name in self.keys
+        use = f"Use {'write' if own == 'fold' else own}, or set the whole field"
         if len(path) > 1 and closed:
             raise SchemaRefused(
-                f"The items of /{name} are not changed in place",
-                next_step=f"Use {own}, or set the whole field",
-                path=pointer(path),
+                f"The items of /{name} are not changed in place", next_step=use, path=pointer(path)
             )
-        folds = verb == "fold" and not (len(path) == 1 and self.merges[name].own)
-        if folds or (len(path) == 1 and (verb == "remove" or (closed and verb not in {"set", own}))):
-            raise SchemaRefused(
-                f"The field {name!r} does not take {verb}",
-                next_step=f"Use {own}, or set the whole field",
-                path=pointer(path),
-            )
+        bound = closed or own == "fold" or verb == "fold"
+        if len(path) == 1 and (verb == "remove" or (bound and verb not in {"set", own})):
+            raise SchemaRefused(f"The field {name!r} does not take {verb}", next_step=use, path=pointer(path))
 
     def _settled(self, name: str, stored: JSON) -> JSON:
         """A field's value in its one form: sets sorted and without repetitions, keys unique."""

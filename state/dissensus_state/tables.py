@@ -107,6 +107,14 @@ Index(
     sqlite_where=commits.c.key.is_not(None),
     postgresql_where=commits.c.key.is_not(None),
 )
+Index(
+    "ix_commits_source",
+    commits.c.session_id,
+    commits.c.branch,
+    commits.c.version,
+    sqlite_where=commits.c.source.is_not(None),
+    postgresql_where=commits.c.source.is_not(None),
+)
 
 snapshots = _table(
     "snapshots",

@@ -20,7 +20,7 @@ from .patches import Operation, patch_from_json, pieces
 from .records import SETTLED
 from .tables import blobs as blobs_table
 from .tables import calls, commits, conflicts, events, proposals, rounds, rulings
-from .values import JSON, canonical, parse, parse_list, pointer
+from .values import JSON, canonical, parse, parse_list, parse_path, pointer
 
 SHORTEST = 4
 """Shorter texts stand everywhere by chance, and are not looked for."""
@@ -101,7 +101,7 @@ _write_round = _write(rounds, "note", "review")
 _read_events = _columns(events, "event body")
 _write_event = _write(events, "body")
 _SIDES = ("base", "ours", "theirs", "settlement")
-_read_conflicts = _columns(conflicts, "conflict base ours theirs settlement")
+_read_conflicts = _columns(conflicts, "conflict path status base ours theirs settlement")
 _write_conflict = _write(conflicts, *_SIDES)
 _read_patches = _columns(commits, "branch version patch evidence")
 _round_patches = Statement(
@@ -143,6 +143,7 @@ class Hunt:
     rounds: set[int] = field(default_factory=set)
     evidence: list[tuple[str, int]] = field(default_factory=list)
     tainted: set[str] = field(default_factory=set)
+    fields: set[str] = field(default_factory=set)
 
     def run(self) -> None:
         """Take away what may go, and note down where the texts still stand."""
@@ -295,14 +296,23 @@ class Hunt:
                 self._write(_write_event, "events", event=event, body=scrubbed)
 
     def _conflicts(self) -> None:
-        for number, *sides in self._rows(_read_conflicts):
-            scrubbed = [
-                canonical(self.texts.scrubbed(parse(side))) if self.texts.stand_in(side) else side
-                for side in sides
-            ]
-            if scrubbed != sides:
-                row = dict(zip(_SIDES, scrubbed, strict=True))
-                self._write(_write_conflict, "conflicts", conflict=number, **row)
+        """What merges contest: once merged, a merge holds it fast by its digest."""
+        for number, path, status, *texts in self._rows(_read_conflicts):
+            if not any(map(self._stands_in, texts)):
+                continue
+            sides = [_digest_of(side) if self._stands_in(side) else side for side in texts[:3]]
+            settlement = texts[3]
+            if self._stands_in(settlement):
+                merged = status == "merged"
+                settlement = _digest_of(settlement) if merged else self._scrubbed_text(settlement)
+            row = dict(zip(_SIDES, [*sides, settlement], strict=True))
+            self._write(_write_conflict, "conflicts", conflict=number, **row)
+            self.fields.add(parse_path(path)[0])
+
+    def _scrubbed_text(self, stored: str) -> str:
+        name = next(named(stored), None)
+        text = stored if name is None else blobs.get(self.work, self.session_id, dereference(name))
+        return canonical(self.texts.scrubbed(parse(text)))
 
     def _commits(self) -> None:
         for branch, version, patch, evidence in self._rows(_read_patches):
@@ -332,6 +342,7 @@ class Hunt:
         if not self.tainted:
             return
         needed = [row[2] for row in self._rows(_read_patches)]
+        needed += [text for row in self._rows(_read_conflicts) for text in row[3:]]
         for number, _, status, *_ in self._rows(_read_rounds):
             needed += [row[2] for row in self._rows(_read_proposals, round=number)]
             if status not in SETTLED or not self.recordings:
@@ -342,3 +353,9 @@ class Hunt:
                 self.erased["blobs"] += self.work.run(
                     _drop_blob, session_id_=self.session_id, digest_=dereference(name)
                 )
+
+
+def _digest_of(stored: str) -> str:
+    """What stands for a side of a conflict, which may have been kept aside."""
+    name = next(named(stored), None)
+    return gone_text(stored) if name is None else canonical({"redacted": name})

@@ -24,20 +24,15 @@ from . import (
     snapshots,
 )
 from .chain import cited
-from .engines import Database, Statement, Work, insert
+from .engines import Statement, Work, insert, insert_absent
 from .errors import (
-    BranchClosed,
     Conflict,
-    Denied,
     DissensusError,
-    FieldMissing,
-    NotFound,
-    Refused,
     ReviewRequired,
 )
 from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
-from .notices import announced, notice
+from .notices import announced
 from .patches import Operation
 from .records import Change, Commit, Ruling, erases
 from .shapes import Shape
@@ -46,7 +41,7 @@ from .tables import commits as commits_table
 from .values import JSON
 
 _insert_commit = insert(commits_table)
-_insert_branch = insert(branches)
+_insert_branch = insert_absent(branches)
 _move_head = Statement(
     announced(
         sa.update(branches)
@@ -58,41 +53,6 @@ _move_head = Statement(
         .values(head=sa.bindparam("head"), head_hash=sa.bindparam("head_hash"))
     )
 )
-
-_moved = (
-    sa.update(branches)
-    .where(
-        branches.c.session_id == sa.bindparam("session_id", type_=sa.BigInteger),
-        branches.c.branch == sa.bindparam("branch", type_=sa.Text),
-        branches.c.head == sa.bindparam("expected", type_=sa.BigInteger),
-        branches.c.closed_at.is_(None),
-        sa.func.coalesce(branches.c.rewritten, 0) == sa.bindparam("rewritten", type_=sa.BigInteger),
-        sa.or_(
-            sa.bindparam("lease", type_=sa.BigInteger).is_(None),
-            branches.c.lease_epoch == sa.bindparam("lease", type_=sa.BigInteger),
-        ),
-        ~sa.exists().where(
-            commits_table.c.session_id == branches.c.session_id,
-            commits_table.c.branch == branches.c.branch,
-            commits_table.c.key == sa.bindparam("key", type_=sa.Text),
-        ),
-    )
-    .values(
-        head=sa.bindparam("version", type_=sa.BigInteger),
-        head_hash=sa.bindparam("hash", type_=sa.LargeBinary),
-    )
-    .returning(notice.label("notice"))
-    .cte("moved")
-)
-_commit_alone = Statement(
-    sa.insert(commits_table).from_select(
-        [column.name for column in commits_table.columns],
-        sa.select(
-            *(sa.bindparam(column.name, type_=column.type) for column in commits_table.columns)
-        ).select_from(_moved),
-    )
-)
-"""The compare-and-set and the row of the commit in one statement, for databases that have such."""
 
 Unseen = Callable[[int], Sequence[Commit]]
 """The commits after a version, up to the head."""
@@ -117,8 +77,12 @@ def begin(work: Work, session_id: int, branch: str, state: JSON, shape: Shape, a
 def open_branch(
     work: Work, session_id: int, branch: str, head: int, hash_: bytes, base: tuple[str, int] | None = None
 ) -> None:
-    """Write down a new branch at a version; `base` is what it is forked from."""
-    work.run(
+    """Write down a new branch at a version; `base` is what it is forked from.
+
+    Raises:
+        Conflict: there is a branch of that name.
+    """
+    made = work.run(
         _insert_branch,
         session_id=session_id,
         branch=branch,
@@ -132,6 +96,8 @@ def open_branch(
         pruned=None,
         rewritten=None,
     )
+    if made != 1:
+        raise Conflict(f"There is a branch {branch!r} already", next_step="Choose another name", retry=False)
 
 
 def commit(
@@ -165,38 +131,6 @@ def commit(
     return made.commit, write(work, session_id, stored, [*first, made], shape)
 
 
-def commit_alone(
-    database: Database, session_id: int, branch: str, head: Head, shape: Shape, change: Change
-) -> Made | None:
-    """Commit a change to a remembered head by one statement, in one exchange with the server.
-
-    None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
-    something to be kept aside. Nothing is written then, and `commit` decides.
-
-    Raises:
-        Conflict: the head has moved, or is not to be moved by this worker; `commit` knows why.
-    """
-    if change.round is not None or change.base != head.version:
-        return None
-    transition = shape.machine.transitions.get(change.transition or "")
-    if transition is not None and transition.review:
-        return None
-    try:
-        admitted = admission.admit(head, shape, change)
-        doors.check_by_hand(shape.rights, admitted[0])
-    except (Denied, FieldMissing, NotFound, Refused):
-        return None
-    stored = blobs.stowed(admitted[0].patch)
-    if stored.aside or head.grown + len(stored.text) >= head.kept.due:
-        return None
-    made = make(head, branch, admitted, shape, stored, None, database.clock())
-    values = row(session_id, made.commit, made.stored)
-    asked = {"expected": head.version, "rewritten": head.rewritten, "lease": change.lease}
-    if database.alone(_commit_alone, **values, **asked) != 1:
-        raise Conflict("Another writer moved the head first", expected=head.version, retry=True)
-    return made
-
-
 def decide(
     work: Work,
     session_id: int,
@@ -214,7 +148,7 @@ def decide(
     if done is not None:
         return admission.check_repeated(done, change)
     if not erases(change.source):
-        _check_open(found, branch)
+        heads.check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
         change, others = evolution.seen(change, unseen(change.base), shape.version)
@@ -244,13 +178,8 @@ def migrate(
     made = lift(head, branch, shape, work.clock, author, evidence)
     if not made:
         return None, head
-    _check_open(found, branch)
+    heads.check_open(found, branch)
     return made[0].commit, write(work, session_id, head, made, shape)
-
-
-def _check_open(found: Branch, branch: str) -> None:
-    if found.closed_at is not None:
-        raise BranchClosed(f"The branch {branch!r} is closed", branch=branch, retry=False)
 
 
 def _check_review(work: Work, session_id: int, change: Change, shape: Shape, head: Head) -> None:

@@ -6,12 +6,18 @@ import sqlalchemy as sa
 
 from .blobs import named, reference
 from .engines import Statement, Work
-from .tables import blobs, calls, commits, models, proposals
+from .tables import blobs, calls, commits, conflicts, models, proposals
 
 _session = sa.bindparam("session_id", type_=sa.BigInteger)
 _sources = [
     Statement(sa.select(column).where(column.table.c.session_id == _session, column.is_not(None)))
-    for column in (commits.c.patch, proposals.c.patch, calls.c.request, models.c.frame)
+    for column in (
+        commits.c.patch,
+        proposals.c.patch,
+        calls.c.request,
+        models.c.frame,
+        *conflicts.c["base", "ours", "theirs", "settlement"],
+    )
 ]
 _kept = Statement(
     sa.select(blobs.c.digest, sa.func.length(blobs.c.data)).where(blobs.c.session_id == _session)

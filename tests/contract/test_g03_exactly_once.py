@@ -15,7 +15,8 @@ from dissensus_state.records import Commit
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.transactions import Transaction
-from inquiries import Notes, nothing_changes
+from inquiries import Notes, does, nothing_changes
+from tampering import taken_back
 
 
 def _append(session: Session[Notes], line: str, **options: str) -> Commit:
@@ -126,3 +127,20 @@ def test_g03_of_eight_who_create_a_session_of_one_name_one_does(store: Store) ->
         said = list(pool.map(create, range(8)))
     assert sorted(said) == sorted(["one of eight"] + ["There is a session 'one of eight' already"] * 7)
     assert store.session("one of eight", Notes).head == 0
+
+
+def test_g03_a_process_goes_on_from_what_the_database_holds_after_a_backup_was_restored(
+    notes: Session[Notes],
+) -> None:
+    """Two commits are gone, and another process has made others in their place."""
+    for number in range(3):
+        notes.transact(does("append", "lines", f"before {number}"), "ana")
+    taken_back(notes, 1)
+    other: Session[Notes] = Store(notes.database).session(notes.name, Notes)
+    with other.transaction("ben") as tx:
+        tx.append("lines", "instead")
+    with notes.transaction("ana") as tx:
+        assert tx.read("lines") == ["before 0", "instead"]
+        tx.append("lines", "after")
+    assert notes.state.lines == ["before 0", "instead", "after"]
+    assert notes.verify().versions == 4

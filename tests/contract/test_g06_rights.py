@@ -100,6 +100,17 @@ def test_g06_what_an_author_has_a_right_to_is_admitted(
     assert session.verify().versions == 2
 
 
+def test_g06_a_denied_read_gives_nothing_away_and_a_denied_write_is_not_staged(session: Session[Any]) -> None:
+    with session.transaction("ana") as tx:
+        with pytest.raises(Denied):
+            tx.read("score")
+        with pytest.raises(Denied):
+            tx.set("verdict", "x")
+        tx.append("findings", "y")
+    assert (session.state.findings, session.state.verdict) == (["y"], None)
+    assert [event.body["path"] for event in session.events()] == ["/score", "/verdict"]
+
+
 @pytest.mark.parametrize("author", ["ana", "ben", "chair", "zoe"])
 def test_g06_a_read_that_is_only_stated_is_held_to_the_right_too(session: Session[Any], author: str) -> None:
     change = Change(author, (Operation("append", ("findings",), ["x"]),), 0, reads=(("score",),))
@@ -297,6 +308,28 @@ def test_g06_a_ruling_that_is_bound_to_something_else_lends_nobody_its_right(ses
     outside = Change("ana", (Operation("set", ("verdict",), "y"),), 0)
     with nothing_changes(session), pytest.raises(Denied, match="ana may commit /findings"):
         journal.commit(round_, outside, ruling)
+
+
+def test_g06_a_ruling_bound_to_other_proposals_lends_nobody_its_right(session: Session[Any]) -> None:
+    ana = _says(session, "ana", verdict="x")
+    journal, round_ = _round(session, ana, review=False)
+    with nothing_changes(session), pytest.raises(Denied, match="ana may commit /findings"):
+        journal.commit(round_, _change(session, "ana", ana), rules(round_, [], upheld=("ana",)))
+
+
+def test_g06_who_upholds_one_proposal_rules_on_those_that_lose_as_well(store: Store) -> None:
+    entries = [
+        Rights("ana", propose="verdict"),
+        Rights("ben", propose="score"),
+        Rights("chair", rule="verdict"),
+    ]
+    session: Session[Any] = store.create(desk(entries)())
+    made = [_says(session, "ana", verdict="x"), _says(session, "ben", score=1)]
+    journal, round_ = _round(session, *made)
+    ruling = rules(round_, made, upheld=("ana",), dissent=("ben",))
+    with nothing_changes(session), pytest.raises(Denied) as caught:
+        journal.commit(round_, _change(session, "ana", made[0]), ruling)
+    assert (caught.value.context["right"], caught.value.context["path"]) == ("rule", "/score")
 
 
 def test_g06_what_agents_say_together_needs_for_each_piece_one_who_may_commit_it(store: Store) -> None:

@@ -404,7 +404,7 @@ def test_what_never_stood_there_cannot_be_redacted(notes: Session[Notes]) -> Non
 
 def test_a_closed_branch_can_be_rid_of_a_value_too(notes: Session[Notes]) -> None:
     notes.transact(does("set", "text", CANARY), "ana")
-    notes.close()
+    notes.close_branch(author="ana")
     redacted(notes, "/text")
     assert notes.state.text == "[redacted]"
     with pytest.raises(Conflict):

@@ -130,7 +130,7 @@ def test_a_fork_above_stays_whole_and_a_closed_one_below_is_told_to_be_lost(long
     late, early = long.fork("late", 30), long.fork("early", 10)
     late.transact(does("set", "text", "late"), "ben")
     early.transact(does("set", "text", CANARY), "ben")
-    early.close()
+    early.close_branch(author="ana")
     plan = long.plan_prune(20)
     assert (plan.forbidden_by, plan.closed) == ((), ("early",))
     assert "'early' can no longer be read at all" in " ".join(plan.losses)

@@ -75,6 +75,16 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "record": lambda session: session.record("note", {}),
     "set_budget": lambda session: session.set_budget(5),
     "take_lease": lambda session: session.take_lease(),
+    "fork": lambda session: session.fork("idea", 0),
+    "close_branch": lambda session: session.close_branch(),
+    "branches": lambda session: session.branches(),
+    "tag": lambda session: session.tag("first", 0),
+    "remove_tag": lambda session: session.remove_tag("first"),
+    "tags": lambda session: session.tags(),
+    "merge": lambda session: session.merge("other", author="ana"),
+    "conflicts": lambda session: session.conflicts(),
+    "settle": lambda session: session.settle(1, "ours", author="ana"),
+    "revert": lambda session: session.revert(1, author="ana"),
     "begin": lambda session: Journal(session).begin("gather", 1, [intent()]),
     "commit": lambda session: session.commit(Change("ana", (), 1)),
 }
@@ -89,7 +99,12 @@ def test_a_guessed_number_of_another_tenants_session_is_to_us_like_one_that_nobo
         with theirs.transaction("scout", "gather") as tx:
             tx.append("findings", Finding(text="The valve was open"))
         theirs.record("note", {"of": "theirs"})
-        Journal(theirs).begin("gather", 1, [intent()])
+        theirs.tag("first", 0)
+        for session in (theirs.fork("other"), theirs):
+            with session.transaction("scout", "gather") as tx:
+                tx.merge("answers", {"why": session.branch})
+        theirs.merge("other", author="ana")
+        Journal(theirs).begin("gather", theirs.head, [intent()])
         before = _told(globex.database, theirs.session_id)
         answers = [
             _answer(

@@ -240,7 +240,7 @@ def test_a_watch_ends_with_the_last_commit_of_a_branch_that_is_closed(notes: Ses
     with ThreadPoolExecutor(1) as pool:
         live = pool.submit(versions, notes, 0, timeout=2 * PATIENCE)
         time.sleep(0.2)
-        notes.close()
+        notes.close_branch()
         assert live.result() == versions(notes, 0, timeout=2 * PATIENCE) == [1, 2]
     assert time.monotonic() - began < PATIENCE
 

@@ -73,7 +73,7 @@ class Split:
 
 
 NO_LOCK = (r" FOR UPDATE", "")
-NO_COMPARISON = (r"branches\.head = (\?|\$\d+::BIGINT)", r"(branches.head = \1 OR 1 = 1)")
+NO_COMPARISON = (r"(branches\.head(?:_hash)?) = (\?|\$\d+::\w+)", r"(\1 = \2 OR 1 = 1)")
 LAST_ONE_WINS = (
     r"(INSERT INTO commits [\s\S]*)\Z",
     r"\1 ON CONFLICT (session_id, branch, version) DO UPDATE SET "

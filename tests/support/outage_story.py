@@ -118,6 +118,16 @@ def tell(url: str, *, last: str = "parked", tenant: str | None = None) -> None:
             story.journal.close(opened, "parked")
 
 
+def part(url: str) -> None:
+    """Fork the session, and let the chair uphold another verdict on each of the two branches."""
+    with Store.open(url, clock=lambda: 1_700_000_000_000) as store:
+        session = store.session("outage", Outage)
+        for branch in (session.fork("idea"), session):
+            story = Story(branch, Journal(branch))
+            opened, made = story.disputed({"alice": branch.branch, "bob": "neither"}, "judge")
+            story.ruled(opened, made, made[0])
+
+
 def _be_denied(session: Session[Any]) -> None:
     with pytest.raises(Denied), session.transaction("analyst", "reconsider") as tx:
         tx.add("score", 3)

@@ -80,3 +80,16 @@ def forge(session: Session[Any], version: int, **values: Any) -> None:
         write(session, tables.commits, key, {"hash": previous})
     (branch,) = rows(session, tables.branches)
     write(session, tables.branches, branch, {"head_hash": previous})
+
+
+def taken_back(session: Session[Any], version: int) -> None:
+    """Leave of a history what there was at a version, as a restored backup does."""
+    here = (
+        tables.commits.c.session_id == session.session_id,
+        tables.commits.c.version > version,
+    )
+    hash_ = session.commit_at(version).hash
+    with session.database.exclusively(), session.database.engine.begin() as connection:
+        connection.execute(sa.delete(tables.commits).where(*here))
+    (branch,) = rows(session, tables.branches)
+    write(session, tables.branches, branch, {"head": version, "head_hash": hash_})

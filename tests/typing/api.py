@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, assert_type
 
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import dissensus
@@ -23,7 +24,10 @@ from dissensus import (
     Conflict,
     DissensusError,
     FunctionModel,
+    Max,
+    Merge,
     MergeByKey,
+    Min,
     Person,
     Price,
     Replace,
@@ -39,6 +43,7 @@ from dissensus import (
     model,
 )
 from dissensus.comparators import Number, Text
+from dissensus.testing import check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
 from dissensus_agents.graph import Result
 from dissensus_agents.judgement.supervisor import Review
@@ -53,12 +58,31 @@ class Finding(BaseModel):
     text: str
 
 
+class Top(Merge):
+    commutes = True
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+
+    def merge(self, old: Any, new: Any) -> Any:
+        return sorted([*old, *new], reverse=True)[: self.most]
+
+
+def a_merge_is_tried() -> None:
+    check_merge(Top(3), [[1], [2, 3]], examples=50)
+    check_merge(Max, st.integers(), same=lambda one, other: bool(one == other))
+    check_merge("max", [1])  # type: ignore[arg-type]
+
+
 class Inquiry(SharedState, version=2):
     question: str
     phase: Literal["gathering", "closed"] = "gathering"
     findings: Annotated[list[Finding], Append] = []
     tags: Annotated[set[str], Union] = set()
     doubts: Annotated[int, Add] = 0
+    best: Annotated[float | None, Max] = None
+    cheapest: Annotated[float | None, Min] = None
+    ranking: Annotated[list[int], Top(3)] = []
     answers: Annotated[dict[str, str], MergeByKey()] = {}
     note: Annotated[str, Replace] = ""
     verdict: str | None = None
