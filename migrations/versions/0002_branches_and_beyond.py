@@ -29,7 +29,7 @@ _NEEDED = {
 
 def upgrade() -> None:
     with op.batch_alter_table("branches") as table:
-        for name in ("closed_at", "watched_until", "pruned"):
+        for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.add_column(sa.Column(name, sa.BigInteger(), nullable=True))
     with op.batch_alter_table("sessions") as table:
         table.add_column(sa.Column("past_keys", sa.Text(), nullable=True))
@@ -64,7 +64,7 @@ def downgrade() -> None:
     with op.batch_alter_table("sessions") as table:
         table.drop_column("past_keys")
     with op.batch_alter_table("branches") as table:
-        for name in ("closed_at", "watched_until", "pruned"):
+        for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.drop_column(name)
 
 

@@ -130,6 +130,7 @@ def fork(work: Work, session_id: int, branch: str, version: int | None, name: st
     """
     check_name("branch", name)
     found, at = _at(work, session_id, branch, version)
+    commits.check_there(work, session_id, branch, at)
     hash_ = found.hash if at == found.version else commits.hash_of(work, session_id, branch, at)
     transitions.open_branch(work, session_id, name, at, hash_, (branch, at))
     return at

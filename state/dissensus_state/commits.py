@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from . import blobs, snapshots
 from .engines import Row, Statement, Work
-from .errors import NotFound
-from .lineages import BEYOND, Segment, lineage
+from .errors import NotFound, Pruned
+from .lineages import BEYOND, Segment, lineage, pruned
 from .patches import Operation, fold
 from .records import Commit
 from .snapshots import Kept
@@ -181,9 +181,31 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
     """The state at a version: the chain of snapshots before it and what came after, folded.
 
     Raises:
-        NotFound: there is no such version, or what it was made of is pruned.
+        NotFound: there is no such version.
+        Pruned: what it was made of is pruned.
     """
     segments = lineage(work, session_id, branch)
+    try:
+        return _restored(work, session_id, segments, version)
+    except Pruned:
+        raise gone(version, pruned(work, session_id, segments), branch) from None
+
+
+def gone(version: int, first: int | None, branch: str) -> Pruned:
+    """The error for a version whose values were pruned."""
+    if first is None or first >= BEYOND:
+        return Pruned(f"The branch {branch!r} rests on versions that were pruned", branch=branch)
+    return Pruned(f"Version {version} is pruned: the history is there from version {first} on", branch=branch)
+
+
+def check_there(work: Work, session_id: int, branch: str, version: int) -> None:
+    """Raise `Pruned` where the values of a version were pruned."""
+    first = pruned(work, session_id, lineage(work, session_id, branch))
+    if first is not None and version < first:
+        raise gone(version, first, branch)
+
+
+def _restored(work: Work, session_id: int, segments: tuple[Segment, ...], version: int) -> Restored:
     steps = snapshots.chain(work, session_id, segments, version)
     first = None if steps and steps[0].since != 0 else _initial(work, session_id, segments)
     found = snapshots.restored(steps, first)

@@ -8,6 +8,7 @@ several ends, none before the other, these are brought together first, as git's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from . import commits
@@ -195,26 +196,38 @@ def told(
     }
 
 
-def expected(work: Work, session_id: int, commit: Commit, shape: Shape) -> Patch | None:
+def expected(
+    work: Work, session_id: int, commit: Commit, shape: Shape, redacted: AbstractSet[str] = frozenset()
+) -> Patch | None:
     """The patch that a merge or a revert must have; None for what is neither.
+
+    Args:
+        redacted: Fields of which something was taken away: what was contested there is not known.
 
     Raises:
         Tampered: what a merge names never was, or nobody has settled what it contests.
     """
     match commit.source:
         case {"merge": dict(said)}:
-            return _expected_merge(work, session_id, commit, said, shape)
+            return _expected_merge(work, session_id, commit, said, shape, redacted)
         case {"revert": {"first": int(first), "last": int(last)}}:
             return of_stretch(work, session_id, commit.branch, commit.version - 1, first, last, shape).patch
     return None
 
 
 def _expected_merge(
-    work: Work, session_id: int, commit: Commit, said: dict[str, JSON], shape: Shape
-) -> Patch:
+    work: Work,
+    session_id: int,
+    commit: Commit,
+    said: dict[str, JSON],
+    shape: Shape,
+    redacted: AbstractSet[str],
+) -> Patch | None:
     theirs = said["branch"], said["version"]
     its = commits.commit(work, session_id, *theirs)
     joined = of_branches(work, session_id, (commit.branch, commit.version - 1), theirs, shape)
+    if joined is None and redacted:
+        return None  # both sides may be alike for what was taken away
     if joined is None:
         raise Tampered("there was nothing to merge")
     settled = conflicts_numbered(work, session_id, [number for number, _ in said["settled"]])
@@ -224,6 +237,7 @@ def _expected_merge(
         if (one.status, one.branch, one.source_branch) != ("merged", commit.branch, theirs[0]):
             raise Tampered(f"the conflict {one.conflict} is another one")
     patch, left = settle_with(joined, {one.path: one for one in settled}, shape.keys)
-    if left:
-        raise Tampered(f"nobody has settled {left[0].path}")
+    for clash in left:
+        if parse_path(clash.path)[0] not in redacted:
+            raise Tampered(f"nobody has settled {clash.path}")
     return patch

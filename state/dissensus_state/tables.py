@@ -75,6 +75,7 @@ branches = _table(
     _whole("closed_at", null=True),
     _whole("watched_until", null=True),
     _whole("pruned", null=True),
+    _whole("rewritten", null=True),
 )
 
 commits = _table(
