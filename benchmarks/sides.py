@@ -54,9 +54,9 @@ class Ours(OneByOne):
 
 
 def _floor(name: str) -> Callable[[str], Side]:
-    import floors
+    import bare
 
-    found: Callable[[str], Side] = getattr(floors, name)
+    found: Callable[[str], Side] = getattr(bare, name)
     return found
 
 

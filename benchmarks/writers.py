@@ -201,7 +201,7 @@ def _sessions(place: Server, count: int) -> str:
 
 
 def _raw_tables(place: Server) -> str:
-    from floors import floor
+    from bare import floor
 
     url = place.fresh("raw")
     floor(url, 0).close()

@@ -74,7 +74,7 @@ def _apart(url: str, writers: Sequence[int]) -> list[Write]:
 
 
 def _raw(url: str, writers: Sequence[int]) -> list[Write]:
-    from floors import floor
+    from bare import floor
 
     return [floor(url, 1 + number).commit for number in writers]
 

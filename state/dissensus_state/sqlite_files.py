@@ -32,7 +32,7 @@ _EMPTYING_MS = 2000
 _PAGE = 4096
 _PAGES = 1000
 _CACHED = 256
-_LOOK = 32
+_LOOK = 8
 """After so many commits the size of the log is looked at."""
 
 Identity = tuple[int, int]

@@ -109,7 +109,7 @@ def test_what_a_benchmark_made_is_gone_afterwards(module: Module, url: str, back
             made = place.fresh("one"), place.fresh("two")
             assert len(set(made)) == 2
             for one in made:
-                module("floors").floor(one).close()
+                module("bare").floor(one).close()
             assert all(map(_there, made))
             place.drop(made[0])
     assert not _there(made[0])
