@@ -140,6 +140,10 @@ def _take(found: Merged, name: str, merge: Merge, three: Three, *, is_set: bool)
             found.does("merge", path, list(changed.values()), merge.key)
         else:
             found.does("set", path, theirs)
+    elif merge.verb == "add" and (by := _added(three)) is not None and same(normalise(ours + by), theirs):
+        found.does("add", path, by)
+    elif merge.verb in {"max", "min"} and _wins(merge.verb, three):
+        found.does(merge.verb, path, theirs)
     elif merge.verb == "append" and three.all_are(list):
         _list(found, path, ours, theirs, appends=True)
     elif three.all_are(dict) and not merge.own:
@@ -163,6 +167,16 @@ def _comparable(three: Three) -> bool:
     """Whether one of ours and theirs is the greater; anything beats None."""
     kinds = {type(item) for item in three[1:] if item is not None}
     return kinds <= {int, float} or kinds <= {str}
+
+
+def _wins(verb: str, three: Three) -> bool:
+    """Whether theirs is what the greater, or the smaller, of ours and theirs comes to."""
+    if three.theirs is None or not _comparable(three):
+        return False
+    if three.ours is None:
+        return True
+    wins: bool = three.theirs > three.ours if verb == "max" else three.theirs < three.ours
+    return wins
 
 
 def _value(found: Merged, path: Path, three: Three) -> None:

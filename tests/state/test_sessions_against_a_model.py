@@ -88,6 +88,7 @@ class Version:
     work: frozenset[int]
     asked: list[Asked] = field(default_factory=list)
     lifts: bool = False
+    undoes: range | None = None
 
 
 @dataclass
@@ -424,12 +425,26 @@ class Model(RuleBasedStateMachine):
         if model.unsure:
             return
         session = self.sessions[branch]
-        if clashes or state == now:
-            with pytest.raises(Conflict if clashes else NotFound):
+        undone = self._is_undone(versions, range(first, last + 1))
+        if undone or clashes or state == now:
+            with pytest.raises(Conflict if clashes and not undone else NotFound):
                 session.revert(first, last, author="ana")
             return
         session.revert(first, last, author="ana")
         self._add(branch, state, _changes(now, state))
+        versions[-1].undoes = range(first, last + 1)
+
+    @staticmethod
+    def _is_undone(versions: list[Version], asked: range) -> bool:
+        """Whether one of these is taken back by what is not taken back itself, nor to be."""
+        living: list[range] = []
+        for number in range(len(versions) - 1, -1, -1):
+            undoes = versions[number].undoes
+            if undoes is not None and not any(number in later for later in living):
+                living.append(undoes)
+                if number not in asked and set(undoes) & set(asked):
+                    return True
+        return False
 
     # What must always be so
 

@@ -239,13 +239,19 @@ def test_only_what_changed_is_written() -> None:
         "claims": [{"id": "0", "text": "new"}, *many[1:]],
         "answers": {**base["answers"], "7": "new"},
         "marks": ["new"],
+        "total": 5,
+        "high": 3,
+        "low": 1,
     }
     found = [operation.to_json() for operation in merged(base, base, theirs).operations]
     assert found == [
         ["merge", "/answers", {"7": "new"}],
         ["merge", "/claims", [{"id": "0", "text": "new"}], "id"],
+        ["max", "/high", 3],
         ["append", "/lines", ["new"]],
+        ["set", "/low", 1],
         ["union", "/marks", ["new"]],
+        ["add", "/total", 5],
     ]
 
 
