@@ -110,10 +110,11 @@ def _last(commit: Commit, after: JSON, path: Path, value: JSON, keys: Mapping[st
     for number, operation in enumerate(commit.patch):
         if any(overlap(path, touched) for touched in operation.touched()):
             place = place_in(operation, path, left.get(operation.path, 0), keys)
-            found = None
             if place is not None and _is(operation, place, value):
                 old = get(operation.value, place)
                 found = Written(commit.branch, commit.version, old, commit, number, place)
+            elif not _only_adds(operation, path):
+                found = None
         if operation.verb == "append":
             left[operation.path] += len(operation.value)
     return found
@@ -134,6 +135,11 @@ def _length(state: JSON, path: Path) -> int:
         return len(get(state, path))
     except (NotFound, TypeError):
         return 0
+
+
+def _only_adds(operation: Operation, path: Path) -> bool:
+    """Whether an operation adds items beside the one that the path stands in."""
+    return operation.verb in {"append", "union"} and len(path) > len(operation.path)
 
 
 def _is(operation: Operation, place: Path, value: JSON) -> bool:

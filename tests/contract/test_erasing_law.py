@@ -104,7 +104,7 @@ class Law:
         assert done.remains == ()
         self.model.redacted.add(text)
         for branch, kept in self.model.states.items():
-            self.model.states[branch] = [_without(state, text) for state in kept]
+            self.model.states[branch] = [_sorted(_without(state, text)) for state in kept]
         self.model.states[name].append(self.model.states[name][-1])
 
     def prune(self) -> None:
@@ -198,7 +198,7 @@ def _sorted(state: Any) -> Any:
     return {**state, "tags": sorted(set(state["tags"]))}
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @drawn(data=st.data())
 def test_g08_whatever_is_redacted_or_pruned_the_rest_of_every_history_is_what_it_was(
     store: Store, data: st.DataObject

@@ -326,6 +326,21 @@ def test_a_value_is_found_by_its_path_whatever_operation_wrote_it(
     assert register.verify().redacted == 1
 
 
+@pytest.mark.parametrize("number", range(4))
+def test_of_several_appends_in_one_commit_the_right_one_loses_its_item(
+    notes: Session[Notes], number: int
+) -> None:
+    lines = ["first one", "second one", "third one", "fourth one"]
+    with notes.transaction("ana") as tx:
+        tx.append("lines", *lines[:1])
+        tx.append("lines", *lines[1:3])
+        tx.append("lines", *lines[3:])
+    redacted(notes, f"/lines/{number}")
+    lines[number] = "[redacted]"
+    assert notes.state.lines == lines
+    assert notes.verify().redacted == 1
+
+
 def test_an_item_of_a_set_is_taken_out_of_it(register: Session[Register]) -> None:
     place = register.raw()["names"].index(CANARY)
     register.redact(f"/names/{place}", **CLERK)

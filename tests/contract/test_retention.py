@@ -391,3 +391,17 @@ def test_a_plan_can_be_kept_and_shown(long: Session[Notes]) -> None:
     plan = long.plan_prune(20)
     assert isinstance(plan, PrunePlan)
     assert plan == long.plan_prune(20)
+
+
+def test_what_an_open_conflict_keeps_aside_is_not_taken_for_unneeded(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    side = session.fork("side")
+    for number, one in enumerate((session, side)):
+        one.transact(does("set", "text", f"{number} " + "x" * 100_000), "ana")
+    session.merge("side", author="chair")
+    before = session.conflicts()
+    session.compact(session.plan_compact())
+    assert session.conflicts() == before
+    side.redact("/text", author="chair", reason="asked for")
+    assert session.conflicts()[0].ours == before[0].ours
+    assert session.verify().redacted == 0
