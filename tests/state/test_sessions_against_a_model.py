@@ -388,6 +388,7 @@ class Model(RuleBasedStateMachine):
             assert theirs.work <= ours.work or ours.work <= theirs.work
             assert state == ours.state
             return
+        assert not theirs.work <= ours.work or any(version.lifts for version in self.branches[other])
         assert sorted(one.path for one in result.conflicts if one.path != "/lines") == sorted(clashes)
         for one in result.conflicts:
             session.settle(one.conflict, settlement, author="ben")
