@@ -81,7 +81,7 @@ def _without(operation: Operation, taken: set[Path]) -> Operation | None:
     if operation.verb != "merge" or len(fresh) == len(operation.touched()):
         return operation
     names = {path[-1] for path in fresh}
-    return replace(operation, value=_only(operation, names))
+    return replace(operation, value=_only(operation, names), text=None)
 
 
 def _only(operation: Operation, names: set[str]) -> JSON:

@@ -18,6 +18,7 @@ from . import (
     judging,
     machines,
     reading,
+    retention,
     running,
     watching,
 )
@@ -80,6 +81,10 @@ for command in (
     checking.budget,
     checking.replay,
     checking.verify,
+    retention.sizes,
+    retention.redact,
+    retention.prune,
+    retention.compact,
     machines.machine,
     evolving.schema,
     databases.db,

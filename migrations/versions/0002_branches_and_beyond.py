@@ -18,6 +18,7 @@ branch_labels = None
 depends_on = None
 
 _KEY = sa.column("key").is_not(None)
+_SOURCE = sa.column("source").is_not(None)
 _NEEDED = {
     "forks": "SELECT 1 FROM branches WHERE base_branch IS NOT NULL OR pruned IS NOT NULL LIMIT 1",
     "closed branches": "SELECT 1 FROM branches WHERE closed_at IS NOT NULL LIMIT 1",
@@ -32,7 +33,7 @@ _NEEDED = {
 def upgrade() -> None:
     _hold()
     with op.batch_alter_table("branches") as table:
-        for name in ("closed_at", "watched_until", "pruned"):
+        for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.add_column(sa.Column(name, sa.BigInteger(), nullable=True))
     with op.batch_alter_table("sessions") as table:
         table.add_column(sa.Column("past_keys", sa.Text(), nullable=True))
@@ -40,6 +41,13 @@ def upgrade() -> None:
     with op.batch_alter_table("commits") as table:
         table.add_column(sa.Column("source", sa.Text(), nullable=True))
     _unique_key("session_id", "branch", "key")
+    op.create_index(
+        "ix_commits_source",
+        "commits",
+        ["session_id", "branch", "version"],
+        sqlite_where=_SOURCE,
+        postgresql_where=_SOURCE,
+    )
     with op.batch_alter_table("snapshots") as table:
         table.add_column(sa.Column("since", sa.BigInteger(), nullable=True))
     _new_tables()
@@ -53,6 +61,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM snapshots")  # they follow from the commits, and have another form here
     with op.batch_alter_table("snapshots") as table:
         table.drop_column("since")
+    op.drop_index("ix_commits_source", "commits")
     op.drop_index("ix_commits_key", "commits")
     with op.batch_alter_table("commits") as table:
         table.drop_column("source")
@@ -60,7 +69,7 @@ def downgrade() -> None:
     with op.batch_alter_table("sessions") as table:
         table.drop_column("past_keys")
     with op.batch_alter_table("branches") as table:
-        for name in ("closed_at", "watched_until", "pruned"):
+        for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.drop_column(name)
 
 

@@ -115,7 +115,7 @@ def check_review(
     made: Sequence[Proposal],
 ) -> None:
     """G5: where review is due, only a ruling on exactly these proposals and this base lets pass."""
-    if ruling is None or ruling.decision not in {"uphold", "amend"}:
+    if ruling is None or ruling.gone or ruling.decision not in {"uphold", "amend"}:
         raise ReviewRequired(f"Round {change.round} awaits a ruling", round=change.round)
     if ruling.binding != binding(round_.base, made) or change.base != round_.base:
         raise ReviewRequired(

@@ -7,8 +7,9 @@ from typing import Any
 
 from . import calls, commits, lifting, rounds
 from .engines import Work
-from .errors import NotFound
+from .errors import NotFound, Pruned
 from .lifting import Keys
+from .lineages import lineage, pruned
 from .patches import apply, get
 from .records import Call, Commit, Proposal, Ruling
 from .values import JSON, Path, canonical, overlap, pointer
@@ -88,7 +89,8 @@ class Blame:
 def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
-    A migration that changed the value is its writer; what it was lifted from is found by asking for
+    A value that was merged has its writer on the branch that it came from. A migration that changed
+    the value is its writer; what it was lifted from is found by asking for
     the version before.
 
     Raises:
@@ -97,7 +99,9 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int) ->
     state, number = lifting.stored_at(work, session_id, branch, version)
     keys = Keys(work, session_id)
     value = get(state, path, keys.of(number))
-    commit = _writer(work, session_id, branch, path, version, canonical(value), keys)
+    text = canonical(value)
+    found = writer(work, session_id, branch, path, version, text, keys)
+    commit = _origin(work, session_id, found, path, text, keys) or found
     if commit.round is None:
         return Blame(pointer(path), value, version, commit)
     return Blame(
@@ -111,7 +115,7 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int) ->
     )
 
 
-def _writer(
+def writer(
     work: Work,
     session_id: int,
     branch: str,
@@ -120,20 +124,45 @@ def _writer(
     value: str,
     keys: Keys,
 ) -> Commit:
-    """The commit after which the path held this value for good, among those that touch the path."""
-    writer: Commit | None = None
+    """The commit after which the path held this value for good, among those that touch the path.
+
+    Raises:
+        Pruned: it was written before the values that are still there.
+    """
+    base = pruned(work, session_id, lineage(work, session_id, branch))
+    found: Commit | None = None
     before: str | None = None
     state: JSON = {}
-    for commit in commits.between(work, session_id, branch, -1, version):
+    for commit in commits.between(work, session_id, branch, -1 if base is None else base - 1, version):
+        if commit.version == base:
+            state = commits.state_at(work, session_id, branch, base)
+            before = _value(state, path, keys.of(commit.schema_version))
+            continue
         state = apply(state, commit.patch)
         if not any(overlap(path, written) for written in commit.writes):
             continue
         now = _value(state, path, keys.of(commit.schema_version))
         if now != before:
-            writer, before = commit, now
-    if writer is None or before != value:
+            found, before = commit, now
+    if before == value and found is None and base is not None:
+        raise Pruned(f"What stands at {pointer(path)} was written up to version {base}, which is pruned")
+    if found is None or before != value:
         raise NotFound(f"No commit up to version {version} wrote {pointer(path)}")
-    return writer
+    return found
+
+
+def _origin(work: Work, session_id: int, merge: Commit, path: Path, value: str, keys: Keys) -> Commit | None:
+    """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
+    match merge.source:
+        case {"merge": {"branch": str(branch), "version": int(version)}}:
+            try:
+                state, number = lifting.stored_at(work, session_id, branch, version)
+                if _value(state, path, keys.of(number)) == value:
+                    found = writer(work, session_id, branch, path, version, value, keys)
+                    return _origin(work, session_id, found, path, value, keys) or found
+            except Pruned:
+                return None
+    return None
 
 
 def _value(state: JSON, path: Path, keys: dict[str, str]) -> str | None:

@@ -40,6 +40,8 @@ _LEVEL = 3
 
 _gone_text = re.compile(r'\{"redacted":"([A-Za-z0-9_-]{43})"\}')
 
+_kept_aside = re.compile(r'^blob:([\w-]{43})$|"blob":"([\w-]{43})"|"([\w-]{43})",(?:null|"[^"]*"),"blob"\]')
+
 _own = threading.local()
 """A compressor is not to be used by two threads at once."""
 
@@ -100,6 +102,13 @@ _UNPACK = {_DEFLATED: _inflated, _ZSTANDARD: _decompressed}
 def gone(packed: bytes) -> bytes:
     """What stands for packed bytes that were taken away for good: their digest."""
     return _GONE + bytes.fromhex(packed_digest(packed))
+
+
+def is_gone(stored: str | bytes | None) -> bool:
+    """Whether only the digest of a stored text, or of packed bytes, is left."""
+    if isinstance(stored, str):
+        return _gone_text.fullmatch(stored) is not None
+    return stored is not None and stored[:1] == _GONE
 
 
 def packed_digest(packed: bytes) -> str:
@@ -208,7 +217,7 @@ def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:
     if operation.gone is not None or verb == "remove":
         plain = operation.to_json()
         return canonical(plain), header(plain), None
-    text = bounded(canonical(operation.value), place)
+    text = bounded(operation.text or canonical(operation.value), place)
     name = digest(text)
     said = [verb, place, name.hex(), key]
     if len(text) >= LARGE:
@@ -281,6 +290,12 @@ def _fetched(work: Work, session_id: int, item: JSON) -> JSON:
         raise Tampered(f"{canonical(item)[:80]} refers to nothing")
     value = parse(get(work, session_id, dereference(name)))
     return [verb, path, value, key] if key else [verb, path, value]
+
+
+def named(text: str | None) -> Iterator[str]:
+    """The texts kept aside that a stored patch, request or side of a conflict names."""
+    if text is not None:
+        yield from ("".join(found) for found in _kept_aside.findall(text))
 
 
 def check(work: Work, session_id: int) -> None:

@@ -122,7 +122,7 @@ class MergeConflict:
         """What is to stand there once it is settled; `ABSENT` for nothing."""
         if isinstance(self.settlement, str):
             return self.ours if self.settlement == "ours" else self.theirs
-        return self.settlement["value"]
+        return self.settlement.get("value")
 
     @property
     def seal(self) -> str:
@@ -130,7 +130,8 @@ class MergeConflict:
         texts = (None if side is ABSENT else canonical(side) for side in (self.base, self.ours, self.theirs))
         said = [self.conflict, self.branch, self.version, self.source_branch, self.source_version, self.path]
         sides = [None if text is None else blobs.text_digest(text) for text in texts]
-        return digest(canonical([*said, *sides, self.settlement, self.settled_by, self.at])).hex()
+        settled = blobs.text_digest(canonical(self.settlement))
+        return digest(canonical([*said, *sides, settled, self.settled_by, self.at])).hex()
 
     def as_dict(self) -> dict[str, Any]:
         """The conflict as plain data; a side where nothing stood is left out."""

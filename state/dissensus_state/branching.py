@@ -130,6 +130,7 @@ def fork(work: Work, session_id: int, branch: str, version: int | None, name: st
     """
     check_name("branch", name)
     found, at = _at(work, session_id, branch, version)
+    commits.check_there(work, session_id, branch, at)
     hash_ = found.hash if at == found.version else commits.hash_of(work, session_id, branch, at)
     transitions.open_branch(work, session_id, name, at, hash_, (branch, at))
     return at
@@ -238,6 +239,7 @@ def revert(work: Work, asked: Asked, first: int, last: int, known: Head | None) 
     heads.check_open(found, branch)
     if not 1 <= first <= last <= found.version:
         raise NotFound(f"There is no stretch {first} to {last} after version 0; the head is {found.version}")
+    _check_left(work, session_id, branch, found.version, first, last)
     merged = joining.of_stretch(work, session_id, branch, found.version, first, last, asked.shape)
     if merged.clashes:
         paths = sorted(clash.path for clash in merged.clashes)
@@ -253,6 +255,16 @@ def revert(work: Work, asked: Asked, first: int, last: int, known: Head | None) 
         raise NotFound(f"Nothing of the commits {first} to {last} is left to take back")
     source = {"revert": {"first": first, "last": last}}
     return asked.commit(work, merged.patch, found.version, source, known)
+
+
+def _check_left(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> None:
+    """Raise `NotFound` where one of these commits is taken back already: a sum would lose it twice."""
+    done = joining.taken_back(work, session_id, branch, head, first, last)
+    if done is not None:
+        raise NotFound(
+            f"Version {done} has taken back some of the commits {first} to {last} already",
+            next_step=f"To have it again, revert version {done}",
+        )
 
 
 def _at(work: Work, session_id: int, branch: str, version: int | None) -> tuple[heads.Branch, int]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from .blobs import pack, stow_texts, unpack, unpack_text
+from .blobs import REDACTED, is_gone, pack, stow_texts, unpack, unpack_text
 from .engines import Row, Statement, Work, insert
 from .errors import BudgetExceeded, Conflict, ValueRefused
 from .records import Account, Call
@@ -291,7 +291,7 @@ def _call(row: Row) -> Call:
         model=model,
         lineage=lineage,
         price=parse(price),
-        request=[parse(frame), *parse(request)],
+        request=[parse(frame), *([{"text": REDACTED}] if is_gone(request) else parse(request))],
         reserved=reserved,
         sent_at=sent_at,
         round=round_,

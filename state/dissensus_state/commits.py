@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from . import blobs, snapshots
 from .engines import Row, Statement, Work
-from .errors import NotFound
-from .lineages import BEYOND, Segment, lineage
+from .errors import NotFound, Pruned
+from .lineages import BEYOND, Segment, lineage, pruned
 from .patches import Operation, fold
 from .records import Commit
 from .snapshots import Kept
@@ -35,7 +35,7 @@ _patches = Statement(
 _hash = Statement(sa.select(commits.c.hash).where(*here, commits.c.version == sa.bindparam("version")))
 _patch = Statement(sa.select(commits.c.patch).where(*here, commits.c.version == sa.bindparam("version")))
 _sources = Statement(
-    sa.select(commits.c.source)
+    sa.select(commits.c.version, commits.c.source)
     .where(
         *here,
         commits.c.version > sa.bindparam("after"),
@@ -121,10 +121,17 @@ def hash_of(work: Work, session_id: int, branch: str, version: int) -> bytes:
     raise NotFound(f"There is no version {version}", branch=branch)
 
 
-def sources(work: Work, session_id: int, branch: str, after: int, upto: int) -> list[JSON]:
-    """Where the patches of a stretch stored under this very branch were taken from: merges, reverts."""
-    rows = work.all(_sources, session_id=session_id, branch=branch, after=after, upto=upto)
-    return [parse_object(row[0]) for row in rows]
+def sources(
+    work: Work, session_id: int, branch: str, after: int, upto: int
+) -> list[tuple[int, dict[str, JSON]]]:
+    """Where the patches of a branch's versions were taken from, oldest first: merges, reverts, lifts."""
+    return [
+        (row[0], parse_object(row[1]))
+        for part in _parts(lineage(work, session_id, branch), after, upto)
+        for row in work.all(
+            _sources, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto
+        )
+    ]
 
 
 def stored_patch(work: Work, session_id: int, branch: str, version: int) -> str:
@@ -174,9 +181,31 @@ def restore(work: Work, session_id: int, branch: str, version: int) -> Restored:
     """The state at a version: the chain of snapshots before it and what came after, folded.
 
     Raises:
-        NotFound: there is no such version, or what it was made of is pruned.
+        NotFound: there is no such version.
+        Pruned: what it was made of is pruned.
     """
     segments = lineage(work, session_id, branch)
+    try:
+        return _restored(work, session_id, segments, version)
+    except Pruned:
+        raise gone(version, pruned(work, session_id, segments), branch) from None
+
+
+def gone(version: int, first: int | None, branch: str) -> Pruned:
+    """The error for a version whose values were pruned."""
+    if first is None or first >= BEYOND:
+        return Pruned(f"The branch {branch!r} rests on versions that were pruned", branch=branch)
+    return Pruned(f"Version {version} is pruned: the history is there from version {first} on", branch=branch)
+
+
+def check_there(work: Work, session_id: int, branch: str, version: int) -> None:
+    """Raise `Pruned` where the values of a version were pruned."""
+    first = pruned(work, session_id, lineage(work, session_id, branch))
+    if first is not None and version < first:
+        raise gone(version, first, branch)
+
+
+def _restored(work: Work, session_id: int, segments: tuple[Segment, ...], version: int) -> Restored:
     steps = snapshots.chain(work, session_id, segments, version)
     first = None if steps and steps[0].since != 0 else _initial(work, session_id, segments)
     found = snapshots.restored(steps, first)

@@ -6,11 +6,12 @@ commit of its authors. So what an agent may only propose, it needs a ruling to g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from . import rounds
 from .patches import Operation, Patch, pieces, touched
+from .records import REDACT, erases
 from .rights import JOINT, Grants, authors, check, denied, holds
 from .values import Path, overlap, parse_path
 
@@ -47,6 +48,9 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
     """
     if grants is None:
         return
+    if erases(change.source):
+        check_erasing(grants, change.author, change.source or {})
+        return
     if change.round is None:
         check_by_hand(grants, change)
         return
@@ -60,6 +64,12 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
         check(grants, ruling.author, "rule", touched(change.patch))
     else:
         check_unruled(grants, change.author, change.patch, made)
+
+
+def check_erasing(grants: Grants | None, author: str, source: Mapping[str, Any]) -> None:
+    """Raise `Denied` where somebody may not rule on what is to be taken away; a prune takes all."""
+    place = source[REDACT]["path"] if REDACT in source else ""
+    check(grants, author, "rule", [parse_path(place)])
 
 
 def check_by_hand(grants: Grants | None, change: Change) -> None:

@@ -285,10 +285,8 @@ class Database:
 
     def keep_wal(self) -> None:
         """Write ahead: readers of other processes never block, nor are blocked. The file remembers it."""
-        try:
+        with self._translating():
             self._connections.keep_wal()
-        except self._errors as error:
-            raise translate(error, self.name) from error
 
     def peek(self, statement: Statement, **values: Any) -> Row | None:
         """The first row of one SELECT that stands for itself: one exchange with the server.
@@ -335,17 +333,28 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Work]:
         """A transaction that sees one moment of the database and changes nothing."""
+        with self._translating(), self._connections.reading() as cursor:
+            yield Work(self, cursor, writes=False)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
         try:
-            with self._connections.reading() as cursor:
-                yield Work(self, cursor, writes=False)
+            yield
         except self._errors as error:
             raise translate(error, self.name) from error
 
-    @contextmanager
-    def exclusively(self) -> Iterator[None]:
+    def overwriting(self) -> AbstractContextManager[None]:
+        """What is deleted meanwhile is overwritten, where the database does that."""
+        return self._connections.overwriting()
+
+    def vacuum(self) -> tuple[str, ...]:
+        """Give back the space of what was deleted; sentences on what is left to others."""
+        with self._translating():
+            return self._connections.vacuum()
+
+    def exclusively(self) -> AbstractContextManager[None]:
         """On SQLite, nobody else writes meanwhile: what uses `engine` to write does so in here."""
-        with self._connections.exclusively():
-            yield
+        return self._connections.exclusively()
 
 
 def _connections(url: URL, *, in_memory: bool) -> OnFile | InMemory | Pooled:

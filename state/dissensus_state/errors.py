@@ -2,6 +2,7 @@
 
     DissensusError                 1   root: code, next step, context
     ├── NotFound                   3   no such session, branch, version, round or path
+    │   └── Pruned                 3   a version whose values were taken away
     ├── Conflict                   4   two writes overlap
     │   ├── LeaseLost              4   another worker took over
     │   └── BranchClosed           4   nothing is committed to it any more
@@ -106,6 +107,13 @@ class NotFound(DissensusError):
     code = "not_found"
     exit_code = 3
     next_step = "List what there is with `dissensus sessions`, `dissensus log`"
+
+
+class Pruned(NotFound):
+    """The values of this version were pruned; their digests are left."""
+
+    code = "version.pruned"
+    next_step = "Ask for a version from which on the history is there"
 
 
 class Conflict(DissensusError):

@@ -32,7 +32,9 @@ _move = (
         branches.c.branch == _given("branch_", sa.Text),
         branches.c.head == _given("expected", sa.BigInteger),
         branches.c.head_hash == _given("known", sa.LargeBinary),
+        sa.func.coalesce(branches.c.rewritten, 0) == _given("rewritten", sa.BigInteger),
         branches.c.closed_at.is_(None),
+        sa.func.coalesce(branches.c.rewritten, 0) == sa.bindparam("rewritten", type_=sa.BigInteger),
         sa.or_(
             _given("lease", sa.BigInteger).is_(None),
             branches.c.lease_epoch == _given("lease", sa.BigInteger),
@@ -94,6 +96,7 @@ def _write(database: Database, session_id: int, head: Head, made: Made, change: 
         "branch_": made.commit.branch,
         "expected": head.version,
         "known": head.hash,
+        "rewritten": head.rewritten,
         "lease": change.lease,
         "key_": change.key,
         "head_": made.commit.version,

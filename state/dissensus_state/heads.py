@@ -24,6 +24,7 @@ _columns = sa.select(
     branches.c.lease_epoch,
     branches.c.closed_at,
     branches.c.watched_until,
+    branches.c.rewritten,
 ).where(branches.c.session_id == sa.bindparam("session_id"), branches.c.branch == sa.bindparam("branch"))
 PEEK = Statement(_columns)
 _lock = Statement(_columns.with_for_update())
@@ -38,17 +39,24 @@ _take_lease = Statement(
 
 
 class Branch(NamedTuple):
-    """What the database says of a branch: its newest version, and who runs and watches it."""
+    """What the database says of a branch: its newest version, and who runs and watches it.
+
+    `rewritten` counts how often something was taken out of its history; who remembers another count
+    remembers what is no longer so.
+    """
 
     version: int
     hash: bytes
     epoch: int
     closed_at: int | None
     watched_until: int | None
+    rewritten: int
 
 
 class Head(NamedTuple):
     """A branch at a version, in memory: the stored state, the typed one, and the chain of snapshots.
+
+    `typed` is None until a commit asks for it.
 
     `state` may hold lists that have grown since (`growing.Grown`); `plain` has none. `grown` counts the
     characters of the patches since the last snapshot, `touched` are the fields that they changed
@@ -64,14 +72,12 @@ class Head(NamedTuple):
     schema_version: int
     grown: int = 0
     touched: frozenset[str] = frozenset()
+    rewritten: int = 0
 
     def stands(self, found: Branch) -> bool:
         """Whether it is what the database has."""
-        return self.version == found.version and self.hash == found.hash
-
-    def complete(self, shape: Shape | None) -> bool:
-        """Whether nothing has to be read to work with it under this schema."""
-        return shape is None or self.typed is not None
+        mine, its = (self.version, self.hash, self.rewritten), (found.version, found.hash, found.rewritten)
+        return mine == its
 
     @property
     def plain(self) -> JSON:
@@ -89,7 +95,15 @@ class Head(NamedTuple):
     def to(self, made: Commit, state: JSON, typed: SharedState | None) -> Head:
         """The head with this state, which a commit has made of it."""
         touched, grown = self.touched | commits.changed(made.patch), self.grown + made.size
-        return Head(made.version, made.hash, state, typed, self.kept, made.schema_version, grown, touched)
+        return self._replace(
+            version=made.version,
+            hash=made.hash,
+            state=state,
+            typed=typed,
+            schema_version=made.schema_version,
+            grown=grown,
+            touched=touched,
+        )
 
     def lifted(self, shape: Shape | None) -> Head:
         """The head in the schema's shape, to be read: a write lifts it by a commit (`evolution`)."""
@@ -120,7 +134,7 @@ def branch_of(row: Row | None, branch: str) -> Branch:
     """A branch from its row; `NotFound` where there is none."""
     if row is None:
         raise NotFound(f"There is no branch {branch!r}", branch=branch)
-    return Branch(row[0], bytes(row[1]), row[2], row[3], row[4])
+    return Branch(row[0], bytes(row[1]), row[2], row[3], row[4], row[5] or 0)
 
 
 def take_lease(work: Work, session_id: int, branch: str) -> int:
@@ -129,8 +143,8 @@ def take_lease(work: Work, session_id: int, branch: str) -> int:
     return read(work, session_id, branch).epoch
 
 
-def fence(work: Work, session_id: int, branch: str, epoch: int, *, to_begin: bool = False) -> int:
-    """Lock the branch and give its head; `LeaseLost` if another worker has taken it over since.
+def fence(work: Work, session_id: int, branch: str, epoch: int, *, to_begin: bool = False) -> Branch:
+    """Lock the branch and give it; `LeaseLost` if another worker has taken it over since.
 
     Args:
         to_begin: Something new is begun, so `BranchClosed` if the branch is closed.
@@ -139,7 +153,7 @@ def fence(work: Work, session_id: int, branch: str, epoch: int, *, to_begin: boo
     check_lease(found, branch, epoch)
     if to_begin:
         check_open(found, branch)
-    return found.version
+    return found
 
 
 def check_lease(found: Branch, branch: str, epoch: int | None) -> None:
@@ -154,9 +168,9 @@ def _known(
     """What is remembered, if the branch goes on from it, and the commits since.
 
     It does not where the database went back under a living process: a backup was restored, or a server
-    that lagged behind has taken over.
+    that lagged behind has taken over. Nor where something was taken out of its history since.
     """
-    if known is None or known.version > found.version:
+    if known is None or known.version > found.version or known.rewritten != found.rewritten:
         return None, []
     if known.version == found.version:
         return (known if known.hash == found.hash else None), []
@@ -176,11 +190,9 @@ def current(
     if known is None:
         state, kept, grown, touched = commits.restore(work, session_id, branch, found.version)
         number = lifting.schema_version(work, session_id, branch, found.version)
-        known = Head(found.version, found.hash, state, None, kept, number, grown, touched)
+        known = Head(found.version, found.hash, state, None, kept, number, grown, touched, found.rewritten)
     for commit in passed:
         known = known.advanced(commit, shape)
     if shape is not None:
         check_known(shape, known.schema_version)
-        if known.typed is None and known.schema_version == shape.version:
-            known = known._replace(typed=shape.typed(known.state))
     return known, passed

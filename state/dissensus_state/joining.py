@@ -8,6 +8,7 @@ several ends, none before the other, these are brought together first, as git's 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from . import commits
@@ -53,7 +54,7 @@ def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
 
 
 def _merged_into(work: Work, session_id: int, branch: str, after: int, upto: int) -> Iterator[Tip]:
-    for source in commits.sources(work, session_id, branch, after, upto):
+    for _, source in commits.sources(work, session_id, branch, after, upto):
         match source:
             case {"merge": {"branch": str(name), "version": int(version)}}:
                 yield name, version
@@ -130,6 +131,20 @@ def of_stretch(
     return three_way(after, now, before, shape.taking_back, shape.sets)
 
 
+def taken_back(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> int | None:
+    """The revert that has taken one of these commits back already, and was not taken back itself."""
+    undone: list[tuple[int, int]] = []
+    for version, source in reversed(commits.sources(work, session_id, branch, -1, head)):
+        match source:
+            case {"revert": {"first": int(low), "last": int(high)}}:
+                if any(start <= version <= end for start, end in undone):
+                    continue
+                undone.append((low, high))
+                if low <= last and first <= high and not first <= version <= last:
+                    return version
+    return None
+
+
 def settle_with(
     joined: Joined, settled: Mapping[str, MergeConflict], keys: Mapping[str, str]
 ) -> tuple[Patch, list[Clash]]:
@@ -181,26 +196,38 @@ def told(
     }
 
 
-def expected(work: Work, session_id: int, commit: Commit, shape: Shape) -> Patch | None:
+def expected(
+    work: Work, session_id: int, commit: Commit, shape: Shape, redacted: AbstractSet[str] = frozenset()
+) -> Patch | None:
     """The patch that a merge or a revert must have; None for what is neither.
+
+    Args:
+        redacted: Fields of which something was taken away: what was contested there is not known.
 
     Raises:
         Tampered: what a merge names never was, or nobody has settled what it contests.
     """
     match commit.source:
         case {"merge": dict(said)}:
-            return _expected_merge(work, session_id, commit, said, shape)
+            return _expected_merge(work, session_id, commit, said, shape, redacted)
         case {"revert": {"first": int(first), "last": int(last)}}:
             return of_stretch(work, session_id, commit.branch, commit.version - 1, first, last, shape).patch
     return None
 
 
 def _expected_merge(
-    work: Work, session_id: int, commit: Commit, said: dict[str, JSON], shape: Shape
-) -> Patch:
+    work: Work,
+    session_id: int,
+    commit: Commit,
+    said: dict[str, JSON],
+    shape: Shape,
+    redacted: AbstractSet[str],
+) -> Patch | None:
     theirs = said["branch"], said["version"]
     its = commits.commit(work, session_id, *theirs)
     joined = of_branches(work, session_id, (commit.branch, commit.version - 1), theirs, shape)
+    if joined is None and redacted:
+        return None  # both sides may be alike for what was taken away
     if joined is None:
         raise Tampered("there was nothing to merge")
     settled = conflicts_numbered(work, session_id, [number for number, _ in said["settled"]])
@@ -210,6 +237,7 @@ def _expected_merge(
         if (one.status, one.branch, one.source_branch) != ("merged", commit.branch, theirs[0]):
             raise Tampered(f"the conflict {one.conflict} is another one")
     patch, left = settle_with(joined, {one.path: one for one in settled}, shape.keys)
-    if left:
-        raise Tampered(f"nobody has settled {left[0].path}")
+    for clash in left:
+        if parse_path(clash.path)[0] not in redacted:
+            raise Tampered(f"nobody has settled {clash.path}")
     return patch

@@ -53,6 +53,7 @@ class Journal:
         session.migrate()  # a round and all its proposals are in one shape of the state
         self.sent: set[tuple[int, str, int]] = set()
         self._stored = Stored()
+        self._rewritten = 0
 
     def last_round(self) -> Round | None:
         """The newest round of the branch: what to go on from."""
@@ -62,8 +63,8 @@ class Journal:
     def send(self, round_: Round, intents: Sequence[Call]) -> list[Call]:
         """Write down calls before they are made, and hold their worst case."""
         stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
-        stored = self._stored.copy()
         with self._writing(round=round_.round) as work:
+            stored = self._stored.copy()
             calls.send(work, self.session.session_id, stamped, stored)
         self._remember(stamped, stored)
         return stamped
@@ -80,11 +81,11 @@ class Journal:
 
         None if `base` is the newest version no more; nothing is written then.
         """
-        session, stored = self.session, self._stored.copy()
+        session = self.session
         with session.writing() as work:
-            head = heads.fence(work, session.session_id, session.branch, self.epoch, to_begin=True)
-            if head != base:
+            if self._fenced(work, to_begin=True).version != base:
                 return None
+            stored = self._stored.copy()
             again = again_of.round if again_of else None
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
             opened = proposals.open_round(work, session.session_id, new)
@@ -210,6 +211,14 @@ class Journal:
         self._stored = stored if len(stored.texts) <= _MOST_TEXTS else Stored(models=stored.models)
         self.sent.update((call.round, call.agent, call.attempt) for call in calls_sent)
 
+    def _fenced(self, work: Work, *, to_begin: bool = False) -> heads.Branch:
+        """The branch, still this worker's; what was taken out of its history is not stored any more."""
+        there = self.session.session_id, self.session.branch, self.epoch
+        found = heads.fence(work, *there, to_begin=to_begin)
+        if found.rewritten != self._rewritten:
+            self._stored, self._rewritten = Stored(models=self._stored.models), found.rewritten
+        return found
+
     def _now(self) -> int:
         return self.session.database.clock()
 
@@ -219,7 +228,7 @@ class Journal:
         session = self.session
         try:
             with session.writing(**context) as work:
-                heads.fence(work, session.session_id, session.branch, self.epoch)
+                self._fenced(work)
                 yield work
         except Denied as error:
             session.record("denied", error.as_dict(), round_=context.get("round"))

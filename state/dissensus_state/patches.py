@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from .errors import NotFound, ValueRefused
+from .errors import NotFound, Pruned, ValueRefused
 from .folding import APPLY, merge_items
 from .growing import Grown, grown
 from .values import JSON, Path, canonical, parse_path, pointer
@@ -60,7 +60,8 @@ class Operation:
     """One typed change at a path.
 
     `key` is given with `merge` on a list, the name of the field that identifies an item, and with
-    `fold`, the name of the merge. `gone` says that the value was taken away since, and how.
+    `fold`, the name of the merge. `gone` says that the value was taken away since, and how. `text` is the
+    canonical text of the value where whoever made the operation had it at hand.
     """
 
     verb: Verb
@@ -68,6 +69,7 @@ class Operation:
     value: JSON = None
     key: str | None = None
     gone: Gone | None = None
+    text: str | None = field(default=None, compare=False, repr=False)
 
     def to_json(self) -> list[JSON]:
         """The operation as it is stored: `[verb, pointer, value, key]`, without what is empty."""
@@ -78,9 +80,14 @@ class Operation:
         body = [self.verb, pointer(self.path), self.value]
         return [*body, self.key] if self.key else body
 
+    @property
+    def pruned(self) -> bool:
+        """Whether nothing is left of its value but the digest."""
+        return self.gone is not None and self.gone[0] == "pruned"
+
     def touched(self) -> tuple[Path, ...]:
         """The paths that this operation writes; a merge writes only the keys it names, if it names any."""
-        if self.verb != "merge" or self.gone is not None:
+        if self.verb != "merge" or self.pruned:
             return (self.path,)
         return tuple((*self.path, name) for name in _named(self)) or (self.path,)
 
@@ -189,8 +196,8 @@ def _items(operation: Operation) -> list[JSON]:
 
 
 def _check_there(operation: Operation) -> None:
-    if operation.gone is not None and operation.gone[0] == "pruned":
-        raise NotFound(f"What was written to {pointer(operation.path)} is pruned")
+    if operation.pruned:
+        raise Pruned(f"What was written to {pointer(operation.path) or '/'} is pruned")
 
 
 def get(state: JSON, path: Path, keys: dict[str, str] | None = None) -> JSON:

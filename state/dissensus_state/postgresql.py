@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
 from .errors import DatabaseFailed, OutcomeUnknown
+from .tables import metadata
 
 Row = Sequence[Any]
 Done = tuple[int, Row | None]
@@ -109,6 +110,20 @@ class Pooled:
     def exclusively(self) -> Iterator[None]:
         """The server orders those who write."""
         yield
+
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """The server keeps what it keeps."""
+        yield
+
+    def vacuum(self) -> tuple[str, ...]:
+        """Let the space of what was deleted be used again, where the role may; what is left to others."""
+        for name in metadata.tables:
+            self.alone(f"VACUUM {name}", ())
+        return (
+            "PostgreSQL overwrites the bytes as it uses the space again; `VACUUM FULL` does so at once",
+            "Its write-ahead log, replicas and backups keep them until they are recycled",
+        )
 
     def keep_wal(self) -> None:
         """PostgreSQL always writes ahead."""

@@ -87,7 +87,8 @@ class Line:
 
     def remember(self, head: Head) -> None:
         """Keep a committed head to start from next time."""
-        if self.head is None or head.version > self.head.version:
+        known = self.head
+        if known is None or (head.rewritten, head.version) > (known.rewritten, known.version):
             self.head = head
             self._rings()
 

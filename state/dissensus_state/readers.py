@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, heads, history, lifting, queues, rounds, verify
+from . import branches, calls, commits, heads, history, lifting, queues, rounds, sizes, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
@@ -105,8 +105,8 @@ class Reader(Generic[StateT]):
     def current(self) -> Head:
         """The head with its state in the schema's shape, brought forward from what is remembered."""
         known = self._line.head
-        if known is not None and known.stands(self._peeked()) and known.complete(self._shape):
-            return known
+        if known is not None and known.stands(self._peeked()):
+            return known.lifted(self._shape)
         with self.reading() as work:
             found = heads.read(work, self.session_id, self.branch)
             head, _ = heads.current(work, self.session_id, self.branch, found, known, self._shape)
@@ -218,6 +218,12 @@ class Reader(Generic[StateT]):
         """Recompute the chain and admit every commit again; `Tampered` names the first bad one."""
         with self.reading() as work:
             return verify.verify(work, self.session_id, self.branch, self._shape)
+
+    def sizes(self) -> sizes.Sizes:
+        """What takes how much room: the state at the head by path, the history by field, and the rest."""
+        with self.reading() as work:
+            head = heads.read(work, self.session_id, self.branch).version
+            return sizes.sizes(work, self.session_id, self.branch, head)
 
     def rounds(self) -> list[Round]:
         """All rounds, in order."""

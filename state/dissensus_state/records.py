@@ -83,10 +83,18 @@ class Commit:
 UPCAST = "upcast"
 """What the source of a migration is called."""
 
+REDACT, PRUNE = "redact", "prune"
+"""What the sources of commits are called that say what was taken away for good."""
+
 
 def is_migration(commit: Commit) -> bool:
     """Whether a commit says that it lifts the state to a newer schema version."""
     return commit.source is not None and UPCAST in commit.source
+
+
+def erases(source: dict[str, JSON] | None) -> bool:
+    """Whether a source says that something was taken away for good."""
+    return source is not None and not source.keys().isdisjoint({REDACT, PRUNE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,8 @@ class Ruling:
 
     `binding` is the digest of both. `upheld` and `dissent` are agents. `steps` names for each
     position the first step where its reasoning goes wrong. `seed` is what the positions were
-    shuffled with, `kinds` the kinds of reasoning that could be read.
+    shuffled with, `kinds` the kinds of reasoning that could be read. `gone` says that what it said
+    was taken away since, but for the decision.
     """
 
     author: str
@@ -229,6 +238,7 @@ class Ruling:
     attempt: int | None = None
     at: int = 0
     n: int = 0
+    gone: bool = False
 
     def body(self) -> dict[str, Any]:
         """What is stored beside author, decision and binding; empty parts are left out."""

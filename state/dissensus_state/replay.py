@@ -9,7 +9,7 @@ from . import commits, snapshots
 from .engines import Work
 from .errors import Diverged
 from .growing import settled
-from .lineages import BEYOND, lineage
+from .lineages import BEYOND, lineage, pruned
 from .patches import grow
 from .records import Commit
 from .snapshots import Kept, Step
@@ -27,11 +27,17 @@ class Replay:
 
 
 def versions(work: Work, session_id: int, branch: str) -> Iterator[tuple[Commit, JSON]]:
-    """Every commit of a branch with the state it made, from the first on."""
-    state: JSON = {}
-    for commit in commits.between(work, session_id, branch, -1):
-        state = grow(state, commit.patch)
+    """Every commit of a branch with the state it made, from the first on, or from where it was pruned."""
+    for commit, state in _grown(work, session_id, branch):
         yield commit, settled(state)
+
+
+def _grown(work: Work, session_id: int, branch: str) -> Iterator[tuple[Commit, JSON]]:
+    base = pruned(work, session_id, lineage(work, session_id, branch))
+    state: JSON = {} if base is None else commits.state_at(work, session_id, branch, base)
+    for commit in commits.between(work, session_id, branch, -1 if base is None else base - 1):
+        state = state if commit.version == base else grow(state, commit.patch)
+        yield commit, state
 
 
 class Steps:
@@ -78,8 +84,7 @@ def replay(work: Work, session_id: int, branch: str) -> Replay:
     kept = Steps(work, session_id, branch)
     state: JSON = {}
     count = 0
-    for commit in commits.between(work, session_id, branch, -1):
-        state = grow(state, commit.patch)
+    for commit, state in _grown(work, session_id, branch):
         count += 1
         differs = kept.differs(commit, state)
         if differs is not None:

@@ -138,7 +138,7 @@ def rulings_of(work: Work, session_id: int, number: int) -> list[Ruling]:
 
 
 def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, at: int) -> Ruling:
-    parts = parse_object(body)
+    parts: dict[str, Any] = {"reason": blobs.REDACTED} if blobs.is_gone(body) else parse_object(body)
     return Ruling(
         author=author,
         decision=decision,
@@ -156,14 +156,18 @@ def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, 
         attempt=parts.get("attempt"),
         at=at,
         n=n,
+        gone=blobs.is_gone(body),
     )
 
 
 def keeps_to(patch: Patch, ruling: Ruling, made: Iterable[Proposal]) -> bool:
     """Whether a patch does nothing but what the ruling upholds, or puts in its place.
 
-    The move of the phase is left aside: it is the transition's own.
+    The move of the phase is left aside: it is the transition's own. Of a ruling that was taken away
+    nobody can say more.
     """
+    if ruling.gone:
+        return True
     ruled = [ruling.amendment]
     if ruling.decision == "uphold":
         ruled = [item.patch for item in made if item.agent in ruling.upheld]
@@ -238,3 +242,20 @@ def _told(row: Row, *, whole: bool) -> list[Any]:
         ]
         plain[-1:] = _texts(plain[-1:], whole=False)
     return [*plain, *texts, None if raw is None else blobs.packed_digest(raw)]
+
+
+def has_gone(work: Work, session_id: int, number: int) -> bool:
+    """Whether something that models or people wrote in a round was taken away; raw bodies may go (`compact`).
+
+    A note, which a model may have worded, is not looked at: it could say that it is gone.
+    """
+    given = {"session_id": session_id, "round": number}
+    texts = [row[-1] for row in work.all(_began, **given)]
+    for row in work.all(calls.said, **given):
+        texts += [row[_REQUEST], *row[-4:-1]]
+    stated = work.all(_proposed, **given)
+    texts += [row[4] for row in stated] + [row[3] for row in work.all(_ruled, **given)]
+    operations = [
+        item for row in stated if row[1] is not None for item in patch_from_json(parse_list(row[1]))
+    ]
+    return any(map(blobs.is_gone, texts)) or any(item.gone is not None for item in operations)

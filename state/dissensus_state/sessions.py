@@ -12,20 +12,23 @@ from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from . import branching, calls, heads, transitions
+from . import branching, calls, compaction, heads, pruning, redaction, transitions
 from .branches import MergeConflict
 from .branching import Asked, MergeResult
+from .compaction import Compaction, CompactPlan
 from .engines import Statement, Work, insert_absent
-from .errors import Conflict, Denied, Refused, located
+from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
 from .lineages import MAIN
+from .pruning import PrunePlan, Pruning
 from .readers import Reader, SessionInfo, StateT
 from .records import Account, Budget, Change, Commit, Isolation, Ruling
+from .redaction import MASK, Redaction, Wanted
 from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, normalise, store
+from .values import JSON, normalise, parse_path, store
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
@@ -268,6 +271,91 @@ class Session(Reader[StateT]):
         if head is not None:
             self.remember(head)
         return commit
+
+    # What is not to be kept
+
+    def redact(
+        self,
+        path: str,
+        version: int | None = None,
+        *,
+        author: str,
+        reason: str,
+        replacement: Any = MASK,
+        recordings: bool = True,
+    ) -> Redaction:
+        """Take a value away for good, wherever the session keeps it; its digest stays, and the chain holds.
+
+        Args:
+            path: Where the value stood.
+            version: The version in which it stood there (None: the head). The commit that wrote it is
+                found, and every version from there on is as if the replacement had been written.
+            author: Who takes it away; needs the right to rule on the path.
+            reason: Why; it stands in the history.
+            replacement: What stands there instead; else the same structure with every text
+                `"[redacted]"`.
+            recordings: Take away what models answered, thought and were asked too, where it holds the
+                value.
+
+        Raises:
+            NotFound: nothing stands at the path in that version.
+            Refused: several commits wrote parts of it, or what came later does not fit the replacement.
+        """
+        given = (author, reason, replacement, recordings)
+        with located(path=path), self.database.overwriting():
+            with self._refusing(author), self.writing() as work:
+                asked = Wanted(parse_path(path), self._version(work, version), *given)
+                done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
+            self.remember(head)
+            return replace(done, left=(*done.left, *self._vacuumed()))
+
+    def plan_prune(self, before: int, *, recordings: bool = False) -> PrunePlan:
+        """Look at what it would end to let the values of all versions before one go; nothing is done.
+
+        Args:
+            before: The oldest version that stays readable.
+            recordings: Let what was proposed, answered and thought in the rounds before it go too.
+        """
+        with self.reading(version=before) as work:
+            return pruning.plan(work, self.session_id, self.branch, before, recordings=recordings)
+
+    def prune(self, plan: PrunePlan, *, author: str) -> Pruning:
+        """Carry a plan out: the values go, the commits stay with the digests of what they wrote.
+
+        `compact` gives the room back.
+
+        Raises:
+            Conflict: the plan no longer says what would happen.
+            Refused: an open branch rests on what would go.
+            Denied: the author may not rule on everything.
+        """
+        with self._refusing(author), self.writing() as work:
+            done, head = pruning.prune(work, self.session_id, self.branch, self.shape, plan, author)
+        self.remember(head)
+        return done
+
+    def plan_compact(self, *, raw: bool = False) -> CompactPlan:
+        """Look at what compacting the session would free, and make slower; nothing is done.
+
+        Args:
+            raw: Let the raw bodies of providers' answers go too; their digests stay.
+        """
+        with self.reading() as work:
+            return compaction.plan(work, self.session_id, raw=raw)
+
+    def compact(self, plan: CompactPlan) -> Compaction:
+        """Carry a plan out, and let the database give the room back."""
+        with self.writing() as work:
+            done = compaction.compact(work, self.session_id, plan)
+            self.record_in(work, "compacted", done.as_dict())
+        return replace(done, left=self._vacuumed())
+
+    def _vacuumed(self) -> tuple[str, ...]:
+        """Give the room back; what is committed stands, whatever comes of that."""
+        try:
+            return self.database.vacuum()
+        except DatabaseFailed as error:
+            return (f"The room was not given back, and may still hold what was there: {error.message}",)
 
     @contextmanager
     def _refusing(self, author: str) -> Iterator[None]:

@@ -21,7 +21,7 @@ from .machine import Machine, Rule, Transition
 from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union, merged
 from .patches import Operation, Patch, Verb, apply, get, is_ordered
 from .rights import Rights, grants_of
-from .values import JSON, Path, canonical, normalise, pointer
+from .values import JSON, Path, canonical, normalise, pointer, seen_through
 
 __all__ = [
     "Add",
@@ -171,14 +171,16 @@ class Shape:
             return Operation(verb, path)
         adapter = self._adapter_for(path, verb)
         place, depth = pointer(path), len(path)
-        typed = self._validate(adapter, plain(value, place, depth), path)
-        stored = normalise(self.dump(adapter, typed, place), place, depth)
-        if depth == 1:
-            stored = self._settled(path[0], stored)
+        given = value if seen_through(value, depth) is not None else plain(value, place, depth)
+        dumped = self.dump(adapter, self._validate(adapter, given, path), place)
+        text = seen_through(dumped, depth)
+        stored = dumped if text is not None else normalise(dumped, place, depth)
+        if depth == 1 and (path[0] in self.sets or path[0] in self.keys):
+            stored, text = self._settled(path[0], stored), None
         if verb == "fold":
             return Operation(verb, path, _unresolved(merge, stored), merge.name)
         key = merge.key if verb == "merge" and isinstance(merge, MergeByKey) else None
-        return Operation(verb, path, stored, key)
+        return Operation(verb, path, stored, key, text=text)
 
     def resolved(self, patch: Patch, state: JSON) -> Patch:
         """The patch with what the user's own merges make of the values that stand in this state.

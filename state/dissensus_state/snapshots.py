@@ -133,6 +133,21 @@ def take(
     return _following(last, made, text, version, lengths_of(state))
 
 
+def take_whole(work: Work, session_id: int, branch: str, version: int, state: JSON) -> Kept:
+    """Keep a version as the first step of a chain of its own."""
+    text = canonical(step(state, None, ()))
+    work.run(
+        _insert,
+        session_id=session_id,
+        branch=branch,
+        version=version,
+        size=len(text),
+        state=pack(text.encode()),
+        since=version,
+    )
+    return first(version, state, len(text))
+
+
 def caught_up(work: Work, session_id: int, branch: str, kept: Kept, version: int) -> Kept | None:
     """What is known of a chain, with the steps up to a version that other processes have added to it.
 

@@ -104,6 +104,27 @@ class OnFile:
         with self.file.exclusively():
             yield
 
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """What this process deletes meanwhile is overwritten with zeros."""
+        with self.file.exclusively() as writer:
+            (before,) = writer.execute("PRAGMA secure_delete").fetchone()
+            writer.execute("PRAGMA secure_delete=ON").close()
+        try:
+            yield
+        finally:
+            with self.file.exclusively() as writer:
+                writer.execute(f"PRAGMA secure_delete={before:d}").close()
+
+    def vacuum(self) -> tuple[str, ...]:
+        """Write the file anew and empty the write-ahead log; what could not be done."""
+        with self.file.exclusively() as writer:
+            writer.execute("VACUUM").close()
+            emptied = self.file.empty_wal(writer)
+        if emptied:
+            return ()
+        return ("Somebody is reading: the write-ahead log keeps what it had until it is emptied (`compact`)",)
+
     def keep_wal(self) -> None:
         """Write ahead, so that readers and the writer do not wait for each other. The file remembers it."""
         reader = self.file.reader()
@@ -209,6 +230,17 @@ class InMemory:
             yield
         finally:
             self._turn.give()
+
+    @contextmanager
+    def overwriting(self) -> Iterator[None]:
+        """Memory that is given back is not looked after."""
+        yield
+
+    def vacuum(self) -> tuple[str, ...]:
+        """Give back what is not used."""
+        with self.exclusively():
+            self._connection.execute("VACUUM").close()
+        return ()
 
     def keep_wal(self) -> None:
         """Nothing is written ahead of memory."""

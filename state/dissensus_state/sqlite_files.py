@@ -28,6 +28,7 @@ WAL_BYTES = 8 << 20
 
 _STEP = 4 << 20
 _PATIENCE_MS = 50
+_EMPTYING_MS = 2000
 _PAGE = 4096
 _PAGES = 1000
 _CACHED = 256
@@ -180,6 +181,15 @@ class File:
         self._wal_limit = size + _STEP if held else WAL_BYTES
         pages = self._wal_limit // _PAGE if held else _PAGES
         writer.execute(f"PRAGMA wal_autocheckpoint={pages}").close()
+
+    def empty_wal(self, writer: sqlite3.Connection) -> bool:
+        """Empty the write-ahead log; False where somebody reads it for longer than a moment."""
+        writer.execute(f"PRAGMA busy_timeout={_EMPTYING_MS}").close()
+        try:
+            held = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()[0][0]
+        finally:
+            writer.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}").close()
+        return not held
 
     def close(self) -> None:
         """Close all connections, the writer last and under the lock: it may checkpoint."""

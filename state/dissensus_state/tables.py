@@ -75,6 +75,7 @@ branches = _table(
     _whole("closed_at", null=True),
     _whole("watched_until", null=True),
     _whole("pruned", null=True),
+    _whole("rewritten", null=True),
 )
 
 commits = _table(
@@ -105,6 +106,14 @@ Index(
     unique=True,
     sqlite_where=commits.c.key.is_not(None),
     postgresql_where=commits.c.key.is_not(None),
+)
+Index(
+    "ix_commits_source",
+    commits.c.session_id,
+    commits.c.branch,
+    commits.c.version,
+    sqlite_where=commits.c.source.is_not(None),
+    postgresql_where=commits.c.source.is_not(None),
 )
 
 snapshots = _table(

@@ -34,7 +34,7 @@ from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
 from .notices import announced
 from .patches import Operation
-from .records import Change, Commit, Ruling
+from .records import Change, Commit, Ruling, erases
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
@@ -94,6 +94,7 @@ def open_branch(
         closed_at=None,
         watched_until=None,
         pruned=None,
+        rewritten=None,
     )
     if made != 1:
         raise Conflict(f"There is a branch {branch!r} already", next_step="Choose another name", retry=False)
@@ -146,7 +147,8 @@ def decide(
     done = commits.by_key(work, session_id, branch, change.key) if change.key else None
     if done is not None:
         return admission.check_repeated(done, change)
-    heads.check_open(found, branch)
+    if not erases(change.source):
+        heads.check_open(found, branch)
     admission.check_base(change, head.version)
     if change.base < head.version:
         change, others = evolution.seen(change, unseen(change.base), shape.version)

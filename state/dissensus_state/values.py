@@ -11,7 +11,6 @@ import functools
 import hashlib
 import json
 import math
-import re
 from collections.abc import Mapping
 from json.encoder import encode_basestring
 from typing import Any, TypeAlias
@@ -48,9 +47,6 @@ _EXACT_INTEGER_BELOW = 1e21
 """From here on RFC 8785 writes a number with an exponent."""
 
 _NEVER_ASCII_ABOVE = "\ud7ff"
-
-_ODD_NUMBER = re.compile(r"[0-9](?:\.0(?![0-9])|e[-+0-9])")
-_ODD_KEY = re.compile("[\ud800-\U0010ffff]")
 
 _ALIKE_FROM, _ALIKE_BELOW = 1e-4, 1e16
 """Between these Python writes a float that is no whole number as ECMAScript does."""
@@ -151,14 +147,6 @@ def _float(value: float, where: Where) -> JSON:
     return value
 
 
-def _standard(value: JSON) -> str:
-    """What an ordinary encoder writes, keys in order of their code points; `canonical` knows the rest."""
-    try:
-        return orjson.dumps(value, option=_OPTIONS).decode()
-    except orjson.JSONEncodeError:  # an integer of more than 64 bits, or what is no JSON
-        return _encoder.encode(value) if _plain(value) else _encode(value)
-
-
 def canonical(value: JSON) -> str:
     """The one text of a normalised value (RFC 8785, integers of any size).
 
@@ -166,36 +154,42 @@ def canonical(value: JSON) -> str:
         ValueRefused: it is none, so that nothing that was not normalised can be stored by mistake.
     """
     try:
-        text = _standard(value)
-        simple = type(value) is str or type(value) is int
-        return text if simple or _alike(text) or _plain(value) else _encode(value)
+        return canonical_of_plain(value) if _plain(value) else _encode(value)
     except (AttributeError, RecursionError, TypeError, ValueError) as error:
         raise _unwritable(value, error) from None
 
 
 def canonical_of_plain(value: JSON) -> str:
-    """The same for a value that is known to have neither floats nor odd keys."""
+    """The same for a value that is known to have neither odd floats nor odd keys."""
     try:
-        return _standard(value)
-    except (AttributeError, RecursionError, TypeError, ValueError) as error:
+        return orjson.dumps(value, option=_OPTIONS).decode()
+    except orjson.JSONEncodeError:  # an integer of more than 64 bits
+        pass
+    try:
+        return _encoder.encode(value)
+    except (RecursionError, TypeError, ValueError) as error:
         raise _unwritable(value, error) from None
+
+
+def seen_through(value: Any, depth: int) -> str | None:
+    """The canonical text of a value which is just as `normalise` would make it; None for any other.
+
+    Most are, and this look costs a fraction of the other.
+    """
+    try:
+        text = orjson.dumps(value, option=_OPTIONS).decode() if _plain(value) else None
+    except (AttributeError, RecursionError, TypeError):
+        return None
+    flat = text is not None and text.count("{") + text.count("[") + depth <= MAX_DEPTH
+    return text if flat else None
 
 
 def _unwritable(value: Any, error: Exception) -> ValueRefused:
     return ValueRefused(f"A {type(value).__name__} cannot be written as JSON: {error}")
 
 
-def _alike(text: str) -> bool:
-    """Whether nothing in a text could be a number or a key that RFC 8785 writes otherwise, or elsewhere.
-
-    A `null` may have been a NaN.
-    """
-    odd = "null" in text or _ODD_NUMBER.search(text) is not None
-    return not odd and (text.isascii() or _ODD_KEY.search(text) is None)
-
-
 def _plain(value: JSON) -> bool:
-    """Whether the standard encoder writes this value as RFC 8785 does: no odd floats, no odd keys."""
+    """Whether an ordinary encoder writes this value as RFC 8785 does: no odd floats, no odd keys."""
     kind = type(value)
     if kind is str:
         return True
@@ -206,7 +200,9 @@ def _plain(value: JSON) -> bool:
         return True
     if kind is list:
         return all(map(_plain, value))
-    return kind is not float or (_ALIKE_FROM <= abs(value) < _ALIKE_BELOW and not value.is_integer())
+    if kind is float:
+        return _ALIKE_FROM <= abs(value) < _ALIKE_BELOW and not value.is_integer()
+    return kind is int or kind is bool or value is None
 
 
 def _encode(value: JSON) -> str:
@@ -219,7 +215,7 @@ def _encode(value: JSON) -> str:
         return "{" + ",".join(pairs) + "}"
     if kind is list:
         return "[" + ",".join(map(_encode, value)) + "]"
-    return _number(value) if kind is float else _standard(value)
+    return _number(value) if kind is float else _encoder.encode(value)
 
 
 def _number(value: float) -> str:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
 from . import blobs, calls, commits, doors, joining, rounds
-from .chain import chained, cited
+from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
-from .errors import Conflict, Denied, DissensusError, NotFound, Tampered
+from .erasures import Erasures
+from .errors import Conflict, Denied, DissensusError, NotFound, Pruned, Tampered
 from .evolution import check_migration, keeps_values
+from .lineages import lineage, shared
 from .patches import Patch, grow, patch_to_json
-from .records import Change, Commit, Proposal, Round, Ruling, is_migration
+from .records import Change, Commit, Proposal, Round, Ruling, erases, is_migration
 from .replay import Steps
 from .shapes import Shape
 from .tables import branches
 from .tables import calls as calls_table
-from .values import JSON, digest
+from .values import JSON, canonical, digest
 
 _head = Statement(
     sa.select(branches.c.head, branches.c.head_hash).where(
@@ -54,7 +57,8 @@ class Verified:
     """What was checked and holds: `versions` commits up to the hash of the head.
 
     `other_schema` of them were written under another version of the schema than the one given, so
-    that its rules were not asked about them.
+    that its rules were not asked about them. `redacted` and `pruned` count the operations whose values
+    were taken away, each by a commit that says so.
     """
 
     versions: int
@@ -62,6 +66,8 @@ class Verified:
     head: str
     rules_checked: bool
     other_schema: int = 0
+    redacted: int = 0
+    pruned: int = 0
 
 
 def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None) -> Verified:
@@ -73,30 +79,38 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
         Tampered: naming the first commit that could not have been admitted, and why.
     """
     kept = _steps(work, session_id, branch)
+    erasures = _erasures(work, session_id, branch)
     known: list[Commit] = []
     state: JSON = {}
     previous = b""
     whole = True
     for commit in _read(commits.between(work, session_id, branch, -1)):
         _check_order(commit, len(known))
-        _check_hash(work, session_id, commit, previous)
-        _check_admission(commit, known)
+        _check_hash(work, session_id, commit, previous, erasures)
         of_its_time = _of_its_time(shape, commit)
         _check_review(work, session_id, commit, of_its_time)
-        _check_rights(work, session_id, commit, of_its_time)
-        _check_source(work, session_id, commit, of_its_time)
-        before, state = state, _check_state(commit, state, kept)
-        whole = whole and keeps_values(commit.patch)
+        before, whole = state, whole and keeps_values(commit.patch)
+        if not erasures.pruned(commit.version):
+            _check_admission(commit, known, erasures)
+            _check_rights(work, session_id, commit, of_its_time)
+            _check_source(work, session_id, commit, of_its_time, erasures)
+            state = _grown(work, session_id, branch, commit, state, erasures)
+            _check_state(commit, state, kept)
         check_migration(
             commit, known[-1].schema_version if known else None, before, state, shape, whole=whole
         )
         previous = commit.hash
         known.append(commit)
+    _check_elsewhere(work, session_id, branch, known, erasures)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
     ended = sum(commit.round is not None for commit in known)
     others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
-    return Verified(len(known), ended, previous.hex(), shape is not None, others)
+    gone = [item.gone[0] for commit in known for item in commit.patch if item.gone]
+    checked = shape is not None
+    return Verified(
+        len(known), ended, previous.hex(), checked, others, gone.count("redacted"), gone.count("pruned")
+    )
 
 
 def _of_its_time(shape: Shape | None, commit: Commit) -> Shape | None:
@@ -132,22 +146,56 @@ def _check_order(commit: Commit, expected: int) -> None:
         raise Tampered(f"Version {expected} is missing", version=expected)
 
 
-def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes) -> None:
+def _erasures(work: Work, session_id: int, branch: str) -> Erasures:
     try:
-        stored = commits.stored_patch(work, session_id, commit.branch, commit.version)
-        forms = [(blobs.patch_digest(stored), cited(work, session_id, commit.round))]
-        # Before values could be redacted, the chain covered the texts as a whole.
-        forms.append((digest(stored).hex(), cited(work, session_id, commit.round, whole=True)))
+        return Erasures(work, session_id, branch)
+    except UNREADABLE as error:
+        raise Tampered(f"What was taken away cannot be read: {error}", branch=branch) from error
+
+
+def _check_hash(work: Work, session_id: int, commit: Commit, previous: bytes, erasures: Erasures) -> None:
+    """The hash follows from what is stored, and what is gone was taken away by a commit that says so."""
+    try:
+        form = form_of(work, session_id, commit, previous)
+        unexplained = erasures.unexplained(commit)
+        explained = erasures.explains_round(work, session_id, commit)
     except UNREADABLE as error:
         raise _tampered(commit, f"what it cites cannot be read ({error})") from error
-    said = {name: getattr(commit, name) for name in commits.SAID}
-    if commit.hash not in {chained(previous, covered, cites, said) for covered, cites in forms}:
+    if form is None:
         raise _tampered(commit, "it, or the round it cites, was changed after it was committed")
+    if form == "erased" and not erasures.explains_evidence(commit):
+        unexplained = "evidence of it was redacted, and no commit says so"
+    if not explained:
+        unexplained = f"something of round {commit.round} was taken away, and no commit says so"
+    if erases(commit.source) and commit.patch:
+        unexplained = "it takes something away and writes something"
+    if unexplained is not None:
+        raise _tampered(commit, unexplained)
 
 
-def _check_admission(commit: Commit, known: list[Commit]) -> None:
+def _check_elsewhere(
+    work: Work, session_id: int, branch: str, known: list[Commit], erasures: Erasures
+) -> None:
+    """What another branch says that was taken away counts if that branch is chained to this one."""
+    mine = lineage(work, session_id, branch)
+    for other, upto in erasures.elsewhere.items():
+        common = min(shared(mine, lineage(work, session_id, other)), len(known) - 1)
+        previous = known[common].hash if common >= 0 else b""
+        for commit in _read(commits.between(work, session_id, other, common, upto)):
+            if form_of(work, session_id, commit, previous) is None:
+                raise Tampered(
+                    f"Version {commit.version} of {other!r} was changed after it was committed",
+                    branch=other,
+                    version=commit.version,
+                )
+            previous = commit.hash
+
+
+def _check_admission(commit: Commit, known: list[Commit], erasures: Erasures) -> None:
     if commit.version and not 0 <= commit.base < commit.version:
         raise _tampered(commit, f"its base version {commit.base} did not exist")
+    if erasures.pruned(commit.base + 1):
+        return  # nobody knows any more what it was rebased over
     change = Change(commit.author, _asked(commit), commit.base, commit.read_paths, isolation=commit.isolation)
     try:
         check(change, known[commit.base + 1 :], commit.version - 1)
@@ -177,23 +225,36 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
     _check_settled(commit, ended, made, given)
 
 
-def _check_source(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+def _check_source(
+    work: Work, session_id: int, commit: Commit, shape: Shape | None, erasures: Erasures
+) -> None:
     """A patch that nobody wrote by hand must follow from what it says that it was taken from."""
     if commit.source is None or shape is None:
         return
     try:
-        expected = joining.expected(work, session_id, commit, shape)
+        expected = joining.expected(work, session_id, commit, shape, erasures.fields)
+    except Pruned:
+        return  # what it was taken from is pruned
     except UNREADABLE as error:
         raise _tampered(commit, f"what it was taken from cannot be read ({error})") from error
-    if expected is not None and patch_to_json(expected) != patch_to_json(commit.patch):
+    if expected is None:
+        return
+    if _but_for(expected, erasures.fields) != _but_for(commit.patch, erasures.fields):
         raise _tampered(commit, "its patch does not follow from what it was taken from")
+
+
+def _but_for(patch: Patch, fields: AbstractSet[str]) -> list[JSON]:
+    """A patch without the fields of which something was redacted: there it follows from what is gone."""
+    return patch_to_json(tuple(item for item in patch if not item.path or item.path[0] not in fields))
 
 
 def _check_rights(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
     """The rights of the schema; who creates a session needs none, nor does what lifts it."""
     if shape is None or commit.version == 0 or is_migration(commit):
         return
-    change = Change(commit.author, commit.patch, commit.base, commit.read_paths, round=commit.round)
+    change = Change(
+        commit.author, commit.patch, commit.base, commit.read_paths, round=commit.round, source=commit.source
+    )
     try:
         doors.check_commit(work, session_id, shape.rights, change)
     except Denied as error:
@@ -215,21 +276,31 @@ def _check_settled(commit: Commit, ended: Round, made: list[Proposal], given: li
     if ended.status != "committed":
         raise _tampered(commit, f"its round {ended.round} is {ended.status}")
     lost = given[-1].dissent if given else ()
+    untold = {"accepted", "dissent"} if given and given[-1].gone else set[str]()
     for item in made:
         settled = "dissent" if item.agent in lost else "accepted"
-        if item.status not in {settled, "abstained"}:
+        if item.status not in {settled, "abstained", *untold}:
             raise _tampered(commit, f"the proposal of {item.agent} is {item.status}, not {settled}")
 
 
-def _check_state(commit: Commit, state: JSON, kept: Steps) -> JSON:
-    """The state after a commit, which must be the snapshot of that version if there is one."""
+def _grown(work: Work, session_id: int, branch: str, commit: Commit, state: JSON, erasures: Erasures) -> JSON:
+    """The state after a commit; that which a pruned history stands on is read, and held to its digest."""
     try:
-        state = grow(state, commit.patch)
-    except DissensusError as error:
-        raise _tampered(commit, error.message) from error
+        if erasures.base is None or commit.version != erasures.base.version:
+            return grow(state, commit.patch)
+        found = commits.state_at(work, session_id, branch, commit.version)
+    except UNREADABLE as error:
+        said = error.message if isinstance(error, DissensusError) else error
+        raise _tampered(commit, str(said)) from error
+    if digest(canonical(found)).hex() != erasures.base.state:
+        raise _tampered(commit, "its snapshot is not the state that the history was pruned to")
+    return found
+
+
+def _check_state(commit: Commit, state: JSON, kept: Steps) -> None:
+    """The state after a commit must be the snapshot of that version, if there is one."""
     if _unless(commit, kept, state):
         raise _tampered(commit, "its snapshot is not what the commits before it add up to")
-    return state
 
 
 def _unless(commit: Commit, kept: Steps, state: JSON) -> bool:

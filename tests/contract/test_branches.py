@@ -111,6 +111,27 @@ def test_a_version_is_read_on_a_fork_by_the_same_statements_as_on_its_origin(liv
         assert read(idea, version) <= read(lived, version) + 1, "a look for a snapshot of its own"
 
 
+def test_snapshots_of_a_fork_go_on_from_those_of_its_origin(notes: Session[Notes]) -> None:
+    def write(session: Session[Notes]) -> None:
+        for number in range(40):
+            put(session, "append", "lines", f"{session.branch} {number} " * 120)
+            put(session, "set", "a", number)
+
+    write(notes)
+    idea = notes.fork("idea", 50)
+    write(idea)
+    write(notes)
+    deeper = idea.fork("deeper", 100)
+    write(deeper)
+    kept = {row["branch"] for row in rows(notes, tables.snapshots)}
+    assert kept == {"main", "idea", "deeper"}
+    for session in (notes, idea, deeper):
+        assert session.verify().versions == session.replay().versions == session.head + 1
+        states = [state for _, state in session.versions()]
+        for version in (0, 30, 60, 61, 99, 100, 101, session.head):
+            assert session.raw(version) == states[version]
+
+
 @pytest.mark.parametrize("name", ["main", "idea"])
 def test_there_is_one_branch_of_a_name(lived: Session[Notes], name: str) -> None:
     lived.fork("idea")

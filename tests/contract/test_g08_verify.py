@@ -39,7 +39,7 @@ HELD = {
 """Every column that the chain, a replay or the ledger holds fast."""
 
 FREE = {
-    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned",  # who runs and sees it
+    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",
     "conflicts": "conflict branch version source_branch source_version path base ours theirs status "
     "settlement settled_by at",  # until they are merged: then the merge holds all of it (test_merges)
     "tags": "tag branch version author at",  # names that anybody may take away and give again

@@ -120,8 +120,24 @@ def test_what_is_not_there_is_not_taken_back(lived: Session[Notes], first: int, 
 
 
 def test_what_is_taken_back_already_is_not_taken_back_again(lived: Session[Notes]) -> None:
-    put(lived, "set", "text", "new")
+    put(lived, "add", "total", 1)
+    put(lived, "set", "b", 1)
     lived.revert(2, author="ana")
+    idea = lived.fork("idea")
+    for session, stretch in ((lived, (2,)), (lived, (1, 2)), (lived, (2, 3)), (idea, (2,))):
+        with nothing_changes(session), pytest.raises(NotFound, match="Version 4 has taken back some"):
+            session.revert(*stretch, author="ana")
+    lived.revert(4, author="ana")
+    with pytest.raises(NotFound, match="Version 5 has taken back some"):
+        lived.revert(4, author="ana")
+    lived.revert(2, author="ana")
+    assert lived.state.total == pytest.approx(0.2)
+    lived.verify()
+
+
+def test_what_was_written_over_is_not_there_to_be_taken_back(lived: Session[Notes]) -> None:
+    put(lived, "set", "b", 1)
+    put(lived, "set", "b", 0)
     with nothing_changes(lived), pytest.raises(NotFound, match="Nothing of the commits 2 to 2 is left"):
         lived.revert(2, author="ana")
 
