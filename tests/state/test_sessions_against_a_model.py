@@ -88,6 +88,16 @@ class Version:
     work: frozenset[int]
     asked: list[Asked] = field(default_factory=list)
     lifts: bool = False
+    takes_back: range = range(0)
+
+
+def taken_back(versions: list[Version], stretch: range) -> bool:
+    """Whether one of these versions was taken back, by one from outside that was not taken back itself."""
+    standing: dict[int, range] = {}
+    for number in reversed(range(len(versions))):
+        if not any(number in taken for taken in standing.values()):
+            standing[number] = versions[number].takes_back
+    return any(number not in stretch and set(taken) & set(stretch) for number, taken in standing.items())
 
 
 @dataclass
@@ -425,12 +435,14 @@ class Model(RuleBasedStateMachine):
         if model.unsure:
             return
         session = self.sessions[branch]
-        if clashes or state == now:
-            with pytest.raises(Conflict if clashes else NotFound):
+        done = taken_back(versions, range(first, last + 1))
+        if done or clashes or state == now:
+            with pytest.raises(Conflict if clashes and not done else NotFound):
                 session.revert(first, last, author="ana")
             return
         session.revert(first, last, author="ana")
         self._add(branch, state, _changes(now, state))
+        self.branches[branch][-1].takes_back = range(first, last + 1)
 
     # What must always be so
 
