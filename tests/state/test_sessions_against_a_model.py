@@ -444,6 +444,23 @@ class Model(RuleBasedStateMachine):
         self._add(branch, state, _changes(now, state))
         self.branches[branch][-1].takes_back = range(first, last + 1)
 
+    @rule(pick=PICK, at=PICK)
+    def redact(self, pick: int, at: int) -> None:
+        branch = self._living(pick)
+        versions = self.branches[branch]
+        version = at % len(versions)
+        setters = [n for n in range(version + 1) if sets_note(versions[n])]
+        if not setters or versions[version].state["note"] not in {"secret", "known"}:
+            return
+        found = self.sessions[branch].redact("note", version, author="ana", reason="it is private")
+        writer = versions[setters[-1]]
+        for others in self.branches.values():
+            if writer in others:
+                _redact(others[others.index(writer) :])
+        head = self._lift(branch)
+        self._add(branch, deepcopy(head.state), [])
+        assert found.commit.version == len(versions) - 1
+
     # What must always be so
 
     @rule(pick=PICK, at=PICK)
@@ -472,6 +489,18 @@ class Model(RuleBasedStateMachine):
             assert [state for _, state in session.versions()] == [version.state for version in versions]
         for store in (self.store, *self.left):
             store.close()
+
+
+def sets_note(version: Version) -> bool:
+    return any(path == "note" for _, path, _ in version.asked)
+
+
+def _redact(versions: list[Version]) -> None:
+    """Put the mask where the first of these versions wrote a note, until another one does."""
+    for version in versions:
+        if version is not versions[0] and sets_note(version):
+            return
+        version.state["note"] = "[redacted]"
 
 
 def _put(state: dict[str, Any], path: str, value: Any) -> None:
