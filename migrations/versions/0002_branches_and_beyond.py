@@ -1,14 +1,16 @@
 """Branches that close, are watched and pruned; tags, conflicts of merges, tenants, snapshots in steps.
 
-Going back takes only what the first tables can hold: a database with forks, tags, merges, redacted or
-pruned commits is left as it is. The hashes of commits that were made since are ones that the `verify`
-of that time does not know; upgrade again to verify them.
+Going back takes only what the first tables can hold: a database with forks, closed branches, tags,
+merges, redacted or pruned commits is left as it is. The hashes of commits that were made since are ones
+that the `verify` of that time does not know; upgrade again to verify them.
 """
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
+
+from dissensus_state.migrations import hold
 
 revision = "0002"
 down_revision = "0001"
@@ -19,6 +21,7 @@ _KEY = sa.column("key").is_not(None)
 _SOURCE = sa.column("source").is_not(None)
 _NEEDED = {
     "forks": "SELECT 1 FROM branches WHERE base_branch IS NOT NULL OR pruned IS NOT NULL LIMIT 1",
+    "closed branches": "SELECT 1 FROM branches WHERE closed_at IS NOT NULL LIMIT 1",
     "merges, reverts or lifted states": "SELECT 1 FROM commits WHERE source IS NOT NULL LIMIT 1",
     "tags": "SELECT 1 FROM tags LIMIT 1",
     "conflicts": "SELECT 1 FROM conflicts LIMIT 1",
@@ -28,6 +31,7 @@ _NEEDED = {
 
 
 def upgrade() -> None:
+    _hold()
     with op.batch_alter_table("branches") as table:
         for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.add_column(sa.Column(name, sa.BigInteger(), nullable=True))
@@ -50,6 +54,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    _hold()
     _refuse_to_lose()
     for name in ("tenants", "conflicts", "tags"):
         op.drop_table(name)
@@ -66,6 +71,11 @@ def downgrade() -> None:
     with op.batch_alter_table("branches") as table:
         for name in ("closed_at", "watched_until", "pruned", "rewritten"):
             table.drop_column(name)
+
+
+def _hold() -> None:
+    if not op.get_context().as_sql:
+        hold(op.get_bind())
 
 
 def _unique_key(*columns: str) -> None:

@@ -6,6 +6,8 @@ revision; a test holds that equal to running all migrations. Alembic is only loa
 
 from __future__ import annotations
 
+import random
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 HEAD = "0002"
 """The newest revision in `migrations/versions`; a test holds it to that."""
+
+_TAKEN = ("branches", "commits", "snapshots")
+"""What a writer takes, in this order."""
+
+_HOLD_SECONDS, _PATIENCE_MS = 60, 300
+"""How long a migration tries to have the tables for itself, and how long others wait for it meanwhile:
+less than the second after which PostgreSQL looks for deadlocks."""
 
 _version = sa.Table(
     VERSION_TABLE,
@@ -148,6 +157,38 @@ def upgrade(database: Database, target: str = "head") -> None:
     except sa.exc.SQLAlchemyError as error:
         raise told(error, database.name) from error
     tenants.mend(database)
+
+
+def hold(connection: sa.Connection) -> None:
+    """Keep everybody else away until this transaction ends; on SQLite its one writer does.
+
+    Those who write take the tables in orders of their own. So on PostgreSQL all are taken before anything
+    is changed, those first that a writer takes first, and given back where that takes long: a migration
+    never is, nor makes, the victim of a deadlock.
+
+    Raises:
+        OperationalError: the tables were in use for too long.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    there = set(sa.inspect(connection).get_table_names())
+    ordered = [name for name in _TAKEN if name in there] + sorted(there & {*metadata.tables} - {*_TAKEN})
+    take = f"LOCK TABLE {', '.join(ordered)} IN ACCESS EXCLUSIVE MODE"
+    until = time.monotonic() + _HOLD_SECONDS
+    while True:
+        attempt = connection.begin_nested()
+        try:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {_PATIENCE_MS}")
+            connection.exec_driver_sql(take)
+        except sa.exc.OperationalError:
+            attempt.rollback()
+            if time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0, _PATIENCE_MS / 1000))  # noqa: S311 - jitter, no secret
+        else:
+            connection.exec_driver_sql("SET LOCAL lock_timeout TO DEFAULT")
+            attempt.commit()
+            return
 
 
 def config(database: Database) -> Config:

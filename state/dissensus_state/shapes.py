@@ -118,7 +118,6 @@ class Shape:
             name: Replace() if merge.own or merge.verb in {"max", "min"} else merge
             for name, merge in self.merges.items()
         }
-        self._growing = [name for name, merge in self.merges.items() if merge.verb == "append"]
         self._constrained = {
             name
             for name, info in schema.model_fields.items()
@@ -269,7 +268,7 @@ class Shape:
         values = typed.__dict__
         longer: dict[str, Any] = {
             name: Grown(values[name], len(state[name]))
-            for name in self._growing
+            for name in self.merges
             if type(values[name]) is list and len(values[name]) > len(state[name])
         }
         if not longer:

@@ -298,3 +298,24 @@ def test_g04_models_sets_and_numbered_keys_are_read_back_as_they_were_written(st
     assert [item.from_ for item in session.state.letters] == ["ana", "ben", "cy"]
     assert session.state.pages == {7: "seven", 8: "eight", 9: "nine"}
     assert session.at(0) == Letters(names={"a", "b"}, pages={7: "seven"})
+
+
+class Plain(SharedState):
+    """A list that is appended to though nothing says that it is one of that kind."""
+
+    lines: list[str] = []
+    allowed: bool = True
+
+    @invariant("lines")
+    def one_line_at_a_time(before: Any, after: Any) -> Any:  # noqa: N805
+        """At most one line is added by a commit."""
+        return len(after.lines) - len(before.lines) <= 1 or "more than one"
+
+
+def test_g04_a_rule_sees_a_plain_list_as_it_was_before_it_was_appended_to(store: Store) -> None:
+    session = store.create(Plain())
+    for number in range(3):
+        session.transact(does("append", "lines", str(number)), "ana")
+    with pytest.raises(InvariantViolated), session.transaction("ana") as tx:
+        tx.append("lines", "3", "4")
+    assert session.state.lines == ["0", "1", "2"]

@@ -88,7 +88,16 @@ class Version:
     work: frozenset[int]
     asked: list[Asked] = field(default_factory=list)
     lifts: bool = False
-    undoes: range | None = None
+    takes_back: range = range(0)
+
+
+def taken_back(versions: list[Version], stretch: range) -> bool:
+    """Whether one of these versions was taken back, by one from outside that was not taken back itself."""
+    standing: dict[int, range] = {}
+    for number in reversed(range(len(versions))):
+        if not any(number in taken for taken in standing.values()):
+            standing[number] = versions[number].takes_back
+    return any(number not in stretch and set(taken) & set(stretch) for number, taken in standing.items())
 
 
 @dataclass
@@ -389,6 +398,7 @@ class Model(RuleBasedStateMachine):
             assert theirs.work <= ours.work or ours.work <= theirs.work
             assert state == ours.state
             return
+        assert not theirs.work <= ours.work or any(version.lifts for version in self.branches[other])
         assert sorted(one.path for one in result.conflicts if one.path != "/lines") == sorted(clashes)
         for one in result.conflicts:
             session.settle(one.conflict, settlement, author="ben")
@@ -425,26 +435,31 @@ class Model(RuleBasedStateMachine):
         if model.unsure:
             return
         session = self.sessions[branch]
-        undone = self._is_undone(versions, range(first, last + 1))
-        if undone or clashes or state == now:
-            with pytest.raises(Conflict if clashes and not undone else NotFound):
+        done = taken_back(versions, range(first, last + 1))
+        if done or clashes or state == now:
+            with pytest.raises(Conflict if clashes and not done else NotFound):
                 session.revert(first, last, author="ana")
             return
         session.revert(first, last, author="ana")
         self._add(branch, state, _changes(now, state))
-        versions[-1].undoes = range(first, last + 1)
+        self.branches[branch][-1].takes_back = range(first, last + 1)
 
-    @staticmethod
-    def _is_undone(versions: list[Version], asked: range) -> bool:
-        """Whether one of these is taken back by what is not taken back itself, nor to be."""
-        living: list[range] = []
-        for number in range(len(versions) - 1, -1, -1):
-            undoes = versions[number].undoes
-            if undoes is not None and not any(number in later for later in living):
-                living.append(undoes)
-                if number not in asked and set(undoes) & set(asked):
-                    return True
-        return False
+    @rule(pick=PICK, at=PICK)
+    def redact(self, pick: int, at: int) -> None:
+        branch = self._living(pick)
+        versions = self.branches[branch]
+        version = at % len(versions)
+        setters = [n for n in range(version + 1) if sets_note(versions[n])]
+        if not setters or versions[version].state["note"] not in {"secret", "known"}:
+            return
+        found = self.sessions[branch].redact("note", version, author="ana", reason="it is private")
+        writer = versions[setters[-1]]
+        for others in self.branches.values():
+            if writer in others:
+                _redact(others[others.index(writer) :])
+        head = self._lift(branch)
+        self._add(branch, deepcopy(head.state), [])
+        assert found.commit.version == len(versions) - 1
 
     # What must always be so
 
@@ -474,6 +489,18 @@ class Model(RuleBasedStateMachine):
             assert [state for _, state in session.versions()] == [version.state for version in versions]
         for store in (self.store, *self.left):
             store.close()
+
+
+def sets_note(version: Version) -> bool:
+    return any(path == "note" for _, path, _ in version.asked)
+
+
+def _redact(versions: list[Version]) -> None:
+    """Put the mask where the first of these versions wrote a note, until another one does."""
+    for version in versions:
+        if version is not versions[0] and sets_note(version):
+            return
+        version.state["note"] = "[redacted]"
 
 
 def _put(state: dict[str, Any], path: str, value: Any) -> None:
