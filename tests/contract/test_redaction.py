@@ -7,10 +7,12 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
 from pydantic import BaseModel
 
 from by_hand import answered, begun, change, proposes, rules, to_judging
-from dissensus_state import tables
+from dissensus_state import migrations, tables
 from dissensus_state.blobs import gone, header, reference
 from dissensus_state.chain import chained
 from dissensus_state.commits import SAID
@@ -502,6 +504,17 @@ def test_a_session_whose_chain_covers_values_as_a_whole_is_left_as_it_is(own_sto
         with pytest.raises(Refused, match="begun by an older dissensus"):
             erase()
     assert session.verify().versions == 2
+
+
+def test_a_database_with_a_redacted_value_is_not_taken_back_to_tables_that_know_of_none(
+    own_store: Store,
+) -> None:
+    session = own_store.create(Notes())
+    session.transact(does("set", "text", CANARY), "ana")
+    redacted(session, "/text")
+    with pytest.raises(sa.exc.InvalidRequestError, match="redacted or pruned values"):
+        command.downgrade(migrations.config(session.database), "0001")
+    assert session.verify().redacted == 1
 
 
 def test_g08_an_answer_that_somebody_made_vanish_is_found(own_store: Store) -> None:
