@@ -24,7 +24,11 @@ def run() -> None:
         return
     url = context.get_x_argument(as_dictionary=True).get("url")
     with closing(Database(str(url or context.config.get_main_option("sqlalchemy.url")))) as database:
-        _run_on(database.engine)
+        if context.is_offline_mode():
+            _run_on(database.engine)
+            return
+        with database.exclusively():
+            _run_on(database.engine)
 
 
 def _run_on(engine: sa.Engine) -> None:

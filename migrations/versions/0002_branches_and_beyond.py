@@ -20,10 +20,10 @@ depends_on = None
 _KEY = sa.column("key").is_not(None)
 _SOURCE = sa.column("source").is_not(None)
 _NEEDED = {
-    "forks": "SELECT 1 FROM branches WHERE base_branch IS NOT NULL OR pruned IS NOT NULL LIMIT 1",
+    "forks": "SELECT 1 FROM branches WHERE base_branch IS NOT NULL LIMIT 1",
+    "pruned commits": "SELECT 1 FROM branches WHERE pruned IS NOT NULL LIMIT 1",
     "closed branches": "SELECT 1 FROM branches WHERE closed_at IS NOT NULL LIMIT 1",
-    "redacted or pruned values": "SELECT 1 FROM commits WHERE source LIKE '{\"redact\":%' OR "
-    "source LIKE '{\"prune\":%' LIMIT 1",
+    "redacted values": """SELECT 1 FROM commits WHERE source LIKE '{"redact":%' LIMIT 1""",
     "merges, reverts or lifted states": "SELECT 1 FROM commits WHERE source IS NOT NULL LIMIT 1",
     "tags": "SELECT 1 FROM tags LIMIT 1",
     "conflicts": "SELECT 1 FROM conflicts LIMIT 1",

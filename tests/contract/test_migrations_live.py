@@ -209,7 +209,11 @@ def _lose(session: Session[Notes], what: str) -> None:
         with session.database.engine.begin() as connection:
             connection.execute(tables.tenants.insert().values(tenant=1, name="one", created_at=0))
     elif what == "redacted values":
-        session.record("redacted", {"path": "/a"})
+        session.transact(does("set", "text", "a secret"), "ana")
+        session.redact("text", author="ana", reason="it is private")
+    elif what == "pruned commits":
+        session.transact(does("set", "text", "long ago"), "ana")
+        session.prune(session.plan_prune(1), author="ana")
     else:
         session.transact(does("set", "a", 1), "ana")
         session.revert(1, author="ana")
@@ -224,6 +228,7 @@ def _lose(session: Session[Notes], what: str) -> None:
         "tags",
         "conflicts",
         "redacted values",
+        "pruned commits",
         "tenants",
     ],
 )
