@@ -57,7 +57,7 @@ soak: $(VENV)/.dev ## Run the long proofs, for hours: 2,000 kills and 40 seeds o
 		$(BIN)/python tests/soak/crashes.py --database $$database --kills $(or $(KILLS),2000) && \
 		$(BIN)/python tests/soak/elle.py --database $$database --seeds $(or $(SEEDS),40) \
 			--transactions $(or $(TRANSACTIONS),20000) || exit 1; done
-	DISSENSUS_EXAMPLES=$(or $(EXAMPLES),2000) $(BIN)/python -m pytest tests/state -k against
+	$(BIN)/python -m pytest tests/state/test_sessions_against_a_model.py --hypothesis-profile=$(or $(PROFILE),soak)
 
 clean: ## Remove .venv and everything that tools have left
 	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis
