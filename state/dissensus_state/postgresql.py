@@ -25,6 +25,8 @@ Done = tuple[int, Row | None]
 CONNECT_SECONDS = 10
 POOL = 32
 _WAIT_SECONDS = 30
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""A server that went away without a word is noticed within a minute; an address may say otherwise."""
 _PREPARED = 256
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -178,7 +180,7 @@ class Pooled:
         import psycopg
         from psycopg.types.numeric import Int8BinaryDumper
 
-        connection = psycopg.connect(**self._arguments, autocommit=True)
+        connection = psycopg.connect(**{**_ALIVE, **self._arguments}, autocommit=True)
         connection.prepared_max = _PREPARED
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         poll = select.poll()
