@@ -6,13 +6,13 @@ statement, in one exchange with the server; on SQLite two, with the writer's loc
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from . import admission, blobs, doors
-from .engines import Database, Statement, insert
-from .errors import Conflict, Denied, FieldMissing, NotFound, Refused
+from .engines import Database, Statement, Work, insert
+from .errors import Denied, FieldMissing, NotFound, Refused
 from .heads import Head
 from .making import Made, make, row
 from .notices import notice
@@ -60,16 +60,13 @@ _move_alone = Statement(_move)
 _insert = insert(commits)
 
 
-def commit_alone(
+def prepare(
     database: Database, session_id: int, branch: str, head: Head, shape: Shape, change: Change
-) -> Made | None:
-    """Commit a change to a remembered head.
+) -> Prepared | None:
+    """What a change makes of a remembered head, before anything is locked.
 
     None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
-    something to be kept aside. Nothing is written then, and `transitions.commit` decides.
-
-    Raises:
-        Conflict: the head has moved, or is not to be moved by this worker; `transitions` knows why.
+    something to be kept aside. `transitions.commit` decides then.
     """
     if change.round is not None or change.base != head.version:
         return None
@@ -85,15 +82,9 @@ def commit_alone(
     if stored.aside or head.grown + len(stored.text) >= head.kept.due:
         return None
     made = make(head, branch, admitted, shape, stored, None, database.clock())
-    _write(database, session_id, head, made, change)
-    return made
-
-
-def _write(database: Database, session_id: int, head: Head, made: Made, change: Change) -> None:
-    values = row(session_id, made.commit, made.stored)
     moved = {
         "session_id_": session_id,
-        "branch_": made.commit.branch,
+        "branch_": branch,
         "expected": head.version,
         "known": head.hash,
         "rewritten": head.rewritten,
@@ -102,12 +93,23 @@ def _write(database: Database, session_id: int, head: Head, made: Made, change: 
         "head_": made.commit.version,
         "hash_": made.commit.hash,
     }
-    lost = Conflict("Another writer moved the head first", expected=head.version, retry=True)
-    if database.backend == "postgresql":
-        if database.alone(_both, **values, **moved) != 1:
-            raise lost
-        return
-    with database.writing() as work:
-        if work.run(_move_alone, **moved) != 1:
-            raise lost
-        work.run(_insert, **values)
+    return Prepared(made, moved, row(session_id, made.commit, made.stored))
+
+
+class Prepared(NamedTuple):
+    """A commit that can be written if nobody has moved the head."""
+
+    made: Made
+    moved: dict[str, Any]
+    row: dict[str, Any]
+
+    def alone(self, database: Database) -> bool:
+        """Write it in one exchange with a server; False, and nothing written, where the head has moved."""
+        return database.alone(_both, **self.row, **self.moved) == 1
+
+    def inside(self, work: Work) -> bool:
+        """Write it in a transaction; False, and nothing written, where the head has moved."""
+        if work.run(_move_alone, **self.moved) != 1:
+            return False
+        work.run(_insert, **self.row)
+        return True

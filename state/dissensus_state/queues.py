@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
 from . import exchange, notices, transitions
-from .errors import Conflict, DissensusError, OutcomeUnknown
+from .errors import DissensusError, OutcomeUnknown
 from .lineages import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .engines import Database, Work
+    from .exchange import Prepared
     from .heads import Head
     from .records import Change, Commit, Ruling
     from .shapes import Shape
 
 _MOST_AT_ONCE = 64
-_LONG_WAY = 4
+_SHORTEST, _LONGEST = 2, 64
 
 Key: TypeAlias = "tuple[int, str, Shape | None]"
 
@@ -81,7 +82,7 @@ class Line:
     def __init__(self, rings: Callable[[], None]) -> None:
         self._rings = rings
         self.head: Head | None = None
-        self._lost = 0
+        self._patience, self._waits = _SHORTEST, 0
         self._turn = threading.Lock()
         self._waiting: deque[Waiting] = deque()
 
@@ -143,34 +144,40 @@ class Line:
             item.outcome = outcome
 
     def _one(self, item: Waiting) -> Commit:
-        session = item.session
-        if not item.alone and (made := self._in_short(item)) is not None:
-            return made
-        with session.database.writing() as work:
-            commit, head = session.commit_in(work, item.change, item.ruling)
+        """A commit to the remembered head if nobody has moved it, else by all that `transitions` knows."""
+        session, prepared = item.session, self._prepared(item)
+        database = session.database
+        if prepared is not None and database.backend == "postgresql":
+            if self._succeeds(prepared.alone(database)):
+                self.remember(prepared.made.head)
+                return prepared.made.commit
+            prepared = None
+        with database.writing() as work:
+            if prepared is not None and self._succeeds(prepared.inside(work)):
+                commit, head = prepared.made.commit, prepared.made.head
+            else:
+                commit, head = session.commit_in(work, item.change, item.ruling)
         self.remember(head)
         return commit
 
-    def _in_short(self, item: Waiting) -> Commit | None:
-        """A commit to the remembered head; after a lost race the next ones go the long way."""
+    def _prepared(self, item: Waiting) -> Prepared | None:
+        """The short way, where there is one and it is worth the attempt."""
         session, head = item.session, self.head
         forked = item.change.key is not None and session.branch != MAIN
-        if head is None or head.typed is None or forked:
+        if item.alone or forked or head is None or head.typed is None:
             return None
-        if self._lost:
-            self._lost -= 1
+        if self._waits:
+            self._waits -= 1
             return None
-        try:
-            made = exchange.commit_alone(
-                session.database, session.session_id, session.branch, head, session.shape, item.change
-            )
-        except Conflict:
-            self._lost = _LONG_WAY
-            return None
-        if made is None:
-            return None
-        self.remember(made.head)
-        return made.commit
+        return exchange.prepare(
+            session.database, session.session_id, session.branch, head, session.shape, item.change
+        )
+
+    def _succeeds(self, won: bool) -> bool:  # noqa: FBT001 - a verdict and no switch
+        """After a lost race the next ones go the long way, ever more of them while races are lost."""
+        self._patience = _SHORTEST if won else min(2 * self._patience, _LONGEST)
+        self._waits = 0 if won else self._patience
+        return won
 
 
 def _bell_of(database: Database) -> Callable[[], None]:
