@@ -51,6 +51,9 @@ def is_ordered(operation: Operation) -> bool:
     return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
 
 
+_PLAIN = frozenset(APPLY) - {"remove", "fold"}
+"""What is written as verb, path and value."""
+
 Gone = tuple[Literal["redacted", "pruned"], str]
 """Why a value is not the one that was written, and the digest of that one."""
 
@@ -103,11 +106,13 @@ def patch_from_json(stored: JSON) -> Patch:
 
 
 def _operation(stored: JSON) -> Operation:
+    if isinstance(stored, list | tuple) and len(stored) == 3:  # nearly all; matching costs twice that
+        verb, path, value = stored
+        if isinstance(verb, str) and verb in _PLAIN and isinstance(path, str):
+            return Operation(verb, parse_path(path), value)
     match stored:
         case ["remove", str(path)]:
             return Operation("remove", parse_path(path))
-        case [str(verb), str(path), value] if verb in APPLY and verb not in {"remove", "fold"}:
-            return Operation(verb, parse_path(path), value)  # type: ignore[arg-type]
         case ["merge", str(path), value, str(key)]:
             return Operation("merge", parse_path(path), value, key)
         case ["fold", str(path), {"by": _, "to": _} as value, str(key)]:
