@@ -109,7 +109,7 @@ def _operation(stored: JSON) -> Operation:
     if isinstance(stored, list | tuple) and len(stored) == 3:  # nearly all; matching costs twice that
         verb, path, value = stored
         if isinstance(verb, str) and verb in _PLAIN and isinstance(path, str):
-            return Operation(verb, parse_path(path), value)
+            return Operation(verb, parse_path(path), value)  # type: ignore[arg-type]
     match stored:
         case ["remove", str(path)]:
             return Operation("remove", parse_path(path))
