@@ -115,10 +115,22 @@ def take(
     """Keep a version as the next step of its chain, or as the first of a new one."""
     goes_on = kept.waste <= kept.whole and all(name in state for name in touched)
     there = newest(work, session_id, branch, version)  # somebody may have redacted what the last one held
-    last = kept if goes_on and there == kept.version else None
-    made = step(state, last, touched)
+    if not goes_on or there != kept.version:
+        return take_whole(work, session_id, branch, version, state)
+    made = step(state, kept, touched)
     text = canonical(made)
-    since = version if last is None else last.since
+    _keep(work, session_id, branch, version, text, kept.since)
+    return _following(kept, made, text, version, lengths_of(state))
+
+
+def take_whole(work: Work, session_id: int, branch: str, version: int, state: JSON) -> Kept:
+    """Keep a version as the first step of a chain of its own."""
+    text = canonical(step(state, None, ()))
+    _keep(work, session_id, branch, version, text, version)
+    return first(version, state, len(text))
+
+
+def _keep(work: Work, session_id: int, branch: str, version: int, text: str, since: int) -> None:
     work.run(
         _insert,
         session_id=session_id,
@@ -128,24 +140,6 @@ def take(
         state=pack(text.encode()),
         since=since,
     )
-    if last is None:
-        return first(version, state, len(text))
-    return _following(last, made, text, version, lengths_of(state))
-
-
-def take_whole(work: Work, session_id: int, branch: str, version: int, state: JSON) -> Kept:
-    """Keep a version as the first step of a chain of its own."""
-    text = canonical(step(state, None, ()))
-    work.run(
-        _insert,
-        session_id=session_id,
-        branch=branch,
-        version=version,
-        size=len(text),
-        state=pack(text.encode()),
-        since=version,
-    )
-    return first(version, state, len(text))
 
 
 def caught_up(work: Work, session_id: int, branch: str, kept: Kept, version: int) -> Kept | None:
