@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -128,6 +129,11 @@ def _insert_in_a_transaction(database: Database, n: int) -> None:
         work.run(_insert, n=n, word="paid for", digest=None)
 
 
+def _made_at_last(database: Database) -> bool:
+    """Whether the row comes to be there: the client hears that its line is cut before the server is done."""
+    return any(database.peek(_count) == (1,) or time.sleep(0.01) for _ in range(1000))
+
+
 def test_a_commit_whose_answer_is_lost_is_told_to_be_unknown(wired: tuple[Database, Wire]) -> None:
     database, wire = wired
     wire.word = b"COMMIT"
@@ -135,7 +141,7 @@ def test_a_commit_whose_answer_is_lost_is_told_to_be_unknown(wired: tuple[Databa
         _insert_in_a_transaction(database, 1)
     assert (caught.value.code, caught.value.exit_code) == ("database.outcome_unknown", 21)
     assert "idempotency key" in caught.value.next_step
-    assert database.peek(_count) == (1,)  # here it was made
+    assert _made_at_last(database)
 
 
 def test_a_statement_alone_whose_answer_is_lost_is_told_to_be_unknown(wired: tuple[Database, Wire]) -> None:
@@ -143,7 +149,7 @@ def test_a_statement_alone_whose_answer_is_lost_is_told_to_be_unknown(wired: tup
     wire.word = b"paid for"
     with pytest.raises(OutcomeUnknown):
         database.alone(_insert, n=1, word="paid for", digest=None)
-    assert database.peek(_count) == (1,)
+    assert _made_at_last(database)
 
 
 def test_a_connection_that_breaks_before_the_commit_has_committed_nothing(
