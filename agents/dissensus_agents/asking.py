@@ -10,11 +10,11 @@ from dataclasses import replace
 from dissensus_state.errors import BudgetExceeded
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Round
-from dissensus_state.values import JSON
+from dissensus_state.values import JSON, canonical
 
 from .crossing import aside
 from .errors import MissingKey, ModelFailed
-from .messages import Part, Reply, Request, Usage
+from .messages import Part, Reply, Request, Turn, Usage
 from .models.client import Model
 from .models.prices import Price, cost, worst_case
 
@@ -54,6 +54,7 @@ def _terms(price: Price) -> JSON:
         "input": str(price.input),
         "output": str(price.output),
         "cached": None if price.cached is None else str(price.cached),
+        "written": None if price.written is None else str(price.written),
         "source": price.source,
         "since": price.since,
     }
@@ -67,8 +68,13 @@ def recorded(request: Request) -> JSON:
     """
     body: list[JSON] = [{"text": request.frame}, [_stored(part) for part in request.parts]]
     if request.turns:
-        body.append([[{"text": turn.answer}, {"text": turn.objection}] for turn in request.turns])
+        body.append([_said(turn) for turn in request.turns])
     return body
+
+
+def _said(turn: Turn) -> JSON:
+    said: list[JSON] = [{"text": turn.answer}, {"text": turn.objection}]
+    return said if turn.echo is None else [*said, {"text": canonical(turn.echo)}]
 
 
 def _stored(part: Part) -> JSON:
@@ -96,6 +102,8 @@ def answered(call: Call, reply: Reply, price: Price | None) -> Call:
         ttft_ms=reply.ttft_ms,
         finish_reason=reply.finish_reason,
         detail=_detail(call, reply),
+        written_tokens=reply.usage.written or None,
+        echo=reply.echo,
     )
 
 
@@ -114,7 +122,12 @@ def reply_of(call: Call) -> Reply:
         text=call.answer or "",
         model=call.model,
         usage=Usage(
-            call.input_tokens, call.output_tokens, call.cached_tokens, call.reasoning_tokens, call.estimated
+            call.input_tokens,
+            call.output_tokens,
+            call.cached_tokens,
+            call.reasoning_tokens,
+            call.estimated,
+            call.written_tokens or 0,
         ),
         reasoning=call.reasoning,
         reasoning_kind=call.reasoning_kind,  # type: ignore[arg-type]
@@ -122,6 +135,7 @@ def reply_of(call: Call) -> Reply:
         latency_ms=call.latency_ms,
         ttft_ms=call.ttft_ms,
         raw=call.raw,
+        echo=call.echo,
     )
 
 

@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from dissensus_state.values import canonical
+from dissensus_state.values import JSON, canonical
 
 ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 """How much of a model's thinking could be read.
@@ -15,6 +15,10 @@ ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 model thought (reasoning tokens were billed) and nothing of it was shown; `rationale`: what the
 model wrote in its answer to justify it.
 """
+
+
+Effort = Literal["none", "low", "medium", "high", "max"]
+"""How much a model is asked to think before it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +41,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """An answer that would not do, and what the model is told about it."""
+    """An answer that would not do, and what the model is told about it.
+
+    `echo` is what its provider wants back beside the text, as it came: signed thinking, encrypted blocks.
+    """
 
     answer: str
     objection: str
+    echo: JSON = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,8 @@ class Request:
     """Everything that a model is asked in one call.
 
     `output_schema` is the JSON schema that the answer must fit (None: free text); `turns` are the
-    answers of this very call that were sent back.
+    answers of this very call that were sent back. `max_output_tokens` bounds answer and thinking
+    together; `effort` None leaves the thinking to the provider.
     """
 
     system: str
@@ -57,6 +66,7 @@ class Request:
     max_output_tokens: int = 4096
     temperature: float | None = None
     turns: tuple[Turn, ...] = ()
+    effort: Effort | None = None
 
     @property
     def prompt(self) -> str:
@@ -80,20 +90,20 @@ class Request:
     @property
     def frame(self) -> str:
         """What is the same in every request of an agent in a step, as one text to be stored once."""
-        return _frame(self.system, self.schema_text, self.max_output_tokens, self.temperature)
+        return _frame(self.system, self.schema_text, self.max_output_tokens, self.temperature, self.effort)
 
-    def again(self, answer: str, objection: str) -> Request:
+    def again(self, answer: str, objection: str, echo: JSON = None) -> Request:
         """The same request, with the answer that would not do and why."""
-        return replace(self, turns=(*self.turns, Turn(answer, objection)))
+        return replace(self, turns=(*self.turns, Turn(answer, objection, echo)))
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call, in buckets that do not overlap.
 
-    `input` is what was sent fresh, `cached` what the provider read from its cache; `output` is the
-    visible answer, `reasoning` the thinking. `estimated` says that the provider did not count and a
-    quarter of the characters was taken.
+    `input` is what was sent fresh, `cached` what the provider read from its cache, `written` what it
+    wrote into it; `output` is the visible answer, `reasoning` the thinking. `estimated` says that the
+    provider did not count and a quarter of the characters was taken.
     """
 
     input: int = 0
@@ -101,6 +111,15 @@ class Usage:
     cached: int = 0
     reasoning: int = 0
     estimated: bool = False
+    written: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer, or of the thinking before it, as it arrives."""
+
+    text: str = ""
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +128,8 @@ class Reply:
 
     `model` is the model that answered, as the provider names it. `latency_ms` and `ttft_ms` (time
     to the first token, if it was seen) are milliseconds. `raw` is the provider's body. `notes` name
-    what had to be mended, for instance characters that are not text.
+    what had to be mended, for instance characters that are not text. `echo` is what the provider wants
+    back, as it came, if the model is asked again on top of this answer.
     """
 
     text: str
@@ -122,6 +142,7 @@ class Reply:
     ttft_ms: int | None = None
     raw: bytes | None = None
     notes: tuple[str, ...] = ()
+    echo: JSON = None
 
 
 _MOST_SCHEMAS = 256
@@ -139,6 +160,10 @@ def _text_of(schema: dict[str, Any]) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _frame(system: str, schema: str, max_output_tokens: int, temperature: float | None) -> str:
+def _frame(
+    system: str, schema: str, max_output_tokens: int, temperature: float | None, effort: Effort | None
+) -> str:
     stands = {"max_output_tokens": max_output_tokens, "system": system, "temperature": temperature}
+    if effort is not None:
+        stands["effort"] = effort
     return canonical(stands)[:-1] + f',"schema":{schema or "null"}}}'

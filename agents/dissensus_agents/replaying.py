@@ -112,7 +112,7 @@ def _said(running: Running, agent: Agent) -> Answer | None:
         try:
             return agent.read(reply_of(call), running.step.task_of(agent.name))
         except (MalformedAnswer, WrongType, Denied) as error:
-            request = request.again(call.answer or "", objection(error))
+            request = request.again(call.answer or "", objection(error), call.echo)
     return None
 
 

@@ -160,7 +160,7 @@ async def _asked(
         try:
             return _fitting(run, running, supervisor.read(reply, asked)), attempt, ()
         except (MalformedAnswer, WrongType) as error:
-            request, failure = request.again(reply.text, objection(error)), error.message
+            request, failure = request.again(reply.text, objection(error), reply.echo), error.message
     verdict = Verdict(decision="reject", reason=f"The supervisor's verdict cannot be read: {failure}")
     return verdict, attempt, ("unreadable verdict",)
 

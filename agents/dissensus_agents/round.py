@@ -185,7 +185,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
             return _proposed(run, running, agent, read_as, call), done
         if sum(item.status == "answered" for item in done) >= agent.attempts:
             return _abstained(run, running, agent, read_as, call.attempt), done
-        request = request.again(reply.text, objection(read_as))
+        request = request.again(reply.text, objection(read_as), reply.echo)
 
 
 def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:

@@ -27,6 +27,8 @@ Terms: TypeAlias = tuple[str, str, str, str]
 """Name, lineage, price and frame of a model, the latter two as canonical text."""
 
 _PACKED = ("answer", "reasoning", "raw")
+_LATER = ("written_tokens", "holds", "echo")
+"""Columns that calls have since revision 0003: the chain covers them where they say something."""
 
 _insert = insert(calls)
 _key = (
@@ -51,6 +53,8 @@ _settled = (
     "ttft_ms",
     "finish_reason",
     "detail",
+    "written_tokens",
+    "echo",
 )
 _answer = Statement(
     sa.update(calls)
@@ -62,12 +66,14 @@ _of_round = Statement(
     .join(models, sa.and_(models.c.session_id == calls.c.session_id, models.c.model == calls.c.model))
     .where(calls.c.session_id == sa.bindparam("session_id"), calls.c.round == sa.bindparam("round"))
 )
+_APART = {"session_id", "round", "model", *_LATER, *_PACKED}
 said_columns = (
     models.c.name,
     models.c.lineage,
     models.c.price,
     models.c.frame,
-    *(column for column in calls.c if column.name not in {"session_id", "round", "model", *_PACKED}),
+    *(column for column in calls.c if column.name not in _APART),
+    *(calls.c[name] for name in _LATER),
     *(calls.c[name] for name in _PACKED),
 )
 said = Statement(
@@ -85,14 +91,14 @@ _models = Statement(
 _insert_model = insert(models)
 _open_account = insert(ledger)
 _account = Statement(
-    sa.select(ledger.c.limit_nano, ledger.c.held_nano, ledger.c.spent_nano, ledger.c.unpriced).where(
+    sa.select(ledger.c.hard_limit, ledger.c.held, ledger.c.spent, ledger.c.unpriced).where(
         ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT
     )
 )
 _set_limit = Statement(
     sa.update(ledger)
     .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
-    .values(limit_nano=sa.bindparam("limit"))
+    .values(hard_limit=sa.bindparam("limit"))
 )
 _hold = Statement(
     sa.update(ledger)
@@ -100,18 +106,18 @@ _hold = Statement(
         ledger.c.session_id == sa.bindparam("session_id_"),
         ledger.c.account == ACCOUNT,
         sa.or_(
-            ledger.c.limit_nano.is_(None),
-            ledger.c.spent_nano + ledger.c.held_nano + sa.bindparam("amount") <= ledger.c.limit_nano,
+            ledger.c.hard_limit.is_(None),
+            ledger.c.spent + ledger.c.held + sa.bindparam("amount") <= ledger.c.hard_limit,
         ),
     )
-    .values(held_nano=ledger.c.held_nano + sa.bindparam("amount"))
+    .values(held=ledger.c.held + sa.bindparam("amount"))
 )
 _settle = Statement(
     sa.update(ledger)
     .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
     .values(
-        held_nano=ledger.c.held_nano - sa.bindparam("held"),
-        spent_nano=ledger.c.spent_nano + sa.bindparam("spent"),
+        held=ledger.c.held - sa.bindparam("held"),
+        spent=ledger.c.spent + sa.bindparam("spent"),
     )
 )
 
@@ -122,10 +128,13 @@ def open_account(work: Work, session_id: int, limit: int | None, unpriced: str) 
         _open_account,
         session_id=session_id,
         account=ACCOUNT,
-        limit_nano=limit,
-        held_nano=0,
-        spent_nano=0,
+        hard_limit=limit,
+        held=0,
+        spent=0,
         unpriced=unpriced,
+        soft_limit=None,
+        warned=None,
+        day=None,
     )
 
 
@@ -205,6 +214,7 @@ def _intent(call: Call, model: int) -> dict[str, Any]:
         "model": model,
         "reserved": call.reserved,
         "sent_at": call.sent_at,
+        "holds": None if call.holds is None else store(call.holds),
         **_outcome(call),
     }
 
@@ -226,6 +236,8 @@ def _outcome(call: Call) -> dict[str, Any]:
         "ttft_ms": call.ttft_ms,
         "finish_reason": None if call.finish_reason == "stop" else call.finish_reason,
         "detail": None if call.detail is None else store(call.detail),
+        "written_tokens": call.written_tokens,
+        "echo": None if call.echo is None else _packed(store(call.echo)),
     }
 
 
@@ -284,7 +296,7 @@ def of_round(work: Work, session_id: int, round_: int) -> list[Call]:
 def _call(row: Row) -> Call:
     (_, round_, agent, attempt, _, status, request, answer, reasoning, kind, raw, tokens_in,
      tokens_out, cached, thought, estimated, reserved, cost, sent_at, latency, ttft, finish, detail,
-     model, lineage, price, frame) = row  # fmt: skip
+     written, holds, echo, model, lineage, price, frame) = row  # fmt: skip
     return Call(
         agent=agent,
         attempt=attempt,
@@ -310,4 +322,7 @@ def _call(row: Row) -> Call:
         ttft_ms=ttft,
         finish_reason="stop" if finish is None else finish,
         detail=None if detail is None else parse_object(detail),
+        written_tokens=written,
+        holds=None if holds is None else parse_object(holds),
+        echo=None if echo is None or is_gone(echo) else parse(unpack_text(echo)),
     )

@@ -81,7 +81,7 @@ _write_proposal = Statement(
     .values(patch=sa.bindparam("patch"))
 )
 _answers = Statement(
-    sa.select(*calls.c["agent", "attempt", "request", "answer", "reasoning", "raw"]).where(
+    sa.select(*calls.c["agent", "attempt", "request", "answer", "reasoning", "raw", "echo"]).where(
         calls.c.session_id == _session, calls.c.round == sa.bindparam("round")
     )
 )
@@ -93,7 +93,7 @@ _write_answer = Statement(
         calls.c.agent == sa.bindparam("agent_"),
         calls.c.attempt == sa.bindparam("attempt_"),
     )
-    .values({name: sa.bindparam(name) for name in ("request", "answer", "reasoning", "raw")})
+    .values({name: sa.bindparam(name) for name in ("request", "answer", "reasoning", "raw", "echo")})
 )
 _set_pruned = Statement(
     sa.update(branches)
@@ -344,7 +344,7 @@ def _drop_recordings(work: Work, session_id: int, number: int) -> None:
             )
     for agent, attempt, request, *packed in work.all(_answers, session_id=session_id, round=number):
         left = [gone(data) if data is not None and not is_gone(data) else data for data in packed]
-        row = dict(zip(("answer", "reasoning", "raw"), left, strict=True))
+        row = dict(zip(("answer", "reasoning", "raw", "echo"), left, strict=True))
         row["request"] = request if is_gone(request) else gone_text(request)
         work.run(_write_answer, session_id_=session_id, round_=number, agent_=agent, attempt_=attempt, **row)
 

@@ -14,7 +14,9 @@ from .values import JSON, Path, parse_path, pointer
 Isolation = Literal["serializable", "snapshot"]
 RoundStatus = Literal["open", "review", "parked", "committed", "retried", "rejected", "void"]
 ProposalStatus = Literal["open", "accepted", "dissent", "abstained", "void"]
-CallStatus = Literal["sent", "answered", "failed", "unknown"]
+CallStatus = Literal["held", "sent", "answered", "partial", "failed", "unknown"]
+"""`held`: written down and not sent yet; `partial`: it broke off, or was stopped, and what came is kept."""
+
 Decision = Literal["uphold", "amend", "retry", "reject", "escalate"]
 
 SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"})
@@ -162,7 +164,8 @@ class Call:
     """A model call: what was sent and reserved, and, once it is known, what came of it.
 
     Money is in nano-USD (10^-9); `cost` is None where the price is unknown. Times are
-    milliseconds. `request` holds the parts of the prompt by reference.
+    milliseconds. `request` holds the parts of the prompt by reference. `holds` is what was reserved
+    beside the money, by unit. `echo` is what the provider wants back if it is asked again.
     """
 
     agent: str
@@ -189,6 +192,9 @@ class Call:
     ttft_ms: int | None = None
     finish_reason: str = "stop"
     detail: dict[str, Any] | None = None
+    written_tokens: int | None = None
+    holds: dict[str, int] | None = None
+    echo: JSON = None
 
     @property
     def thinking(self) -> str | None:

@@ -69,8 +69,8 @@ _ruled = Statement(
 )
 
 
-# `detail` is the last of them.
-_REQUEST = [column.name for column in calls.said_columns].index("request")
+_NAMES = [column.name for column in calls.said_columns]
+_REQUEST, _DETAIL = _NAMES.index("request"), _NAMES.index("detail")
 
 
 def round_(work: Work, session_id: int, number: int) -> Round:
@@ -230,7 +230,7 @@ def _stated(row: Row, *, whole: bool) -> list[Any]:
 
 def _told(row: Row, *, whole: bool) -> list[Any]:
     """A call as the chain covers it."""
-    *plain, answer, reasoning, raw = row
+    *plain, written, holds, echo, answer, reasoning, raw = row
     if whole:
         texts = [None if packed is None else blobs.unpack_text(packed) for packed in (answer, reasoning)]
     else:
@@ -241,7 +241,9 @@ def _told(row: Row, *, whole: bool) -> list[Any]:
             *plain[_REQUEST + 1 :],
         ]
         plain[-1:] = _texts(plain[-1:], whole=False)
-    return [*plain, *texts, None if raw is None else blobs.packed_digest(raw)]
+    told = [*plain, *texts, None if raw is None else blobs.packed_digest(raw)]
+    later = [written, holds, None if echo is None else blobs.packed_digest(echo)]
+    return told if later == [None, None, None] else [*told, *later]
 
 
 def has_gone(work: Work, session_id: int, number: int) -> bool:
@@ -252,7 +254,7 @@ def has_gone(work: Work, session_id: int, number: int) -> bool:
     given = {"session_id": session_id, "round": number}
     texts = [row[-1] for row in work.all(_began, **given)]
     for row in work.all(calls.said, **given):
-        texts += [row[_REQUEST], *row[-4:-1]]
+        texts += [row[_REQUEST], row[_DETAIL], *row[-4:-1]]
     stated = work.all(_proposed, **given)
     texts += [row[4] for row in stated] + [row[3] for row in work.all(_ruled, **given)]
     operations = [

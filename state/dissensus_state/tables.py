@@ -245,17 +245,71 @@ calls = _table(
     _whole("ttft_ms", null=True),
     _text("finish_reason", null=True),
     _text("detail", null=True),
+    _whole("written_tokens", null=True),
+    _text("holds", null=True),
+    _bytes("echo", null=True),
 )
+
+answers = _table(
+    "answers",
+    "session_id digest",
+    _whole("session_id"),
+    _bytes("digest"),
+    _whole("source"),
+    _whole("round"),
+    _text("agent"),
+    Column("attempt", Integer, nullable=False),
+    _whole("at"),
+)
+"""Which recorded call answers a request: `session_id` is the number below all sessions of a tenant."""
 
 ledger = _table(
     "ledger",
     "session_id account",
     _whole("session_id"),
     _text("account"),
-    _whole("limit_nano", null=True),
-    _whole("held_nano"),
-    _whole("spent_nano"),
+    _whole("hard_limit", null=True),
+    _whole("held"),
+    _whole("spent"),
     _text("unpriced"),
+    _whole("soft_limit", null=True),
+    _whole("warned", null=True),
+    _whole("day", null=True),
+)
+
+documents = _table(
+    "documents",
+    "session_id document",
+    _whole("session_id"),
+    _whole("document"),
+    _text("name"),
+    _text("kind"),
+    _bytes("digest"),
+    _whole("passages"),
+    _whole("characters"),
+    _whole("at"),
+    _text("detail", null=True),
+    UniqueConstraint("session_id", "name"),
+)
+
+passages = _table(
+    "passages",
+    "session_id document passage",
+    _whole("session_id"),
+    _whole("document"),
+    _whole("passage"),
+    _text("place"),
+    _whole("words"),
+    _bytes("data"),
+)
+
+terms = _table(
+    "terms",
+    "session_id term segment",
+    _whole("session_id"),
+    _text("term"),
+    _whole("segment"),
+    _bytes("postings"),
 )
 
 events = _table(

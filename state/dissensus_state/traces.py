@@ -89,8 +89,8 @@ def _write(table: sa.Table, *names: str) -> Statement:
     return Statement(sa.update(table).where(*where).values({name: sa.bindparam(name) for name in names}))
 
 
-_PACKED = ("answer", "reasoning", "raw")
-_read_calls = _columns(calls, "agent attempt request detail answer reasoning raw")
+_PACKED = ("answer", "reasoning", "raw", "echo")
+_read_calls = _columns(calls, "agent attempt request detail answer reasoning raw echo")
 _write_call = _write(calls, "request", "detail", *_PACKED)
 _read_proposals = _columns(proposals, "agent status patch detail")
 _write_proposal = _write(proposals, "patch", "detail")

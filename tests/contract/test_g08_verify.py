@@ -34,7 +34,7 @@ HELD = {
     "snapshots": "version size state since",
     "blobs": "digest data",
     "branches": "branch head head_hash",
-    "ledger": "account held_nano spent_nano",
+    "ledger": "account held spent",
 }
 """Every column that the chain, a replay or the ledger holds fast."""
 
@@ -43,7 +43,7 @@ FREE = {
     "conflicts": "conflict branch version source_branch source_version path base ours theirs status "
     "settlement settled_by at",  # until they are merged: then the merge holds all of it (test_merges)
     "tags": "tag branch version author at",  # names that anybody may take away and give again
-    "ledger": "limit_nano unpriced",  # the user's to change
+    "ledger": "hard_limit unpriced soft_limit warned day",  # the user's to change
     "snapshots": "branch",  # one that is gone is only slower
 }
 
@@ -205,7 +205,7 @@ def test_g08_without_the_schema_everything_but_its_machine_is_checked(store: Sto
 
 def test_g08_money_that_no_call_explains_is_found(story: Session[Inquiry]) -> None:
     (account,) = rows(story, tables.ledger)
-    with changed(story, tables.ledger, account, spent_nano=7), pytest.raises(Tampered) as caught:
+    with changed(story, tables.ledger, account, spent=7), pytest.raises(Tampered) as caught:
         story.verify()
     assert caught.value.message == (
         "The ledger says 0 nano-USD held and 7 spent; the calls add up to 0 and 6"

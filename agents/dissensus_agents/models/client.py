@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ..messages import Reply, Request, Usage
+from ..messages import Delta, Reply, Request, Usage
 from .texts import is_text, readable
 
 if TYPE_CHECKING:
@@ -44,6 +45,21 @@ class Model(Protocol):
 
         Raises:
             ModelFailed: No usable answer came; anything else that is raised is a defect.
+        """
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A model whose answer can be heard as it comes."""
+
+    def stream(self, request: Request) -> AsyncGenerator[Delta | Reply]:
+        """Ask once: pieces as they arrive, and at the end the whole reply.
+
+        Closing it (`aclose`) stops the answer at the provider.
+
+        Raises:
+            ModelFailed: No usable answer came, or it broke off.
         """
         ...
 

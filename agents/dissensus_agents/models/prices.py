@@ -25,6 +25,7 @@ class Price:
         input: Tokens sent.
         output: Tokens answered, thinking included.
         cached: Tokens that the provider read from its cache; None: like `input`.
+        written: Tokens that the provider wrote into its cache; None: like `input`.
         source: Who says so.
         since: The day (ISO) from which, or on which, it was so.
 
@@ -37,16 +38,17 @@ class Price:
     cached: Decimal | None = None
     source: str = ""
     since: str = ""
+    written: Decimal | None = None
 
     def __post_init__(self) -> None:
-        for usd in (self.input, self.output, self.cached):
+        for usd in (self.input, self.output, self.cached, self.written):
             if usd is not None and not (usd.is_finite() and usd >= 0):
                 raise ValueError(f"A price is zero or more USD per million tokens, not {usd}")
 
     @property
     def dearest_input(self) -> Decimal:
         """What a token sent costs at worst."""
-        return max(self.input, self.cached or self.input)
+        return max(self.input, self.cached or self.input, self.written or self.input)
 
 
 FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
@@ -56,9 +58,9 @@ FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
 def cost(price: Price, usage: Usage) -> int:
     """What a call did cost, in nano-USD, rounded up."""
     cached = price.input if price.cached is None else price.cached
-    return _nano(
-        price.input * usage.input + cached * usage.cached + price.output * (usage.output + usage.reasoning)
-    )
+    written = price.input if price.written is None else price.written
+    sent = price.input * usage.input + cached * usage.cached + written * usage.written
+    return _nano(sent + price.output * (usage.output + usage.reasoning))
 
 
 def worst_case(price: Price, request: Request, *, attempts: int = 1) -> int:

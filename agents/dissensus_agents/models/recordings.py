@@ -66,6 +66,7 @@ def request_digest(request: Request) -> str:
         "schema": request.output_schema,
         "max_output_tokens": request.max_output_tokens,
         "temperature": request.temperature,
-        "turns": [[turn.answer, turn.objection] for turn in request.turns],
+        "turns": [[turn.answer, turn.objection, turn.echo] for turn in request.turns],
+        "effort": request.effort,
     }
     return values.digest(values.store(sent)).hex()
