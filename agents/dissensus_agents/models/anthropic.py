@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from ..messages import Effort, ReasoningKind, Reply, Request, Turn, Usage
 from .anthropic_events import MessageAssembler, error_of
-from .bodies import count_in, keepable, object_in, objects_in, text_in
+from .fields import count_in, keepable, object_in, objects_in, text_in
 from .caching import LEAST_TOKENS, kept_parts, system_kept
 from .client import estimate, sound
 from .formats import Assembler, NotAnAnswer, ProviderError

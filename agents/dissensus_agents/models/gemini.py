@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 from ..messages import Effort, Reply, Request, Turn, Usage
-from .bodies import count_in, keepable, object_in, objects_in, text_in
+from .fields import count_in, keepable, object_in, objects_in, text_in
 from .client import estimate, sound
 from .formats import Assembler, NotAnAnswer, ProviderError
 from .gemini_chunks import ChunkAssembler, error_of

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from ..messages import Delta
-from .bodies import object_in, objects_in, text_in
+from .fields import object_in, objects_in, text_in
 from .formats import Event, FailureKind, NotAnAnswer, ProviderError
 from .texts import shown
 
