@@ -1,7 +1,8 @@
 """The network: one POST and its answer as it arrives, bounded in time and size.
 
-This is the only module that knows an HTTP library, which is imported with the first call, since it costs as much as the rest of a start. Any
-client of httpx's API will do, httpx2's as well, whose classes are others by the same names.
+This is the only module that knows an HTTP library. It is imported with the first call, since it
+costs as much as the rest of a start. Any client of httpx's API will do, httpx2's as well, whose
+classes are others by the same names.
 """
 
 from __future__ import annotations
