@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
-from dissensus_agents.models.anthropic import (
+from dissensus_agents.models.anthropic_messages import (
     NO_ROOM,
     NO_TEMPERATURE,
     PARTLY_WITHHELD,

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from dissensus_agents.asking import recorded
 from dissensus_agents.messages import Part, Reply, Request
-from dissensus_agents.models.anthropic import AnthropicMessages
+from dissensus_agents.models.anthropic_messages import AnthropicMessages
 from dissensus_agents.models.formats import Format, NotAnAnswer, ProviderError
-from dissensus_agents.models.gemini import GeminiContent
+from dissensus_agents.models.gemini_content import GeminiContent
 from dissensus_state.values import store
 from wire_bodies import MESSAGE, MESSAGE_EVENTS, RESPONSE, RESPONSE_CHUNKS, broken, events
 

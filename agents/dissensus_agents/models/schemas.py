@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from .bodies import dumped
 
 IN_WORDS = (
     "Answer with one JSON value that fits this JSON schema, and with nothing else: "
@@ -18,11 +19,6 @@ _DEEPEST = 64
 
 class NotClosed(ValueError):
     """The schema allows what a closed one can't say: other keys, anything at all, or itself inside itself."""
-
-
-def dumped(value: Any) -> str:
-    """The value on one line, in its own order: in that order the model answers."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def with_schema(system: str, schema: dict[str, Any]) -> str:
