@@ -63,6 +63,13 @@ def test_a_price_that_depends_on_the_hour_is_taken_at_its_highest() -> None:
     assert (theirs.price.input, theirs.price.output) == (Decimal("0.30"), Decimal("1.20"))
 
 
+def test_a_token_that_is_kept_never_costs_less_than_one_that_is_sent() -> None:
+    kept = listed("openrouter", "google/gemini-3.8-flash", TODAY)
+    assert kept is not None
+    assert kept.price is not None
+    assert kept.price.written == kept.price.input
+
+
 def test_what_the_list_took_a_name_for_is_in_the_source() -> None:
     dated = listed("anthropic", "claude-haiku-4-5-20251001", TODAY)
     assert dated is not None

@@ -62,11 +62,16 @@ def listed(provider: str, model: str, day: date) -> Listed | None:
 def _price(prices: Any, day: date, source: str) -> Price | None:
     """The dearest of what counts on that day."""
     units, since = _in_force(prices, day)
-    base = _at(units, 0)
-    if base[0] is None or base[1] is None:
+    sent, answered, cached, written = _at(units, 0)
+    if sent is None or answered is None:
         return None
-    tiers = tuple(_tiers(units))
-    return Price(base[0], base[1], base[2], source, (since or day).isoformat(), base[3], tiers)
+    written = _whole(written, sent)
+    return Price(sent, answered, cached, source, (since or day).isoformat(), written, tuple(_tiers(units)))
+
+
+def _whole(written: Decimal | None, sent: Decimal) -> Decimal | None:
+    """What a token costs that is kept: never less than sent; some rows name the keeping alone."""
+    return None if written is None else max(written, sent)
 
 
 def _in_force(prices: Any, day: date) -> tuple[list[Any], date | None]:
@@ -92,7 +97,7 @@ def _tiers(units: list[Any]) -> Iterator[Tier]:
     for start in sorted(starts):
         sent, answered, cached, written = _at(units, start)
         if sent is not None and answered is not None:
-            yield Tier(start, sent, answered, cached, written)
+            yield Tier(start, sent, answered, cached, _whole(written, sent))
 
 
 def _all(unit: Any) -> Iterator[Any]:
