@@ -29,6 +29,8 @@ class OpenAIModel(WireModel):
         first: Seconds in which the answer must begin; by default the whole timeout.
         idle: Seconds that may pass between two pieces of it; by default the whole timeout.
         patience: How often and how long to try.
+        rpm: Requests per minute that all who ask it in this process may make together.
+        tpm: Tokens per minute, the same.
         client: An `AsyncClient` of httpx or httpx2 of your own, which you close; by default all
             models of an event loop share one.
 
@@ -52,6 +54,8 @@ class OpenAIModel(WireModel):
         first: float | None = None,
         idle: float | None = None,
         patience: Patience = PATIENCE,
+        rpm: int | None = None,
+        tpm: int | None = None,
         client: Any = None,
     ) -> None:
         self.dialect = find_dialect(dialect) if isinstance(dialect, str) else dialect
@@ -68,6 +72,8 @@ class OpenAIModel(WireModel):
             first=first,
             idle=idle,
             patience=patience,
+            rpm=rpm,
+            tpm=tpm,
             client=client,
             streams=self.dialect.streams,
         )
