@@ -63,7 +63,7 @@ _STATUSES: dict[int, FailureKind] = {
 }
 
 
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+def kind_told(status: int, code: str = "", message: str = "") -> FailureKind:
     """What an error of a provider is.
 
     Args:
