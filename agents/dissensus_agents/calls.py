@@ -14,7 +14,7 @@ from .errors import ModelFailed
 from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
-from .models.failures import refusal_of
+from .models.kinds import refusal_of
 from .models.prices import Price, cost, worst_case
 from .models.texts import readable
 

@@ -17,7 +17,7 @@ from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .errors import MalformedAnswer, WrongType
 from .messages import Request
-from .models.failures import refusal_of
+from .models.kinds import refusal_of
 from .models.replies import objection
 from .round import compare_proposals, requests_of, ruled_change
 from .running import Running
