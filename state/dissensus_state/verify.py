@@ -338,9 +338,10 @@ def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
 def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:
     try:
         return documents.check(work, session_id, erasures.passages)
+    except Tampered:
+        raise
     except UNREADABLE as error:
-        said = error.message if isinstance(error, DissensusError) else f"A document cannot be read ({error})"
-        raise Tampered(said) from error
+        raise Tampered(f"A document cannot be read: {error}") from error
 
 
 def _check_money(work: Work, session_id: int) -> None:
