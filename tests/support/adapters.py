@@ -18,6 +18,11 @@ ADAPTERS: dict[Spoken, Any] = {
 }
 
 
+def base_of(provider: FakeProvider, spoken: Spoken) -> str:
+    """Where an adapter asks."""
+    return provider.url(spoken)
+
+
 def asked_at(provider: FakeProvider, spoken: Spoken, model: str = "a-model", **more: Any) -> WireModel:
     """A model that needs no key."""
     scheme = more.pop("scheme", "http")

@@ -35,6 +35,9 @@ _SAYS: tuple[tuple[str, FailureKind], ...] = (
 )
 """What only the message or the reason tells."""
 
+_BY_NUMBER: dict[int, FailureKind] = {402: "spent", 413: "context_overflow"}
+"""Numbers that tell more than the status beside them, which is that of any bad request."""
+
 BLOCKED = frozenset(
     {
         "SAFETY",
@@ -70,7 +73,7 @@ def error_of(parsed: dict[str, Any]) -> ProviderError | None:
     reason = next((text_in(item, "reason") for item in details if text_in(item, "reason")), "")
     message = text_in(error, "message") or code or "an error without a word"
     said = f"{message} {reason}".lower()
-    kind = next((meant for words, meant in _SAYS if words in said), "spent" if status == 402 else kind)
+    kind = next((meant for words, meant in _SAYS if words in said), _BY_NUMBER.get(status or 0, kind))
     return ProviderError(message, shown(reason or code, 60), status, kind, _retry_delay(details))
 
 
