@@ -182,6 +182,7 @@ FAULTS: tuple[Fault, ...] = (
     _broken("bad_gzip", "malformed", broken.bad_gzip),
     _broken("redirect_loop", "invalid", broken.redirect_loop, "outage", "malformed", billed=False),
     _broken("length_too_long", "broken_off", broken.wrong_length(100), None),
+    # What is cut off may be the count and the end alone.
     _broken("length_too_short", "broken_off", broken.wrong_length(-60), "malformed", None),
     _broken("wrong_content_type", None, broken.wrong_content_type, "malformed"),
     _broken("bad_utf8", None, broken.bad_utf8, "malformed"),

@@ -47,7 +47,7 @@ ANSWERS = {
         encrypted="ZW5j",
         piece=5,
     ),
-    "pieces": Answer("naïve 🌍 — «quoted»\n\t\\ \"'\u2028 end", reasoning="𝒯hought 🧠\r\n.", piece=1),
+    "pieces": Answer("naïve 🌍 — «quoted»\n\t\\ \"'\u2028 end", reasoning="Thought 🧠\r\n.", piece=1),
     "structured": Answer('{"answer": 42}', piece=3),
     "cut": Answer("half an", finish="length"),
     "refused": Answer(None, refusal="I cannot help with that"),

@@ -9,10 +9,12 @@ from dissensus.testing.answers import Spoken
 from dissensus_agents.models.anthropic import AnthropicModel
 from dissensus_agents.models.gemini import GeminiModel
 from dissensus_agents.models.openai import OpenAIModel
+from dissensus_agents.models.responses import ResponsesModel
 from dissensus_agents.models.wire import WireModel
 
 ADAPTERS: dict[Spoken, Any] = {
     "openai": OpenAIModel,
+    "responses": ResponsesModel,
     "anthropic": AnthropicModel,
     "gemini": GeminiModel,
 }

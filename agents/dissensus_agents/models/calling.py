@@ -263,10 +263,15 @@ async def listen(pieces: AsyncGenerator[Delta | Reply], heard: Heard) -> Reply:
 
 
 def _broke_off(error: ModelFailed) -> None:
-    """Whatever ends an answer that has begun breaks it off, and the part that came is billed."""
+    """What ends an answer that has begun breaks it off, and the part that came is billed.
+
+    Only where the provider stopped it for what is in it, that tells more.
+    """
     kind = kind_of(error)
-    told = {"after": kind} if kind != "broken_off" else {}
-    error.context = {**error.context, **told, "kind": "broken_off", "billed": True}
+    told: dict[str, Any] = {}
+    if kind not in ("content_policy", "refusal"):
+        told = {"kind": "broken_off"} | ({"after": kind} if kind != "broken_off" else {})
+    error.context = {**error.context, **told, "billed": True}
 
 
 def _timed(reply: Reply, heard: Heard) -> Reply:
