@@ -5,7 +5,7 @@ A finding whose quotation does not stand is dropped, with the reason, and the re
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dissensus_agents.judgement.quotations import stands
@@ -34,8 +34,13 @@ def desk(view: View) -> Iterator[Part]:
     return (view.part(f"/{name}") for name in _READS)
 
 
-def checking(library: Library) -> FunctionModel:
-    """The check of what the scouts have just reported, as an agent's model."""
+def checking(library: Library, silent: Callable[[], list[int]]) -> FunctionModel:
+    """The check of what the scouts have just reported, as an agent's model.
+
+    Args:
+        library: Where the documents stand.
+        silent: The seats of the scouts that gave no answer in the last round, from 1.
+    """
 
     def check(request: Request) -> dict[str, Any]:
         state = given(request)
@@ -49,7 +54,9 @@ def checking(library: Library) -> FunctionModel:
                 standing.append({"finding": number, "passage": passage})
             else:
                 dropped.append({"finding": number, "why": why})
-        return {"standing": standing, "dropped": dropped, "read": state["read"] + _just_read(state)}
+        read = state["read"]
+        missed = [read + seat for seat in silent()]
+        return {"standing": standing, "dropped": dropped, "missed": missed, "read": read + _just_read(state)}
 
     return FunctionModel(NAME, check, thread=True)
 

@@ -42,7 +42,7 @@ FAINT = 0.25
 _RANK = 10
 """How slowly the worth of a passage falls with its rank, in reciprocal rank fusion."""
 
-_SEARCH = ("question", "sources", "crew", "plan", "searched", "reading", "findings", "leads", "standing")
+_SEARCH = ("question", "sources", "crew", "plan", "searched", "reading", "findings", "leads", "standing", "missed")
 _STOP = ("passes", "searched", "reading", "read", "standing")
 _TEXTS = frozenset({"question", "stopped"})
 
@@ -77,7 +77,7 @@ def searching(library: Library) -> FunctionModel:
     def choose(request: Request) -> dict[str, Any]:
         state = given(request)
         wanted = wanted_in(state)
-        chosen = _everything(library, state) or _found(library, state, wanted)
+        chosen = _everything(library, state) or [*_missed(library, state), *_found(library, state, wanted)]
         reading = _batched(chosen, state)
         batches = len({item["batch"] for item in reading})
         search = {
@@ -136,11 +136,22 @@ def _everything(library: Library, state: Mapping[str, Any]) -> list[tuple[int, P
     ]
 
 
+def _missed(library: Library, state: Mapping[str, Any]) -> list[tuple[int, Passage]]:
+    """What was chosen for a scout that then gave no answer."""
+    read = {_at(item) for item in state["reading"] if item["batch"] not in state["missed"]}
+    lost = {_at(item): item["question"] for item in state["reading"] if _at(item) not in read}
+    return [(question, library.passage(*at)) for at, question in lost.items()]
+
+
+def _at(item: Mapping[str, Any]) -> tuple[str, int]:
+    return item["document"], item["n"]
+
+
 def _found(
     library: Library, state: Mapping[str, Any], wanted: Sequence[Wanted]
 ) -> list[tuple[int, Passage]]:
     """The best passages for each sub-question that nobody has read; each is chosen once."""
-    taken = {(item["document"], item["n"]) for item in state["reading"]}
+    taken = {_at(item) for item in state["reading"]}
     total = sum(item["passages"] for item in state["sources"])
     room = min(MOST, max(FEWEST, int(total * SHARE)))
     each = max(1, room // max(1, len(wanted)))
@@ -188,6 +199,7 @@ def _batched(chosen: Sequence[tuple[int, Passage]], state: Mapping[str, Any]) ->
                 "place": passage.place,
                 "question": question,
                 "batch": batch,
+                "size": len(passage.text.encode()),
             }
         )
     return reading

@@ -63,7 +63,6 @@ class Search(BaseModel):
     queries: int
     chosen: int
     side_by_side: int
-    why: str = ""
 
 
 class Reading(BaseModel):
@@ -74,6 +73,7 @@ class Reading(BaseModel):
     place: str
     question: int
     batch: int
+    size: int = Field(description="Bytes of its text")
 
 
 class Finding(BaseModel):
@@ -154,6 +154,7 @@ class Research(SharedState):
     searched: Annotated[list[Search], Append] = Field(default_factory=list)
     reading: Annotated[list[Reading], Append] = Field(default_factory=list)
     read: int = 0
+    missed: Annotated[list[int], Append] = Field(default_factory=list)
     findings: Annotated[list[Finding], Append] = Field(
         default_factory=list, description="What the passages say about the sub-questions; empty if nothing"
     )
@@ -170,7 +171,7 @@ class Research(SharedState):
         Transition("plan", "plan -> gathering", writes={"plan"}),
         Transition("search", "gathering -> gathering", writes={"searched", "reading"}),
         Transition("gather", "gathering -> gathering", writes={"findings", "leads"}),
-        Transition("check", "gathering -> gathering", writes={"standing", "dropped", "read"}),
+        Transition("check", "gathering -> gathering", writes={"standing", "dropped", "read", "missed"}),
         Transition("enough", "gathering -> judging", writes={"stopped"}),
         Transition(
             "conclude", "judging -> reporting", writes={"conclusion"}, guard=something_stands, review=True
