@@ -101,6 +101,7 @@ def _new_tables() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("passages", sa.BigInteger(), nullable=False),
         sa.Column("characters", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
@@ -114,7 +115,7 @@ def _new_tables() -> None:
         sa.Column("document", sa.BigInteger(), nullable=False),
         sa.Column("passage", sa.BigInteger(), nullable=False),
         sa.Column("place", sa.Text(), nullable=False),
-        sa.Column("words", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("session_id", "document", "passage", name="pk_passages"),
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
 from .intake import sound_change
+from .library import Library
 from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
 from .readers import Reader, SessionInfo, StateT
@@ -46,6 +48,11 @@ class Session(Reader[StateT]):
     Any number of threads and processes may hold the same session; each commit is admitted against what
     is in the database, never against what is remembered here.
     """
+
+    @cached_property
+    def library(self) -> Library:
+        """The documents of the session, which belong to all its branches."""
+        return Library(self.database, self.session_id, self.name)
 
     def transaction(
         self,

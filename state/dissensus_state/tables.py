@@ -285,6 +285,7 @@ documents = _table(
     _text("name"),
     _text("kind"),
     _bytes("digest"),
+    _bytes("content"),
     _whole("passages"),
     _whole("characters"),
     _whole("at"),
@@ -299,7 +300,7 @@ passages = _table(
     _whole("document"),
     _whole("passage"),
     _text("place"),
-    _whole("words"),
+    _bytes("digest"),
     _bytes("data"),
 )
 
