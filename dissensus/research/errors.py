@@ -3,7 +3,7 @@
 DissensusError
 ├── NoModels        12   no model was named, and none was found
 ├── NoSources        3   there is nothing to read
-└── ReportRefused   22   the report cannot be written where it was to go
+└── ReportRefused   23   the report cannot be written where it was to go
 """
 
 from __future__ import annotations
@@ -30,5 +30,5 @@ class ReportRefused(DissensusError):
     """The report cannot be written where it was to go."""
 
     code = "research.report_refused"
-    exit_code = 22
+    exit_code = 23
     next_step = "Name another folder with --out; the same command writes it there, without a call"

@@ -17,7 +17,8 @@ from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.views import View
 
 if TYPE_CHECKING:
-    from dissensus_state.library import Library, Passage
+    from dissensus_state.documents import Passage
+    from dissensus_state.library import Library
 
 NAME = "librarian"
 
@@ -158,8 +159,8 @@ def _found(
     chosen: list[tuple[int, Passage]] = []
     for one in wanted:
         best = _ranked(library, one.queries)
-        fresh = [passage for passage in best if (passage.document, passage.n) not in taken][:each]
-        taken.update((passage.document, passage.n) for passage in fresh)
+        fresh = [passage for passage in best if (passage.name, passage.n) not in taken][:each]
+        taken.update((passage.name, passage.n) for passage in fresh)
         chosen += [(one.question, passage) for passage in fresh]
     return chosen
 
@@ -173,7 +174,7 @@ def _ranked(library: Library, queries: Sequence[str]) -> list[Passage]:
         for rank, hit in enumerate(hits):
             if hit.score < FAINT * hits[0].score:
                 break
-            at = hit.passage.document, hit.passage.n
+            at = hit.passage.name, hit.passage.n
             worth[at] = worth.get(at, 0.0) + 1 / (_RANK + rank)
             found[at] = hit.passage
     order = sorted(worth, key=lambda at: (-worth[at], at))
@@ -194,7 +195,7 @@ def _batched(chosen: Sequence[tuple[int, Passage]], state: Mapping[str, Any]) ->
         filled += length
         reading.append(
             {
-                "document": passage.document,
+                "document": passage.name,
                 "n": passage.n,
                 "place": passage.place,
                 "question": question,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dissensus_agents.messages import Part
@@ -60,8 +59,9 @@ def scouting(library: Library, seat: int) -> Prompt:
         asked = dict.fromkeys(item["question"] for _, item in chosen)
         yield Part("\n".join(_asked(n, plan) for n in sorted(asked)), title="The sub-questions")
         for n, item in chosen:
-            part = library.part(library.passage(item["document"], item["n"]))
-            yield replace(part, title=f"P{n}: {_line(item['document'])}, {_line(item['place'])}")
+            passage = library.passage(item["document"], item["n"])
+            where = f"P{n}: {_line(item['document'])}, {_line(item['place'])}"
+            yield Part(passage.text, passage.source, where)
 
     return prompt
 

@@ -129,6 +129,11 @@ class Published(BaseModel):
     html: str
 
 
+def there_is_something_to_read(before: Research) -> bool | str:
+    """Nobody is paid to look for what is not there."""
+    return bool(before.sources) or "there are no sources"
+
+
 def something_stands(before: Research) -> bool | str:
     """Nobody concludes from nothing."""
     return bool(before.standing) or "no finding stands"
@@ -143,7 +148,8 @@ class Research(SharedState):
     """A question, from its sources to a conclusion whose every citation stands."""
 
     question: str
-    sources: list[Source]
+    folders: list[str]
+    sources: list[Source] = Field(default_factory=list)
     skipped: list[Skipped] = Field(default_factory=list)
     crew: Crew
     passes: int = 2
@@ -168,7 +174,8 @@ class Research(SharedState):
     published: Published | None = None
 
     transitions: ClassVar[list[Transition]] = [
-        Transition("plan", "plan -> gathering", writes={"plan"}),
+        Transition("collect", "plan -> plan", writes={"sources", "skipped"}),
+        Transition("plan", "plan -> gathering", writes={"plan"}, guard=there_is_something_to_read),
         Transition("search", "gathering -> gathering", writes={"searched", "reading"}),
         Transition("gather", "gathering -> gathering", writes={"findings", "leads"}),
         Transition("check", "gathering -> gathering", writes={"standing", "dropped", "read", "missed"}),

@@ -1,0 +1,123 @@
+"""The sources of a session: files that become documents of its library, once and as they were."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from dissensus_state.errors import DatabaseFailed, DissensusError
+
+from .errors import NoSources
+from .schema import Research, Skipped, Source
+
+if TYPE_CHECKING:
+    from dissensus_state.sessions import Session
+    from dissensus_state.shelving import Adding
+
+MOST_CHARACTERS = 500
+"""Of a name or a reason that is kept of a skipped file."""
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """How the files differ from what a session has taken in, by name."""
+
+    changed: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.new or self.gone)
+
+
+def folders(given: str | Path | Iterable[str | Path]) -> list[Path]:
+    """The folders and files that were named, absolute, each once; one inside of another is that one's."""
+    named = [given] if isinstance(given, str | Path) else list(given)
+    paths = list(dict.fromkeys(Path(item).expanduser().resolve() for item in named))
+    return [path for path in paths if not any(path.is_relative_to(other) for other in paths if other != path)]
+
+
+def take_in(session: Session[Research], given: Sequence[Path]) -> None:
+    """Read the files into the session's library, and write down which there are; once.
+
+    What was read before it was stopped is not read again.
+
+    Raises:
+        NoSources: there is not a single document in them.
+    """
+    if session.state.sources:
+        return
+    skipped: list[Skipped] = []
+    with session.library.adding() as shelf:
+        for name, path in _files(given, skipped):
+            _add(shelf, name, path, skipped)
+    taken = [
+        Source(
+            name=item.name,
+            kind=item.kind,
+            digest=item.digest.hex(),
+            passages=item.passages,
+            characters=item.characters,
+        )
+        for item in session.library.documents()
+        if item.passages
+    ]
+    if not taken:
+        _nothing(given, skipped)
+    with session.transaction("dissensus", "collect") as tx:
+        tx.set("sources", taken)
+        tx.set("skipped", skipped)
+
+
+def changed(session: Session[Research], given: Sequence[Path]) -> Changed:
+    """How the files differ now from those that the session has taken in."""
+    then = {item.name: item.digest for item in session.state.sources}
+    passed_over = {item.name for item in session.state.skipped}
+    now = dict(_files(given, []))
+    differ = [name for name in then.keys() & now.keys() if _digest(now[name]) != then[name]]
+    new = now.keys() - then.keys() - passed_over
+    return Changed(tuple(sorted(differ)), tuple(sorted(new)), tuple(sorted(then.keys() - now.keys())))
+
+
+def _add(shelf: Adding, name: str, path: Path, skipped: list[Skipped]) -> None:
+    """Take one file in; one that cannot be read is skipped, visibly."""
+    from . import readers
+
+    try:
+        read = readers.read(path)
+        shelf.add(name, read.kind, read.passages, read.digest)
+    except DatabaseFailed:
+        raise
+    except (DissensusError, OSError) as error:
+        why = error.message if isinstance(error, DissensusError) else (error.strerror or str(error))
+        skipped.append(Skipped(name=_storable(name), why=_storable(why)))
+
+
+def _files(given: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[str, Path]]:
+    """Every file with the name that it is quoted by: its path below the folder that was named."""
+    from . import readers
+
+    for top in given:
+        base = top if len(given) == 1 and top.is_dir() else top.parent
+        yield from ((path.relative_to(base).as_posix(), path) for path in readers.walk(top))
+
+
+def _storable(text: str) -> str:
+    """A name or a message as text that can be kept, whatever bytes a file's name has."""
+    return text.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return ""
+
+
+def _nothing(given: Sequence[Path], skipped: Sequence[Skipped]) -> NoReturn:
+    where = ", ".join(map(str, given)) or "no folder"
+    why = "; ".join(f"{item.name}: {item.why}" for item in skipped[:5])
+    raise NoSources(f"There is nothing to read in {_storable(where)}" + (f": {why}" if why else ""))
