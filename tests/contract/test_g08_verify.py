@@ -29,7 +29,7 @@ HELD = {
     "rulings": "round n author decision binding body at",
     "calls": "round agent attempt model status request answer reasoning reasoning_kind raw input_tokens "
     "output_tokens cached_tokens reasoning_tokens estimated reserved cost sent_at latency_ms ttft_ms "
-    "finish_reason detail",
+    "finish_reason detail written_tokens holds echo",
     "models": "model name lineage price frame",
     "snapshots": "version size state since",
     "blobs": "digest data",
@@ -45,6 +45,10 @@ FREE = {
     "tags": "tag branch version author at",  # names that anybody may take away and give again
     "ledger": "hard_limit unpriced soft_limit warned day",  # the user's to change
     "snapshots": "branch",  # one that is gone is only slower
+    "answers": "digest source round agent attempt at",  # where to look for an answer: it is checked there
+    "documents": "document name kind digest passages characters at detail",  # sources, held by their digest
+    "passages": "document passage place words data",
+    "terms": "term segment postings",
 }
 
 COLUMNS = [(name, column) for name, columns in HELD.items() for column in columns.split()]

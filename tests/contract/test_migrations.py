@@ -150,14 +150,15 @@ def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(
     migrations.prepare(database)
     folder = tmp_path / "migrations"
     shutil.copytree(migrations.folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for revision, before, fails in (("0003", "0002", False), ("0004", "0003", True)):
+    good, bad = (f"{int(migrations.HEAD) + more:04}" for more in (1, 2))
+    for revision, before, fails in ((good, migrations.HEAD, False), (bad, good, True)):
         text = BROKEN.format(revision=revision, before=before, fails=fails)
         (folder / "versions" / f"{revision}_next.py").write_text(text)
     monkeypatch.setattr(migrations, "folder", lambda: folder)
     with pytest.raises(Exception, match="no_such_table"):
         migrations.upgrade(database)
-    assert migrations.revision(database) == "0003"
-    assert _tables(database) == {*metadata.tables, VERSION_TABLE, "table_0003"}
+    assert migrations.revision(database) == good
+    assert _tables(database) == {*metadata.tables, VERSION_TABLE, f"table_{good}"}
 
 
 def _on_the_command_line(url: str, printed: io.StringIO) -> Config:

@@ -32,6 +32,7 @@ from dissensus_state.store import Store
 from dissensus_state.tables import commits, metadata, sessions
 from houses import GUARDED, OURS, THEIRS, House, built, logged_in, row
 from inquiries import Finding, Inquiry, Notes
+from migrating import migrate
 from postgres import Postgres
 
 
@@ -193,6 +194,9 @@ def test_a_role_that_can_become_another_is_bound_to_no_tenant(lived: House) -> N
 
 
 def test_the_owner_of_the_tables_is_held_to_them_too(lived: House) -> None:
+    for tenant in ("acme", "globex"):
+        with lived.store(tenant) as store:
+            store.create(Notes())
     with lived.store("acme", "owner") as acme, acme.database.reading() as work:
         seen = [number for (number,) in work.all(Statement(sa.select(commits.c.session_id)))]
     assert {number in OURS for number in seen} == {True}
@@ -317,6 +321,22 @@ def test_a_table_that_an_upgrade_makes_is_guarded_like_the_others(plain: House) 
     with logged_in(plain.url("acme_app")) as connection:
         connection.execute(sa.text("SET dissensus.tenant = '2'"))
         assert connection.execute(sa.select(tags)).all() == []
+
+
+def test_a_database_with_tenants_of_any_revision_is_guarded_whole_when_it_is_upgraded(plain: House) -> None:
+    with plain.database("postgres") as database:
+        migrate(database, "0002")
+    with plain.database() as database:
+        tenants.enable(database, "app")
+        tenants.add(database, "acme")
+        tenants.bind(database, "acme", "acme_app")
+        migrations.upgrade(database)
+        with database.reading() as work:
+            assert set(policies.closed(work).items()) == {(name, True) for name in policies.guarded()}
+    for role in ("app", "acme_app"):
+        with plain.store("acme", role) as store, store.database.reading() as work:
+            for name in policies.guarded():
+                assert work.all(Statement(sa.select(sa.func.count()).select_from(sa.table(name)))) == [(0,)]
 
 
 CHANGES_ROWS = """

@@ -1,16 +1,10 @@
-"""A provider on this machine: a real HTTP server that speaks Chat Completions, and every fault.
+"""`dissensus.testing.FakeProvider` for the tests of Chat Completions, with answers as they came.
 
-`provider` is its fixture. It answers with what it was told to, in order, the last one for ever:
-
-    provider.says(fault(429, "slow down", headers={"retry-after": "0"}), completion("42"))
-
-It keeps what it received. It is written on plain sockets, since a proper server refuses to send
-what an improper one does.
+provider.says(fault(429, "slow down", headers={"retry-after": "0"}), completion("42"))
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import threading
 from collections.abc import Iterator
@@ -18,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+
+from dissensus.testing import FakeProvider, Raw, Received
+from dissensus.testing.fake import Sayable
 
 
 @dataclass(frozen=True)
@@ -36,19 +33,13 @@ class Say:
     drip: float = 0.0
     silent: bool = False
 
-
-@dataclass(frozen=True)
-class Received:
-    """One request, as it came."""
-
-    path: str
-    headers: dict[str, str]
-    raw: bytes
-
-    @property
-    def body(self) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.raw)
-        return parsed
+    def raw(self) -> Raw:
+        """The same for the fake provider."""
+        if self.silent:
+            return Raw(head=b"", delay=self.delay, ending="close")
+        length = len(self.body) if self.drip and self.length is None else self.length
+        body = (bytes([byte]) for byte in self.body) if self.drip else self.body
+        return Raw(self.status, body, self.headers, length, delay=self.delay, pause=self.drip)
 
 
 def completion(
@@ -86,96 +77,40 @@ def fault(
 
 
 class Provider:
-    """The server, in a thread with a loop of its own."""
+    """The fake provider, asked by Chat Completions alone."""
 
     def __init__(self) -> None:
-        self.received: list[Received] = []
-        self.asked = threading.Event()
-        self.connections = 0
-        self._answers: list[Say] = [completion()]
-        self._loop = asyncio.new_event_loop()
-        self._started = threading.Event()
-        self._ends = asyncio.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._port = 0
+        self.fake = FakeProvider()
 
     @property
     def url(self) -> str:
         """The base URL."""
-        return f"http://127.0.0.1:{self._port}/v1"
+        return self.fake.url("openai")
 
-    def says(self, *answers: Say) -> None:
+    @property
+    def received(self) -> list[Received]:
+        """What came, the oldest first."""
+        return self.fake.received
+
+    @property
+    def asked(self) -> threading.Event:
+        """Whether anything came."""
+        return self.fake.asked
+
+    @property
+    def connections(self) -> int:
+        """How many connections there were."""
+        return self.fake.connections
+
+    def says(self, *answers: Say | Sayable) -> None:
         """What to answer from now on."""
-        self._answers = list(answers)
-
-    def start(self) -> None:
-        self._thread.start()
-        self._started.wait(10)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._ends.set)
-        self._thread.join(10)
-
-    def _run(self) -> None:
-        try:
-            self._loop.run_until_complete(self._serve())
-        finally:
-            self._loop.close()
-
-    async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self._port = server.sockets[0].getsockname()[1]
-        self._started.set()
-        await self._ends.wait()
-        server.close()
-        open_connections = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in open_connections:
-            task.cancel()
-        await asyncio.gather(*open_connections, return_exceptions=True)
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        try:
-            while await self._exchange(reader, writer):
-                pass
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away, as clients do
-        finally:
-            writer.transport.abort()
-
-    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; whether the connection is still good for another."""
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        first, *lines = head.strip().split("\r\n")
-        pairs = (line.partition(":") for line in lines)
-        headers = {name.lower(): value.strip() for name, _, value in pairs}
-        raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        self.received.append(Received(first.split(" ")[1], headers, raw))
-        self.asked.set()
-        say = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        await asyncio.sleep(say.delay)
-        if say.silent:
-            return False
-        await self._write(writer, say)
-        return say.length is None
-
-    async def _write(self, writer: asyncio.StreamWriter, say: Say) -> None:
-        length = len(say.body) if say.length is None else say.length
-        headers = {"content-type": "application/json", "content-length": str(length), **say.headers}
-        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        writer.write(f"HTTP/1.1 {say.status} Said\r\n{lines}\r\n".encode("latin-1"))
-        if say.drip:
-            for byte in say.body:
-                writer.write(bytes([byte]))
-                await asyncio.sleep(say.drip)
-        writer.write(b"" if say.drip else say.body)
-        await writer.drain()
+        self.fake.says(*(answer.raw() if isinstance(answer, Say) else answer for answer in answers))
 
 
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     """A provider of its own for each test."""
-    server = Provider()
-    server.start()
-    yield server
-    server.stop()
+    served = Provider()
+    with served.fake:
+        served.says(completion())
+        yield served

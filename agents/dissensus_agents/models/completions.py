@@ -1,15 +1,17 @@
-"""Chat Completions: a request as a body, a body as a reply. Nothing here touches the network."""
+"""OpenAI's Chat Completions, and whatever speaks them: a format with a table of dialects."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from ..messages import ReasoningKind, Reply, Request, Usage
+from .bodies import dumped
+from .chunks import Chunks, error_in
 from .client import estimate, sound
 from .dialects import Dialect
+from .formats import NotAnAnswer, ProviderError
+from .keys import Key
 from .texts import shown
 from .thoughts import Thought, content_text, read_thought
 
@@ -22,23 +24,57 @@ _SCHEMA_WORDS = (
 )
 
 
-class NotACompletion(ValueError):
-    """The body is something else than a chat completion; the message says what."""
+class ChatCompletions:
+    """The format, as one dialect has it."""
 
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
 
-def request_body(request: Request, model: str, dialect: Dialect) -> bytes:
-    """What is posted."""
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": _messages(request, dialect),
-        dialect.limit: request.max_output_tokens,
-        "stream": False,
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.output_schema is not None and dialect.format != "none":
-        body["response_format"] = _format(request.output_schema, dialect)
-    return _dumped(body).encode("utf-8", "replace")
+    @property
+    def name(self) -> str:
+        """The dialect's."""
+        return self.dialect.name
+
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002 - the seam's signature
+        """The same for every model, since its name stands in the body."""
+        return "/chat/completions"
+
+    def headers(self, key: Key) -> dict[str, str]:
+        """The key as a bearer's token."""
+        return key.header
+
+    def body(self, request: Request, model: str, *, stream: bool) -> bytes:
+        """What is posted."""
+        dialect = self.dialect
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": _messages(request, dialect),
+            dialect.limit: request.max_output_tokens,
+            "stream": stream,
+        }
+        if stream and dialect.counts_streams:
+            body["stream_options"] = {"include_usage": True}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.output_schema is not None and dialect.format != "none":
+            body["response_format"] = _format(request.output_schema, dialect)
+        return dumped(body).encode("utf-8", "replace")
+
+    def error_in(self, parsed: dict[str, Any]) -> ProviderError | None:
+        """The error that a body holds, whatever its status was."""
+        return error_in(parsed)
+
+    def read(self, parsed: dict[str, Any], request: Request, model: str) -> Reply:
+        """The reply in a chat completion.
+
+        Raises:
+            NotAnAnswer: It holds no choice, or no message in the first one.
+        """
+        return _read_reply(parsed, request, model, self.dialect)
+
+    def assembler(self) -> Chunks:
+        """For one streamed answer."""
+        return Chunks()
 
 
 def _messages(request: Request, dialect: Dialect) -> list[dict[str, str]]:
@@ -55,12 +91,8 @@ def _system(request: Request, dialect: Dialect) -> str:
     if request.output_schema is None or dialect.shows_schema:
         return request.system
     # In its own order, which is the order in which the model answers: reasoning before the verdict.
-    schema = _dumped(request.output_schema)
+    schema = dumped(request.output_schema)
     return f"{request.system}\n\n{_SCHEMA_WORDS}{schema}".strip()
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _format(schema: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -70,60 +102,11 @@ def _format(schema: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": name, "schema": schema}}
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderError:
-    """The error in a body: what the provider says, its own code, and the status it means."""
-
-    message: str
-    code: str = ""
-    status: int | None = None
-
-
-def parse_body(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The body as an object, and what had to be mended in it.
-
-    Raises:
-        NotACompletion: It is no JSON object.
-    """
-    notes: tuple[str, ...] = ()
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text, notes = body.decode(errors="replace"), ("bytes that are not UTF-8 became U+FFFD",)
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        raise NotACompletion(f"what is not JSON: «{shown(text, 80)}»") from None
-    if not isinstance(parsed, dict):
-        raise NotACompletion(f"what is not a JSON object: «{shown(text, 80)}»")
-    return parsed, notes
-
-
-def error_in(parsed: dict[str, Any]) -> ProviderError | None:
-    """The error that a body holds, whatever its status was."""
-    choice = _first_choice(parsed)
-    error = parsed.get("error") or choice.get("error")
-    if not error:
-        return None
-    if not isinstance(error, dict):
-        return ProviderError(str(error))
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return ProviderError(
-        str(error.get("message") or error), shown(code or error.get("type") or "", 60), status
-    )
-
-
-def read_reply(parsed: dict[str, Any], request: Request, model: str, dialect: Dialect) -> Reply:
-    """The reply in a chat completion.
-
-    Raises:
-        NotACompletion: It holds no choice, or no message in the first one.
-    """
+def _read_reply(parsed: dict[str, Any], request: Request, model: str, dialect: Dialect) -> Reply:
     choice = _first_choice(parsed)
     message = choice.get("message")
     if not isinstance(message, dict):
-        raise NotACompletion("no choices, or no message in the first one")
+        raise NotAnAnswer("no choices, or no message in the first one")
     thought = read_thought(message, dialect.reasoning)
     refusal = content_text(message.get("refusal"))
     usage = _usage(parsed.get("usage")) or estimate(request, thought.text, thought.reasoning)

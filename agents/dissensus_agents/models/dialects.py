@@ -16,7 +16,8 @@ class Dialect:
     `limit` names the field that bounds the answer. `format` is what `response_format` it takes for
     typed answers; `shows_schema` says whether its models come to see that schema: where they don't,
     or where there is no such format, the schema stands in the prompt as well. `reasoning` is what a
-    plain reasoning field of it holds.
+    plain reasoning field of it holds. `counts_streams` says that it takes `stream_options`, without
+    which a stream may end uncounted; `streams` that it can stream at all.
     """
 
     name: str
@@ -24,9 +25,11 @@ class Dialect:
     format: Literal["json_schema", "json_object", "none"] = "none"
     shows_schema: bool = False
     reasoning: ReasoningKind = "raw"
+    counts_streams: bool = True
+    streams: bool = True
 
 
-COMPATIBLE = Dialect("openai-compatible")
+COMPATIBLE = Dialect("openai-compatible", counts_streams=False)
 """Any server that nothing is known of: a field that it does not know could be its error 400."""
 
 DIALECTS = {

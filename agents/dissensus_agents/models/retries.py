@@ -61,7 +61,7 @@ class Attempts:
         """
         import stamina
 
-        _keep_standard_output_clean(stamina)
+        keep_standard_output_clean(stamina)
         self._until = asyncio.get_running_loop().time() + self.patience.seconds
         async for trial in stamina.retry_context(
             on=self._wait,
@@ -133,7 +133,7 @@ def _date(text: str | None) -> datetime | None:
     return date if date.tzinfo else None
 
 
-def _keep_standard_output_clean(stamina: Any) -> None:
+def keep_standard_output_clean(stamina: Any) -> None:
     """Our retries are noted in the reply; an unconfigured structlog would print them.
 
     Stamina's default hook logs through structlog, which prints on standard output until somebody
