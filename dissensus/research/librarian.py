@@ -186,13 +186,13 @@ def _batched(chosen: Sequence[tuple[int, Passage]], state: Mapping[str, Any]) ->
     total = sum(len(passage.text) for _, passage in chosen)
     scouts = len(state["crew"]["scouts"])
     wished = max(ceil(total / BATCH), min(scouts, total // THIN), 1)
-    before = state["reading"][-1]["batch"] if state["reading"] else 0
-    batch, filled, reading = before + 1, 0, []
+    first = 1 + (state["reading"][-1]["batch"] if state["reading"] else 0)
+    before, reading, kept = 0, [], dict[int, int]()
     for question, passage in chosen:
         length = len(passage.text)
-        if filled and filled + length / 2 > total / wished:
-            batch, filled = batch + 1, 0
-        filled += length
+        part = int((before + length / 2) * wished / total)
+        batch = kept.setdefault(part, first + len(kept))
+        before += length
         reading.append(
             {
                 "document": passage.name,

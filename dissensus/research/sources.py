@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dissensus_state.shelving import Adding
 
 MOST_CHARACTERS = 500
-"""Of a name or a reason that is kept of a skipped file."""
+"""Of the reason why a file was skipped."""
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -75,49 +75,58 @@ def changed(session: Session[Research], given: Sequence[Path]) -> Changed:
     """How the files differ now from those that the session has taken in."""
     then = {item.name: item.digest for item in session.state.sources}
     passed_over = {item.name for item in session.state.skipped}
-    now = dict(_files(given, []))
+    now = {name: path for name, path in _files(given, []) if name not in passed_over}
     differ = [name for name in then.keys() & now.keys() if _digest(now[name]) != then[name]]
-    new = now.keys() - then.keys() - passed_over
-    return Changed(tuple(sorted(differ)), tuple(sorted(new)), tuple(sorted(then.keys() - now.keys())))
+    new, gone = now.keys() - then.keys(), then.keys() - now.keys()
+    return Changed(tuple(sorted(differ)), tuple(sorted(new)), tuple(sorted(gone)))
 
 
 def _add(shelf: Adding, name: str, path: Path, skipped: list[Skipped]) -> None:
     """Take one file in; one that cannot be read is skipped, visibly."""
-    from . import readers
+    from .readers.kinds import digest_of
+    from .readers.reading import read
 
     try:
-        read = readers.read(path)
-        shelf.add(name, read.kind, read.passages, read.digest)
+        reading = read(path)
+        shelf.add(name, reading.kind, reading.passages, digest_of(path), reading.detail)
     except DatabaseFailed:
         raise
-    except (DissensusError, OSError) as error:
-        why = error.message if isinstance(error, DissensusError) else (error.strerror or str(error))
-        skipped.append(Skipped(name=_storable(name), why=_storable(why)))
+    except DissensusError as error:
+        skipped.append(Skipped(name=name, why=_why(error.message)))
+    except OSError as error:
+        skipped.append(Skipped(name=name, why=f"It cannot be opened: {error.strerror or error}"))
 
 
 def _files(given: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[str, Path]]:
-    """Every file with the name that it is quoted by: its path below the folder that was named."""
-    from . import readers
+    """Every file with the name that it is quoted by: its path below what all that was named has in common."""
+    from .readers.walking import Found, walk
 
-    for top in given:
-        base = top if len(given) == 1 and top.is_dir() else top.parent
-        yield from ((path.relative_to(base).as_posix(), path) for path in readers.walk(top))
+    top = Path(os.path.commonpath([path if path.is_dir() else path.parent for path in given]))
+    for path in given:
+        below = (path if path.is_dir() else path.parent).relative_to(top).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        for found in walk(path):
+            if isinstance(found, Found):
+                yield f"{prefix}{found.name}", found.path
+            else:
+                skipped.append(Skipped(name=f"{prefix}{found.name}", why=_why(found.reason)))
 
 
-def _storable(text: str) -> str:
-    """A name or a message as text that can be kept, whatever bytes a file's name has."""
+def _why(text: str) -> str:
+    """A reason as text that can be kept."""
     return text.encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
 
 
 def _digest(path: Path) -> str:
+    from .readers.kinds import digest_of
+
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_of(path).hex()
     except OSError:
         return ""
 
 
 def _nothing(given: Sequence[Path], skipped: Sequence[Skipped]) -> NoReturn:
-    where = ", ".join(map(str, given)) or "no folder"
+    where = _why(", ".join(map(str, given)))
     why = "; ".join(f"{item.name}: {item.why}" for item in skipped[:5])
-    raise NoSources(f"There is nothing to read in {_storable(where)}" + (f": {why}" if why else ""))
+    raise NoSources(f"There is nothing to read in {where}" + (f" ({why})" if why else ""))
