@@ -149,6 +149,7 @@ async def go_on(
     *,
     out: str | Path | None = None,
     heard: Heard | None = None,
+    database: str | None = None,
 ) -> Outcome:
     """Run a session from where it stands to its report."""
     parked = None
@@ -162,7 +163,7 @@ async def go_on(
         return Outcome(session, "rejected")
     from .publishing import publish
 
-    files = await aside(publish, session, Path(out) if out is not None else None)
+    files = await aside(publish, session, Path(out) if out is not None else None, database)
     return Outcome(session, "closed", files=files)
 
 
@@ -206,6 +207,8 @@ def _may_conclude(session: Session[Research]) -> bool:
         return False
     last = _last_round(session)
     if last is not None and not last.settled:
-        why = {"void": [{"code": BudgetExceeded.code, "message": "The share of the budget for reading is used"}]}
+        why = {
+            "void": [{"code": BudgetExceeded.code, "message": "The share of the budget for reading is used"}]
+        }
         Journal(session).close(last, "void", why=why)
     return True

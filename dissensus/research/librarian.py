@@ -43,7 +43,18 @@ FAINT = 0.25
 _RANK = 10
 """How slowly the worth of a passage falls with its rank, in reciprocal rank fusion."""
 
-_SEARCH = ("question", "sources", "crew", "plan", "searched", "reading", "findings", "leads", "standing", "missed")
+_SEARCH = (
+    "question",
+    "sources",
+    "crew",
+    "plan",
+    "searched",
+    "reading",
+    "findings",
+    "leads",
+    "standing",
+    "missed",
+)
 _STOP = ("passes", "searched", "reading", "read", "standing")
 _TEXTS = frozenset({"question", "stopped"})
 
@@ -148,9 +159,7 @@ def _at(item: Mapping[str, Any]) -> tuple[str, int]:
     return item["document"], item["n"]
 
 
-def _found(
-    library: Library, state: Mapping[str, Any], wanted: Sequence[Wanted]
-) -> list[tuple[int, Passage]]:
+def _found(library: Library, state: Mapping[str, Any], wanted: Sequence[Wanted]) -> list[tuple[int, Passage]]:
     """The best passages for each sub-question that nobody has read; each is chosen once."""
     taken = {_at(item) for item in state["reading"]}
     total = sum(item["passages"] for item in state["sources"])

@@ -44,9 +44,7 @@ def plan_at_worst(staff: Staff) -> int:
 
 def gathering_at_worst(staff: Staff, state: Research) -> int:
     """What the next round of scouts can cost."""
-    return sum(
-        at_worst(staff.scouts[seat], size, SCOUTED) for seat, size in enumerate(next_sizes(state))
-    )
+    return sum(at_worst(staff.scouts[seat], size, SCOUTED) for seat, size in enumerate(next_sizes(state)))
 
 
 def next_sizes(state: Research) -> list[int]:

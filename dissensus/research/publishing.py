@@ -79,7 +79,9 @@ def publish(session: Session[Research], folder: Path | None, database: str | Non
 
 
 def _write(report: Written, folder: Path, session: str) -> Files:
-    stem = "".join(char if char.isalnum() or char in "-_." else "-" for char in session).lstrip(".") or "report"
+    stem = (
+        "".join(char if char.isalnum() or char in "-_." else "-" for char in session).lstrip(".") or "report"
+    )
     files = Files(folder / f"{stem}.md", folder / f"{stem}.html")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -139,7 +139,9 @@ def _cited(one: Citation) -> Quote:
 def _read(told: Facts) -> Iterator[Block]:
     yield Section("What was read")
     share = f"{told.read:,} of {count(told.passages, 'passage')} of {count(told.documents, 'document')}"
-    yield Text(f"{share} were read; the search found no reason to pay for the others. Stopped: {told.stopped}.")
+    yield Text(
+        f"{share} were read; the search found no reason to pay for the others. Stopped: {told.stopped}."
+    )
     if told.missed:
         yield Text(f"{count(told.missed, 'passage')} went to a scout that gave no answer.")
     if told.parts:
@@ -164,7 +166,13 @@ def _fell(one: Fallen) -> Text:
 def _cost(told: Facts) -> Iterator[Block]:
     yield Section("Cost")
     rows = [
-        (item.model, f"{item.calls:,}", f"{item.sent:,}", f"{item.answered:,}", _dollars(item.cost, item.unknown))
+        (
+            item.model,
+            f"{item.calls:,}",
+            f"{item.sent:,}",
+            f"{item.answered:,}",
+            _dollars(item.cost, item.unknown),
+        )
         for item in told.spent
     ]
     yield Table(("Model", "Calls", "Tokens sent", "Tokens answered", "USD"), tuple(rows))

@@ -183,9 +183,7 @@ class Research(SharedState):
         Transition(
             "conclude", "judging -> reporting", writes={"conclusion"}, guard=something_stands, review=True
         ),
-        Transition(
-            "publish", "judging, reporting -> closed", writes={"published"}, guard=nothing_is_open
-        ),
+        Transition("publish", "judging, reporting -> closed", writes={"published"}, guard=nothing_is_open),
     ]
 
     @staticmethod
@@ -193,7 +191,11 @@ class Research(SharedState):
     def a_plan_has_a_few_parts(_: Research, after: Research) -> bool | str:
         """Nothing is gathered without a plan, and nobody pays for one of a hundred parts."""
         parts = len(after.plan)
-        return after.phase == "plan" or 1 <= parts <= MOST_PARTS or f"a plan has 1 to {MOST_PARTS} parts, not {parts}"
+        return (
+            after.phase == "plan"
+            or 1 <= parts <= MOST_PARTS
+            or f"a plan has 1 to {MOST_PARTS} parts, not {parts}"
+        )
 
     @staticmethod
     @invariant("standing")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 MOST_CHARACTERS = 500
 """Of the reason why a file was skipped."""
 
+
 @dataclass(frozen=True, slots=True)
 class Changed:
     """How the files differ from what a session has taken in, by name."""
@@ -30,6 +31,14 @@ class Changed:
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.new or self.gone)
+
+    def __str__(self) -> str:
+        kinds = (("changed", self.changed), ("new", self.new), ("gone", self.gone))
+        return "; ".join(f"{len(names)} {kind} since ({_some(names)})" for kind, names in kinds if names)
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def folders(given: str | Path | Iterable[str | Path]) -> list[Path]:

@@ -121,9 +121,7 @@ def _add_conclusion(graph: AgentGraph, staff: Staff) -> None:
         verifiers=[checking.citations_stand()],
         comparators={
             "conclusion/short": Text(ALIKE),
-            **dict.fromkeys(
-                ("conclusion/answer", "conclusion/points", "conclusion/unknown"), Anything()
-            ),
+            **dict.fromkeys(("conclusion/answer", "conclusion/points", "conclusion/unknown"), Anything()),
         },
     )
 
@@ -151,7 +149,9 @@ def goes_on(state: Research) -> bool:
     """Whether another pass may bring something: the last one did, or somebody gave no answer."""
     if len(state.searched) >= state.passes:
         return False
-    last = {n for n, item in enumerate(state.reading, 1) if n > len(state.reading) - state.searched[-1].chosen}
+    last = {
+        n for n, item in enumerate(state.reading, 1) if n > len(state.reading) - state.searched[-1].chosen
+    }
     return bool(state.missed) or any(item.passage in last for item in state.standing) or _is_unanswered(state)
 
 

@@ -71,7 +71,9 @@ def ruling(prompt: str) -> dict[str, Any]:
     """The chair upholds the position that says valve, or the first there is."""
     labels = re.split(r"^## Position (\w+)$", prompt, flags=re.MULTILINE)
     positions = dict(zip(labels[1::2], labels[2::2], strict=True))
-    chosen = next((label for label, text in positions.items() if '"it was the valve"' in text), next(iter(positions)))
+    chosen = next(
+        (label for label, text in positions.items() if '"it was the valve"' in text), next(iter(positions))
+    )
     others = [label for label in positions if label != chosen]
     return {
         "wrong_steps": [{"position": label, "step": "It overlooks the log."} for label in others],
