@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog=options.examples(
         'dissensus research "Why did the pump fail?" --sources logs/ --budget 2',
-        'dissensus research "Which drug helps?" --sources papers/ --models openai:gpt-5.4-mini,ollama:llama3.1 '
-        "--supervisor openai:gpt-5.4 --approve --budget 5",
+        'dissensus research "Which drug helps?" --sources papers/ --models openai:gpt-5.4-mini,ollama:qwen3',
         "dissensus research --resume",
     )
 )

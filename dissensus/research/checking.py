@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dissensus_agents.judgement.quotations import stands
+from dissensus_agents.judgement.quotations import folded, stands_on_page
 from dissensus_agents.judgement.verifiers import Evidence, Verifier, verifier
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.scripted import FunctionModel
@@ -89,7 +89,7 @@ def found_in(
 
 
 def _stands(library: Library, quotation: str, passage: Mapping[str, Any]) -> bool:
-    return stands(quotation, library.passage(passage["document"], passage["n"]).text)
+    return stands_on_page(folded(quotation), library.passage(passage["document"], passage["n"]).text)
 
 
 def quotations_stand(library: Library) -> Verifier:

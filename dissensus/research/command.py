@@ -15,7 +15,6 @@ import click
 from dissensus.cli.border import program, situation
 from dissensus.cli.errors import Misuse
 from dissensus.cli.output import note
-from dissensus.cli.texts import count
 from dissensus_agents.errors import RoundParked, RoundVoid
 from dissensus_state.errors import NotFound
 from dissensus_state.records import Budget
@@ -35,6 +34,9 @@ from .sources import changed
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
     from dissensus_state.store import Store
+
+
+ANEW = "To ask anew, add --session with another name."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,18 @@ def carry_out(store: Store, wish: Wish, database: str, *, as_json: bool) -> int:
         DissensusError: what was acknowledged is kept, and `situation().again` goes on.
     """
     found = _found(store, wish)
-    if wish.report:
+    if wish.report or (found is not None and found.state.phase == "closed"):
         return _written_again(found, wish, database, as_json=as_json)
     if found is None:
         chosen = _hired(wish)
         found = begin(
-            store, _question(wish), _sources(wish), chosen, _budget(wish, chosen), wish.passes, wish.session
+            store,
+            wish.question or "",
+            _sources(wish),
+            chosen,
+            _budget(wish, chosen),
+            wish.passes,
+            wish.session,
         )
         note(f"session {found.name}: {chosen.planner.name} plans, {_names(chosen)} read and judge")
     else:
@@ -150,7 +158,7 @@ def _hired(wish: Wish) -> Staff:
     if unknown and wish.unpriced is None:
         raise Misuse(
             f"The price of {', '.join(unknown)} is unknown, so no budget can hold it",
-            next_step="Add --unpriced allow to record its cost as unknown, or give its price in dissensus.toml",
+            next_step="Add --unpriced allow to go on without knowing, or give its price in dissensus.toml",
         )
     return chosen
 
@@ -192,18 +200,16 @@ def _taken_up(session: Session[Research], wish: Wish) -> Staff:
     chosen = reseated(state.crew, wish.models, wish.supervisor)
     if wish.budget is not None:
         session.set_budget(wish.budget)
-    if state.phase == "closed":
-        note(
-            f"This was answered before, in the session {session.name}: here it is again, without a call. "
-            "To ask anew, add --session with another name."
-        )
-    else:
-        note(f"session {session.name} goes on at version {session.head}: {_names(chosen)}")
-    if state.sources and (differ := changed(session, [Path(path) for path in state.folders])):
-        note(
-            f"{differ}; the session keeps to what it has read. To read anew, add --session with another name."
-        )
+    note(f"session {session.name} goes on at version {session.head}: {_names(chosen)}")
+    _note_changes(session)
     return chosen
+
+
+def _note_changes(session: Session[Research]) -> None:
+    """Say which files are not what they were; the session keeps to what it has taken in."""
+    state = session.state
+    if state.sources and (differ := changed(session, [Path(path) for path in state.folders])):
+        note(f"{differ}; the session keeps to the files as they were. {ANEW}")
 
 
 def _names(chosen: Staff) -> str:
@@ -237,9 +243,10 @@ def _run(session: Session[Research], chosen: Staff, wish: Wish, database: str) -
 def _parked(session: Session[Research], number: int, database: str) -> RoundParked:
     where = f"-d {shlex.quote(shown(database))} -s {shlex.quote(session.name)}"
     rule = f"dissensus rule {number} uphold --position A --reason … {where}"
+    see, then = f"dissensus disagreements {where}", situation().again
     return RoundParked(
         "The conclusion waits for your ruling",
-        next_step=f"See `dissensus disagreements {where}`; rule with `{rule}`; then go on with `{situation().again}`",
+        next_step=f"See `{see}`; rule with `{rule}`; then go on with `{then}`",
         session=session.name,
         round=number,
     )
@@ -248,5 +255,10 @@ def _parked(session: Session[Research], number: int, database: str) -> RoundPark
 def _written_again(found: Session[Research] | None, wish: Wish, database: str, *, as_json: bool) -> int:
     if found is None or found.state.phase != "closed":
         raise NotFound("The session is not finished, so there is no report", next_step="Go on with --resume")
+    if not wish.report:
+        note(
+            f"This was answered before, in the session {found.name}: here it is again, without a call. {ANEW}"
+        )
+        _note_changes(found)
     files = publish(found, Path(wish.out), shown(database))
     return show_result(Outcome(found, "closed", files=files), database, as_json=as_json)

@@ -120,7 +120,7 @@ def facts(session: Session[Research], database: str) -> Facts:
     last = _last_work(session)
     state = session.at(last.version)
     why = session.blame("/conclusion", last.version) if state.conclusion else None
-    finders = tuple(_finders(session, last.version))
+    finders = tuple(_finders(session))
     voices = {voice.agent: voice for voice in _voices(why)} if why else {}
     upheld = [voice for agent, voice in voices.items() if why and agent in _upheld(why)]
     against = [voice for agent, voice in voices.items() if why and agent in {p.agent for p in why.dissent}]
@@ -229,7 +229,7 @@ def _labels(session: Session[Research], why: Blame) -> dict[str, str]:
     return {agent: side.label for side in sides_of_round(held, proposals) for agent in side.agents}
 
 
-def _finders(session: Session[Research], version: int) -> Iterator[str]:
+def _finders(session: Session[Research]) -> Iterator[str]:
     """Who reported each finding, in their order: `scout-2 (provider:model)`."""
     for item in session.rounds():
         if not item.step.startswith(GATHER) or item.status != "committed":

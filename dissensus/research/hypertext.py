@@ -17,7 +17,8 @@ h1 { font-size: 1.6rem; line-height: 1.25; } h2 { font-size: 1.15rem; margin-top
 blockquote { margin: .8rem 0; padding-left: 1rem; border-left: .2rem solid #8888; overflow-wrap: anywhere; }
 blockquote footer { font-size: .85rem; opacity: .75; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; } td { overflow-wrap: anywhere; }
-th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #8884; vertical-align: top; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; }
+tr { border-bottom: 1px solid #8884; }
 pre { overflow-x: auto; padding: .6rem; border: 1px solid #8884; } sup a { text-decoration: none; }
 @media print {
   body { max-width: none; margin: 0; font-size: 10.5pt; } h2 { break-after: avoid; }

@@ -114,7 +114,7 @@ def begin(
     """
     money.check_budget(budget.nano if budget else None, chosen)
     state = Research(
-        question=question,
+        question=_one_line(question),
         folders=[str(path) for path in folders(sources)],
         crew=chosen.seats,
         passes=passes,
@@ -134,13 +134,18 @@ def free_name(question: str, taken: Container[str]) -> str:
 
 def known(store: Store, question: str, name: str | None = None) -> Session[Research] | None:
     """The newest session over this question, or the one of that name; None if there is none."""
+    asked = _one_line(question)
     for info in reversed(store.sessions()):
         if name not in {None, info.name} or not shape_of(Research).is_named(info.schema):
             continue
         session = store.session(info.name, Research)
-        if session.state.question == question:
+        if session.state.question == asked:
             return session
     return None
+
+
+def _one_line(question: str) -> str:
+    return " ".join(question.split())
 
 
 async def go_on(
@@ -201,7 +206,7 @@ def _last_round(session: Session[Research]) -> Round | None:
 
 
 def _may_conclude(session: Session[Research]) -> bool:
-    """Whether a session whose reading has used its share up can go on to its conclusion; if so, it is readied."""
+    """Whether a session without money for reading can still conclude; a round that is open is closed."""
     state = session.state
     if state.phase != "gathering" or not state.standing:
         return False

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from dissensus.cli.texts import count, usd
 
 from .librarian import BATCH, FEWEST, MOST, SHARE
-from .money import CONCLUDED, MOST_CHARACTERS, SCOUTED
+from .money import CONCLUDED, SCOUTED
+from .prompts import MOST_CHARACTERS
 from .schema import Research, batches, side_by_side
 from .study import GATHER, SCOUT
 
@@ -119,7 +120,7 @@ class Meter:
         yield _doing(state)
         if state.findings:
             dropped = f", {len(state.dropped)} dropped" if state.dropped else ""
-            yield f"{count(len(state.standing), 'finding')} stand{'' if len(state.standing) != 1 else 's'}{dropped}"
+            yield f"{count(len(state.standing), 'checked finding')}{dropped}"
         ahead = self.ahead()
         yield f"{dollars(self.spent)} spent, about {dollars(ahead.cost)} to come"
         left = self.seconds_left()

@@ -188,7 +188,8 @@ def _dollars(nano: int | None, unknown: int = 0) -> str:
 def _again(told: Facts) -> Iterator[Block]:
     yield Section("To check it")
     yield Text(
-        f"Session {told.session}, version {told.version} of {when(told.at)}; digest of its history {told.digest}."
+        f"Session {told.session}, version {told.version} of {when(told.at)}; "
+        f"digest of its history {told.digest}."
     )
     options = f"-d {shlex.quote(told.database)} -s {shlex.quote(told.session)}"
     yield Commands(tuple(_commands(told, options)))

@@ -53,7 +53,7 @@ class SubQuestion(BaseModel):
 
     question: str = Field(description="One part of the question, as a question of its own")
     queries: list[str] = Field(
-        description="Two to four queries for a search by words: names, terms, numbers as a source would write them"
+        description="Two to four queries for a search by words: names, terms, numbers as they are written"
     )
 
 
@@ -211,7 +211,7 @@ class Research(SharedState):
     @invariant("standing", "dropped")
     def a_finding_is_checked_once(_: Research, after: Research) -> bool | str:
         """None stands and is dropped, none is there that nobody reported."""
-        numbers = [item.finding for item in (*after.standing, *after.dropped)]
+        numbers = [item.finding for item in after.standing] + [item.finding for item in after.dropped]
         known = all(0 < number <= len(after.findings) for number in numbers)
         return (known and len(set(numbers)) == len(numbers)) or "a finding is checked twice, or is not there"
 

@@ -55,7 +55,7 @@ def sign(session: Session[Research], number: int) -> bool:
 
 
 def _position(side: Side) -> None:
-    conclusion = next((item.value for item in side.patch if item.path == ("conclusion",)), {})
+    conclusion: dict[str, Any] = next((item.value for item in side.patch if item.path == ("conclusion",)), {})
     _say(f"Position {side.label} ({', '.join(side.agents)}): {conclusion.get('short', '')}")
     _say(f"    {' '.join(str(conclusion.get('answer', '')).split())}")
     for point in conclusion.get("points", ()):
