@@ -56,8 +56,7 @@ def scouting(library: Library, seat: int) -> Prompt:
         yield view.part("/question", "The question")
         chosen = [(n, item) for n, item in enumerate(view.read("/reading"), 1) if item["batch"] == batch]
         plan = view.read("/plan")
-        asked = dict.fromkeys(item["question"] for _, item in chosen)
-        yield Part("\n".join(_asked(n, plan) for n in sorted(asked)), title="The sub-questions")
+        yield Part("\n".join(_asked(n, plan) for n in range(1, len(plan) + 1)), title="The sub-questions")
         for n, item in chosen:
             passage = library.passage(item["document"], item["n"])
             where = f"P{n}: {_line(item['document'])}, {_line(item['place'])}"
