@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dissensus_agents.models.failures import kind_of, refusal_of
 
 from adapters import ADAPTERS, base_of
 from dissensus.testing import Answer, FakeProvider, Fault, Received
@@ -25,7 +26,6 @@ from dissensus.testing.troubles import TROUBLES
 from dissensus_agents.errors import ModelFailed
 from dissensus_agents.messages import Part, Request, Usage
 from dissensus_agents.models.calling import call
-from dissensus_agents.models.failures import kind_of, refusal_of
 from dissensus_agents.models.health import Health
 from dissensus_agents.models.retries import Patience
 from dissensus_agents.models.wire import WireModel
