@@ -151,7 +151,8 @@ class _Trying:
         return replace(trial, typed="not at all")
 
     async def _asked(self, model: Model, request: Request, number: int) -> tuple[Call, Reply]:
-        return await self.asker.attempt(self.round, model.name, model, request, [], number)
+        departure = self.asker.prepare(model.name, number, [model], lambda _: request)
+        return await self.asker.ask(await self.asker.send(self.round, departure))
 
 
 def _read(model: Model, call: Call, reply: Reply) -> Trial:
