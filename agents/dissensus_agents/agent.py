@@ -16,7 +16,7 @@ from dissensus_state.values import Path, parse_path, pointer, within
 from .errors import GraphError, WrongType
 from .judgement.comparators import is_number
 from .messages import Part, Reply, Request
-from .models.client import Model
+from .models.client import Model, is_chat_model
 from .models.replies import read_answer
 from .models.scripted import FunctionModel
 from .views import View, parts_of
@@ -44,7 +44,8 @@ class Agent:
 
     Args:
         name: How the history names it; unique in its step.
-        model: A `Model`, `"provider:model"`, or a function that takes the request.
+        model: A `Model`, `"provider:model"`, a chat model of LangChain's, or a function that takes the
+            request.
         role: What it is asked to do, in a few sentences.
         reads: The paths it may read; None allows all.
         prompt: A function of its `View` that gives the pieces of the prompt; by default, all that it
@@ -120,6 +121,10 @@ def as_model(model: Model | str | Callable[[Request], Any], name: str) -> Model:
         return resolve(model)
     if isinstance(model, Model):
         return model
+    if is_chat_model(model):
+        from .models.langchain import from_langchain
+
+        return from_langchain(model)
     if callable(model):
         return FunctionModel(name, model)
     raise GraphError(
