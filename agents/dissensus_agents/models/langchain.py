@@ -21,7 +21,7 @@ from .client import estimate, sound
 from .fields import count_in, object_in, objects_in, text_in
 from .keys import Key
 from .kinds import PASSING, kind_told
-from .known import lineage_of
+from .lineages import lineage_of
 from .prices import Price
 from .retries import PATIENCE, Patience
 from .schemas import with_schema
