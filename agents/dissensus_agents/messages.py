@@ -26,8 +26,8 @@ class Part:
     """One piece of a prompt: literal text, or something that stands in the history already.
 
     `source` says where it stands, so that it is not stored again: a JSON pointer into the state at
-    the round's base version, or `position:A` for a position of the round under review. None is a
-    literal.
+    the round's base version, `document:NAME#12` for a passage of a document of the session, or
+    `position:A` for a position of the round under review. None is a literal.
     """
 
     text: str
