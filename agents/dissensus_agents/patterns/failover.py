@@ -71,7 +71,7 @@ class Candidates:
         return sorted(left, key=lambda model: model.name != current)
 
 
-def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidates:
+def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Model]) -> Candidates:
     """What a user gave as the model of a seat, as its candidates.
 
     Raises:
@@ -80,7 +80,7 @@ def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidat
     if isinstance(given, list | tuple):
         given = Failover(*given)
     several = given if isinstance(given, Failover) else Failover(given)
-    models = tuple(as_model(one, place) for place, one in enumerate(several.candidates))
+    models = tuple(as_model(one, name, place) for place, one in enumerate(several.candidates))
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise GraphError(
