@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -77,7 +76,7 @@ class Agent:
         if attempts < 1:
             raise GraphError(f"The agent {name!r} needs at least one attempt, not {attempts}")
         self.name = name
-        self.candidates = candidates_of(model, partial(as_model, name=name))
+        self.candidates = candidates_of(model, name, as_model)
         self.role = role
         self.reads = None if reads is None else tuple(parse_path(path) for path in reads)
         self.prompt = prompt
@@ -97,7 +96,7 @@ class Agent:
     def with_model(self, model: Thinker) -> Agent:
         """The same agent, played by another model."""
         other = copy.copy(self)
-        other.candidates = candidates_of(model, partial(as_model, name=self.name))
+        other.candidates = candidates_of(model, self.name, as_model)
         return other
 
     def request(self, view: View, task: Task, note: str | None = None) -> Request:
@@ -128,13 +127,13 @@ class Agent:
             raise WrongType(error.message, **error.context) from error
 
 
-def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, name: str) -> Model:
+def as_model(model: Model | str | Callable[[Request], Any], name: str, place: int = 0) -> Model:
     """Whatever the user gave as a model, as one.
 
     Args:
         model: What was given.
-        place: Which of several candidates it is.
         name: How a function is to be called.
+        place: Which of several candidates it is.
     """
     if isinstance(model, str):
         from .models.catalog import resolve
