@@ -87,13 +87,17 @@ def error_in(parsed: dict[str, Any]) -> ProviderError | None:
     choices = parsed.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     error = parsed.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+    if parsed.get("object") == "error":  # vLLM, before it took OpenAI's form
+        error = error or parsed
     if not error:
         return None
     if not isinstance(error, dict):
         return ProviderError(str(error))
-    code = error.get("code")
+    code, named = error.get("code"), error.get("type")
     status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return ProviderError(str(error.get("message") or error), str(code or error.get("type") or ""), status)
+    # A number says no more than the status: then the type may be the name.
+    name = code if isinstance(code, str) else named or code
+    return ProviderError(str(error.get("message") or error), str(name or ""), status)
 
 
 def _shown(delta: dict[str, Any]) -> Delta:

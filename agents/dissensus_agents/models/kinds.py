@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 
-from ..messages import Reply
 from .formats import FailureKind
 
 PASSING: frozenset[FailureKind] = frozenset({"timeout", "rate_limit", "outage"})
@@ -63,11 +62,6 @@ _STATUSES: dict[int, FailureKind] = {
     524: "timeout",
 }
 
-_REFUSALS = frozenset({"refusal"})
-_POLICIES = frozenset(
-    {"content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "sensitive"}
-)
-
 
 def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
     """What an error of a provider is.
@@ -84,11 +78,11 @@ def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
             return "spent"
         # A request over a whole minute's limit never fits, however long one waits.
         return "context_overflow" if said == "context_overflow" else "rate_limit"
+    if said == "context_overflow" and known in (None, "outage"):  # llama.cpp calls it a server's error
+        return said
     if known is not None:
         return known
-    if said is not None and (status < 500 or said == "context_overflow"):
-        return said
-    return _of_status(status)
+    return said if said is not None and status < 500 else _of_status(status)
 
 
 def _said(message: str) -> FailureKind | None:
@@ -99,14 +93,6 @@ def _of_status(status: int) -> FailureKind:
     if status in _STATUSES:
         return _STATUSES[status]
     return "invalid" if 300 <= status < 500 else "outage"
-
-
-def kind_of_reply(reply: Reply) -> FailureKind | None:
-    """Why a reply that came is no usable answer; None: nothing speaks against it."""
-    reason = reply.finish_reason.lower()
-    if reason in _REFUSALS:
-        return "refusal"
-    return "content_policy" if reason in _POLICIES else None
 
 
 _WAIT = re.compile(
