@@ -42,7 +42,7 @@ class Shown:
     ranges: tuple[tuple[int, int], ...] = ()
     summaries: tuple[tuple[str, int], ...] = ()
 
-    def as_json(self) -> JSON:
+    def as_json(self) -> dict[str, JSON]:
         """What the records say of it."""
         if self.by == "summary":
             made: list[JSON] = [list(call) for call in self.summaries]

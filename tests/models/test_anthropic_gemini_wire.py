@@ -110,4 +110,5 @@ async def test_an_answer_that_a_policy_stopped_may_have_been_billed(provider: Fa
     )
     with pytest.raises(ProviderFailed) as failed:
         await model.answer(ASKED)
-    assert (failed.value.context["kind"], failed.value.context["billed"]) == ("content_policy", True)
+    told = failed.value.context
+    assert (told["kind"], told["after"], told["billed"]) == ("broken_off", "content_policy", True)

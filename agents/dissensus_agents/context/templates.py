@@ -69,6 +69,23 @@ BY_MAKER: Mapping[str, Template] = {"anthropic": XML, "google/gemma": WITHOUT_SY
 """`Agent(templates=BY_MAKER)`: what suits each maker's models."""
 
 
+def check_templates(templates: object, owner: str) -> Mapping[str, Template] | None:
+    """Templates by maker, or None.
+
+    Raises:
+        GraphError: They are none.
+    """
+    if templates is None:
+        return None
+    fine = isinstance(templates, Mapping) and all(isinstance(one, Template) for one in templates.values())
+    if not fine or not isinstance(templates, Mapping):
+        raise GraphError(
+            f"The templates of {owner!r} are none: {templates!r}",
+            next_step="Give a dictionary, for instance {'anthropic': XML, '*': MARKDOWN}",
+        )
+    return templates
+
+
 def template_for(templates: Mapping[str, Template], name: str, lineage: str) -> Template | None:
     """The template for a model: by what it was made from, then by who serves it, then `*`.
 

@@ -38,7 +38,6 @@ _ENDS = {
     "stop_sequence": "stop",
     "tool_use": "stop",
     "max_tokens": "length",
-    "model_context_window_exceeded": "length",
 }
 
 
