@@ -20,8 +20,8 @@ from .errors import ModelFailed
 from .messages import Delta, Reply, Request
 from .models.calling import ONCE, Heard, call, most_heard
 from .models.client import Model
-from .models.failures import kind_of
 from .models.health import HEALTH, Health
+from .models.kinds import kind_of_error
 from .models.limits import line_up
 from .patterns.failover import choose
 
@@ -162,7 +162,7 @@ class Asker:
         await self.record(departure.call)
 
     async def _failed(self, sent: Call, error: ModelFailed, heard: Heard) -> Call:
-        error.context = {**error.context, "kind": kind_of(error)}
+        error.context = {**error.context, "kind": kind_of_error(error)}
         if error.context.get("billed"):
             gone = lost(sent, error, heard)
             await self.record(gone)

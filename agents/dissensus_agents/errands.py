@@ -20,7 +20,7 @@ from .errors import MissingKey, ModelFailed
 from .judgement.supervisor import SEAT
 from .messages import Delta, Reply, Request
 from .models.client import Model
-from .models.failures import kind_of, refusal_of
+from .models.kinds import kind_of_error, refusal_of
 from .patterns.failover import Candidates
 from .running import Run, Running
 
@@ -160,7 +160,7 @@ class Errand:
         self._outcome(call.status, call, charged_nano_usd=call.cost)
         if not broke_off(call):
             return
-        kind = kind_of(recorded_failure(call))
+        kind = kind_of_error(recorded_failure(call))
         if kind in self.candidates.on and self._others(call):
             self._pass_over(call, kind)
             return
@@ -170,7 +170,7 @@ class Errand:
 
     def _fail(self, call: Call, error: ModelFailed, *, recorded: bool) -> None:
         """A call that failed: the next candidate is asked, if that may help and there is one."""
-        kind = kind_of(error)
+        kind = kind_of_error(error)
         if kind in self.candidates.on and self._others(call):
             self._pass_over(call, kind)
         elif recorded and (self.anew or error.context.get("recorded") == MissingKey.code):

@@ -61,8 +61,9 @@ class Part:
     """One piece of a prompt: literal text, or something that stands in the history already.
 
     `source` says where it stands, so that it is not stored again: a JSON pointer into the state at
-    the round's base version, or `position:A` for a position of the round under review. None is a
-    literal. `shown` says what of it is shown, where that is not all. `value` is what stands there.
+    the round's base version, `document:NAME#12` for a passage of a document of the session, or
+    `position:A` for a position of the round under review. None is a literal. `shown` says what of it
+    is shown, where that is not all. `value` is what stands there.
     """
 
     text: str

@@ -18,7 +18,7 @@ from .calls import recorded, reply_of
 from .context.fitting import Room, rooms_of
 from .errors import ContextOverflow, MalformedAnswer, WrongType
 from .messages import Request
-from .models.failures import refusal_of
+from .models.kinds import refusal_of
 from .models.replies import objection
 from .round import compare_proposals, requests_of, ruled_change
 from .running import Running

@@ -13,7 +13,13 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 class Chunks:
-    """Puts one streamed chat completion together."""
+    """Puts one streamed chat completion together.
+
+    Attributes:
+        says_done: A stream of this format ends with `[DONE]`; without it, something may be missing.
+    """
+
+    says_done = True
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}

@@ -8,7 +8,12 @@ Together, OpenRouter, DeepSeek, Mistral, xAI, vLLM, llama.cpp and Ollama.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 
+from dissensus_state.errors import DissensusError
+
+from ..errors import MissingKey, ProviderFailed, UnknownModel
+from ..messages import Reply
 from .formats import FailureKind
 
 PASSING: frozenset[FailureKind] = frozenset({"timeout", "rate_limit", "outage"})
@@ -62,8 +67,24 @@ _STATUSES: dict[int, FailureKind] = {
     524: "timeout",
 }
 
+BY_FINISH: MappingProxyType[str, FailureKind] = MappingProxyType(
+    {
+        "refusal": "refusal",
+        "content_filter": "content_policy",
+        "content_policy": "content_policy",
+        "safety": "content_policy",
+        "prohibited_content": "content_policy",
+        "blocklist": "content_policy",
+        "spii": "content_policy",
+        "recitation": "content_policy",
+        "guardrail_intervened": "content_policy",
+        "model_context_window_exceeded": "context_overflow",
+    }
+)
+"""Finish reasons, in lower case, of answers that are none: they are billed all the same."""
 
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+
+def kind_told(status: int, code: str = "", message: str = "") -> FailureKind:
     """What an error of a provider is.
 
     Args:
@@ -93,6 +114,28 @@ def _of_status(status: int) -> FailureKind:
     if status in _STATUSES:
         return _STATUSES[status]
     return "invalid" if 300 <= status < 500 else "outage"
+
+
+def kind_of_error(error: DissensusError) -> FailureKind:
+    """Why a call failed."""
+    told: FailureKind | None = error.context.get("kind")
+    if told is not None:
+        return told
+    if isinstance(error, MissingKey):
+        return "key"
+    if isinstance(error, UnknownModel):
+        return "unknown_model"
+    if not isinstance(error, ProviderFailed):
+        return "malformed"
+    status = error.context.get("status")
+    if isinstance(status, int):
+        return _of_status(status)
+    return "broken_off" if error.context.get("billed") else "outage"
+
+
+def refusal_of(reply: Reply) -> FailureKind | None:
+    """Why an answer is none, where the model refused or the provider stopped it; None if it is one."""
+    return BY_FINISH.get(reply.finish_reason.lower())
 
 
 _WAIT = re.compile(
