@@ -15,7 +15,7 @@ from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
 from .models.kinds import refusal_of
-from .models.prices import Price, cost, worst_case
+from .models.prices import Price, Tier, cost, worst_case
 from .models.texts import readable
 
 CANCELLED = "call.cancelled"
@@ -56,15 +56,14 @@ def intent(agent: str, attempt: int, model: Model, request: Request, unpriced: s
 @functools.lru_cache(maxsize=256)
 def _terms(price: Price) -> JSON:
     """The unit prices as they are stored with the call."""
-    terms = {
-        "input": str(price.input),
-        "output": str(price.output),
-        "cached": None if price.cached is None else str(price.cached),
-        "written": None if price.written is None else str(price.written),
-        "source": price.source,
-        "since": price.since,
-    }
+    tiers: list[JSON] = [{"above": tier.above, **_unit(tier)} for tier in price.tiers]
+    terms = {**_unit(price), "source": price.source, "since": price.since, "tiers": tiers}
     return {name: value for name, value in terms.items() if value}
+
+
+def _unit(price: Price | Tier) -> dict[str, JSON]:
+    named = {name: getattr(price, name) for name in ("input", "output", "cached", "written")}
+    return {name: str(usd) for name, usd in named.items() if usd is not None}
 
 
 def recorded(request: Request) -> JSON:
