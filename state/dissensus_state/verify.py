@@ -31,16 +31,17 @@ _head = Statement(
         branches.c.branch == sa.bindparam("branch"),
     )
 )
+_open = sa.or_(calls_table.c.status == "held", calls_table.c.status == "sent")
 _money = Statement(
     sa.select(
         sa.func.coalesce(
-            sa.func.sum(sa.case((calls_table.c.status == "sent", calls_table.c.reserved), else_=0)),
+            sa.func.sum(sa.case((_open, calls_table.c.reserved), else_=0)),
             0,
         ),
         sa.func.coalesce(
             sa.func.sum(
                 sa.case(
-                    (calls_table.c.status == "sent", 0),
+                    (_open, 0),
                     else_=sa.func.coalesce(calls_table.c.cost, calls_table.c.reserved),
                 )
             ),
