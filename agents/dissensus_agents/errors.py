@@ -9,7 +9,8 @@ DissensusError
 │   └── WrongType          15   an answer that can be read and does not fit the output type
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
-└── GraphError              2   a graph that cannot be run as it was put together
+├── GraphError              2   a graph that cannot be run as it was put together
+└── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
 """
 
 from __future__ import annotations
@@ -83,3 +84,11 @@ class GraphError(DissensusError):
 
     code = "graph.error"
     exit_code = 2
+
+
+class SettingsRefused(DissensusError):
+    """The project's settings cannot be used as they are written."""
+
+    code = "settings.refused"
+    exit_code = 2
+    next_step = "Mend the file; docs/catalogue.md names everything that it may say"

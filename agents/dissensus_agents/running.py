@@ -26,9 +26,9 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `asked`, `answered`, `abstained`, `proposed`, `disagreed`, `agreed`,
-    `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`, `rejected`,
-    `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
+    `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`,
+    `rejected`, `finished`. `body` holds plain data that depends on it.
     """
 
     kind: str
@@ -41,7 +41,8 @@ class Progress:
 class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
-    `unheard` are the kinds of events that nobody listens to.
+    `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
+    answers as they come.
     """
 
     journal: Journal
@@ -49,10 +50,11 @@ class Run:
     emit: Callable[[Progress], None]
     max_rounds: int = 10_000
     unheard: frozenset[str] = frozenset()
+    deltas: bool = False
     current: Running | None = None
     rounds: int = 0
 
-    def tell(self, running: Running, kind: str, **body: Any) -> None:
+    def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
         if kind not in self.unheard:
             self.emit(running.progress(kind, **body))
@@ -132,6 +134,6 @@ class Running:
             evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
-    def progress(self, kind: str, **body: Any) -> Progress:
+    def progress(self, kind: str, /, **body: Any) -> Progress:
         """Something that happened in this round."""
         return Progress(kind, self.step.name, self.round.round, body)

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from .blobs import unpack_text
 from .engines import Row, Statement, Work
-from .errors import NotFound, Tampered
+from .errors import NotFound, Tampered, located
 from .tables import documents, passages
 from .values import parse_object
 
@@ -229,7 +229,8 @@ def check(work: Work, session_id: int, redacted: Mapping[tuple[int, int], str] |
     """
     found = every(work, session_id)
     for document in found:
-        _check(work, session_id, document, redacted or {})
+        with located(document=document.name):
+            _check(work, session_id, document, redacted or {})
     return len(found)
 
 
@@ -251,4 +252,4 @@ def _check(work: Work, session_id: int, document: Document, redacted: Mapping[tu
 
 
 def _tampered(document: Document, why: str) -> Tampered:
-    return Tampered(f"The document {document.name!r}: {why}", document=document.name)
+    return Tampered(f"The document {document.name!r} could not have been added: {why}")

@@ -15,9 +15,19 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from .documents import row_of
 from .engines import Statement, Work, insert, insert_absent
 from .errors import Tampered
-from .postings import HEADER, Header, Run, packed_header, unpacked_header, unpacked_postings
+from .postings import (
+    HEADER,
+    Header,
+    Run,
+    Segment,
+    packed_header,
+    runs_of,
+    unpacked_header,
+    unpacked_postings,
+)
 from .tables import terms as terms_table
 from .terms import terms_of
 
@@ -38,6 +48,12 @@ _segments = Statement(sa.select(terms_table.c.segment).where(_session, _term))
 _rows = Statement(sa.select(terms_table.c.segment, terms_table.c.postings).where(_session, _term))
 _row = Statement(
     sa.select(terms_table.c.postings).where(_session, _term, terms_table.c.segment == sa.bindparam("segment"))
+)
+_drop = Statement(
+    sa.delete(terms_table).where(
+        terms_table.c.session_id == sa.bindparam("session_id_"),
+        terms_table.c.segment == sa.bindparam("segment_"),
+    )
 )
 
 
@@ -132,6 +148,20 @@ def _postings(
         if numbers and numbers[-1] >= size:
             raise Tampered("The index of the documents is not what was written")
         yield int(segment), numbers, times
+
+
+def rewrite(work: Work, session_id: int, changed: AbstractSet[tuple[int, int]]) -> None:
+    """Make the segments again that hold passages which say something else now."""
+    for segment, header in Headers().read(work, session_id).items():
+        places = list(zip(header.documents, header.passages, strict=True))
+        if changed.isdisjoint(places):
+            continue
+        made = Segment()
+        for document, n in places:
+            row = row_of(work, session_id, document, n)
+            made.add(terms_of(row.text if row else ""))
+        write(work, session_id, runs_of(places), made.lengths, made.rows())
+        work.run(_drop, session_id_=session_id, segment_=segment)
 
 
 def covered(headers: Mapping[int, Header]) -> list[tuple[int, int]]:

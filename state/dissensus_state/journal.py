@@ -96,9 +96,11 @@ class Journal:
         return opened, stamped
 
     def settle(self, outcomes: Sequence[Call]) -> None:
-        """Write down what came of calls and what they cost."""
+        """Write down what came of calls and what they cost; one that is `sent` was held, and leaves now."""
+        leaving = [call for call in outcomes if call.status == "sent"]
         with self._writing() as work:
-            calls.settle(work, self.session.session_id, outcomes)
+            calls.leave(work, self.session.session_id, leaving, self._now())
+            calls.settle(work, self.session.session_id, (one for one in outcomes if one.status != "sent"))
 
     def calls(self, round_: Round) -> list[Call]:
         """The calls of a round so far."""
@@ -193,9 +195,12 @@ class Journal:
         """
         if self.session.schema_version(left.base) == self.session.shape.version:
             return None
-        sent = [call for call in self.calls(left) if call.status == "sent"]
-        lost = [replace(call, status="unknown", cost=call.reserved) for call in sent]
-        self.settle(lost)
+        open_ = [call for call in self.calls(left) if call.status in {"held", "sent"}]
+        lost = [
+            replace(call, status="unknown", cost=call.reserved) for call in open_ if call.status == "sent"
+        ]
+        held = [replace(call, status="failed", cost=0) for call in open_ if call.status == "held"]
+        self.settle([*lost, *held])
         why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
         return self.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
 

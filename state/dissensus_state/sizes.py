@@ -60,7 +60,8 @@ class Sizes:
         history: Characters of the stored patches of all branches, by field.
         recordings: Bytes of what models answered, thought and sent (`raw`); characters of what they were
             asked (`request`; long prompts are among the blobs).
-        beside: Snapshots, blobs, documents and their index in bytes as they are stored, the rest in characters.
+        beside: Snapshots, blobs, documents and their index in bytes as they are stored; the rest in
+            characters.
         total: The history, the recordings, and what is beside them; without indexes and row headers.
     """
 

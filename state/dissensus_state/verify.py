@@ -31,16 +31,17 @@ _head = Statement(
         branches.c.branch == sa.bindparam("branch"),
     )
 )
+_open = sa.or_(calls_table.c.status == "held", calls_table.c.status == "sent")
 _money = Statement(
     sa.select(
         sa.func.coalesce(
-            sa.func.sum(sa.case((calls_table.c.status == "sent", calls_table.c.reserved), else_=0)),
+            sa.func.sum(sa.case((_open, calls_table.c.reserved), else_=0)),
             0,
         ),
         sa.func.coalesce(
             sa.func.sum(
                 sa.case(
-                    (calls_table.c.status == "sent", 0),
+                    (_open, 0),
                     else_=sa.func.coalesce(calls_table.c.cost, calls_table.c.reserved),
                 )
             ),
@@ -338,9 +339,10 @@ def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
 def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:
     try:
         return documents.check(work, session_id, erasures.passages)
+    except Tampered:
+        raise
     except UNREADABLE as error:
-        said = error.message if isinstance(error, DissensusError) else f"A document cannot be read ({error})"
-        raise Tampered(said) from error
+        raise Tampered(f"A document cannot be read: {error}") from error
 
 
 def _check_money(work: Work, session_id: int) -> None:

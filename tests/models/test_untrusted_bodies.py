@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissensus_agents.asking import recorded
+from dissensus_agents.calls import recorded
 from dissensus_agents.messages import Part, Reply, Request
 from dissensus_agents.models.anthropic_messages import AnthropicMessages
 from dissensus_agents.models.formats import Format, NotAnAnswer, ProviderError

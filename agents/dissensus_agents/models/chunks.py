@@ -13,7 +13,13 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 class Chunks:
-    """Puts one streamed chat completion together."""
+    """Puts one streamed chat completion together.
+
+    Attributes:
+        says_done: A stream of this format ends with `[DONE]`; without it, something may be missing.
+    """
+
+    says_done = True
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
@@ -87,13 +93,17 @@ def error_in(parsed: dict[str, Any]) -> ProviderError | None:
     choices = parsed.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     error = parsed.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+    if parsed.get("object") == "error":  # vLLM, before it took OpenAI's form
+        error = error or parsed
     if not error:
         return None
     if not isinstance(error, dict):
         return ProviderError(str(error))
-    code = error.get("code")
+    code, named = error.get("code"), error.get("type")
     status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return ProviderError(str(error.get("message") or error), str(code or error.get("type") or ""), status)
+    # A number says no more than the status: then the type may be the name.
+    name = code if isinstance(code, str) else named or code
+    return ProviderError(str(error.get("message") or error), str(name or ""), status)
 
 
 def _shown(delta: dict[str, Any]) -> Delta:

@@ -8,7 +8,11 @@ Together, OpenRouter, DeepSeek, Mistral, xAI, vLLM, llama.cpp and Ollama.
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 
+from dissensus_state.errors import DissensusError
+
+from ..errors import MissingKey, ProviderFailed, UnknownModel
 from ..messages import Reply
 from .formats import FailureKind
 
@@ -63,13 +67,24 @@ _STATUSES: dict[int, FailureKind] = {
     524: "timeout",
 }
 
-_REFUSALS = frozenset({"refusal"})
-_POLICIES = frozenset(
-    {"content_filter", "safety", "recitation", "blocklist", "prohibited_content", "spii", "sensitive"}
+BY_FINISH: MappingProxyType[str, FailureKind] = MappingProxyType(
+    {
+        "refusal": "refusal",
+        "content_filter": "content_policy",
+        "content_policy": "content_policy",
+        "safety": "content_policy",
+        "prohibited_content": "content_policy",
+        "blocklist": "content_policy",
+        "spii": "content_policy",
+        "recitation": "content_policy",
+        "guardrail_intervened": "content_policy",
+        "model_context_window_exceeded": "context_overflow",
+    }
 )
+"""Finish reasons, in lower case, of answers that are none: they are billed all the same."""
 
 
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+def kind_told(status: int, code: str = "", message: str = "") -> FailureKind:
     """What an error of a provider is.
 
     Args:
@@ -84,11 +99,11 @@ def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
             return "spent"
         # A request over a whole minute's limit never fits, however long one waits.
         return "context_overflow" if said == "context_overflow" else "rate_limit"
+    if said == "context_overflow" and known in (None, "outage"):  # llama.cpp calls it a server's error
+        return said
     if known is not None:
         return known
-    if said is not None and (status < 500 or said == "context_overflow"):
-        return said
-    return _of_status(status)
+    return said if said is not None and status < 500 else _of_status(status)
 
 
 def _said(message: str) -> FailureKind | None:
@@ -101,12 +116,26 @@ def _of_status(status: int) -> FailureKind:
     return "invalid" if 300 <= status < 500 else "outage"
 
 
-def kind_of_reply(reply: Reply) -> FailureKind | None:
-    """Why a reply that came is no usable answer; None: nothing speaks against it."""
-    reason = reply.finish_reason.lower()
-    if reason in _REFUSALS:
-        return "refusal"
-    return "content_policy" if reason in _POLICIES else None
+def kind_of_error(error: DissensusError) -> FailureKind:
+    """Why a call failed."""
+    told: FailureKind | None = error.context.get("kind")
+    if told is not None:
+        return told
+    if isinstance(error, MissingKey):
+        return "key"
+    if isinstance(error, UnknownModel):
+        return "unknown_model"
+    if not isinstance(error, ProviderFailed):
+        return "malformed"
+    status = error.context.get("status")
+    if isinstance(status, int):
+        return _of_status(status)
+    return "broken_off" if error.context.get("billed") else "outage"
+
+
+def refusal_of(reply: Reply) -> FailureKind | None:
+    """Why an answer is none, where the model refused or the provider stopped it; None if it is one."""
+    return BY_FINISH.get(reply.finish_reason.lower())
 
 
 _WAIT = re.compile(

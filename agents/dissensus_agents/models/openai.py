@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from .completions import ChatCompletions
 from .dialects import Dialect, find_dialect
@@ -29,8 +30,11 @@ class OpenAIModel(WireModel):
         first: Seconds in which the answer must begin; by default the whole timeout.
         idle: Seconds that may pass between two pieces of it; by default the whole timeout.
         patience: How often and how long to try.
+        rpm: Requests per minute that all who ask it in this process may make together.
+        tpm: Tokens per minute, the same.
         client: An `AsyncClient` of httpx or httpx2 of your own, which you close; by default all
             models of an event loop share one.
+        path: Where below the base URL.
 
     Raises:
         ProviderFailed: The base URL is none.
@@ -52,11 +56,14 @@ class OpenAIModel(WireModel):
         first: float | None = None,
         idle: float | None = None,
         patience: Patience = PATIENCE,
+        rpm: int | None = None,
+        tpm: int | None = None,
         client: Any = None,
+        path: str = "/chat/completions",
     ) -> None:
         self.dialect = find_dialect(dialect) if isinstance(dialect, str) else dialect
         super().__init__(
-            ChatCompletions(self.dialect),
+            ChatCompletions(self.dialect, path=path),
             model,
             base_url=base_url,
             key_env=key_env,
@@ -68,6 +75,39 @@ class OpenAIModel(WireModel):
             first=first,
             idle=idle,
             patience=patience,
+            rpm=rpm,
+            tpm=tpm,
             client=client,
             streams=self.dialect.streams,
         )
+
+
+class AzureModel(OpenAIModel):
+    """A deployment of Azure OpenAI.
+
+    Args:
+        deployment: Its name.
+        endpoint: The resource, for instance `https://NAME.openai.azure.com`.
+        api_version: For the older form of the address (`2024-10-21`); None: Azure's `/openai/v1`.
+        key_env: The environment variable with the key.
+        more: Whatever else `OpenAIModel` takes.
+
+    Raises:
+        ProviderFailed: The endpoint is no URL.
+    """
+
+    def __init__(
+        self,
+        deployment: str,
+        *,
+        endpoint: str,
+        api_version: str | None = None,
+        key_env: str = "AZURE_OPENAI_API_KEY",
+        **more: Any,
+    ) -> None:
+        base, path = f"{endpoint.rstrip('/')}/openai/v1", "/chat/completions"
+        if api_version is not None:
+            base = f"{endpoint.rstrip('/')}/openai/deployments"
+            path = f"/{{model}}/chat/completions?api-version={quote(api_version, safe='')}"
+        settings = {"dialect": "azure", "path": path, **more}
+        super().__init__(deployment, base_url=base, key_env=key_env, **settings)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -12,12 +11,12 @@ from typing import Any
 from dissensus_state.errors import located
 
 from ..messages import Delta, Reply, Request
-from . import retries, transport
+from . import calling, limits, transport
 from .attempt import Attempt
 from .formats import Format
 from .keys import Key, read_key
-from .limits_seen import LimitsSeen, read_limits
 from .prices import Price
+from .retries import PATIENCE, Patience
 from .transport import Waits
 
 
@@ -40,12 +39,14 @@ class WireModel:
         first: Seconds in which the answer must begin; by default the whole timeout.
         idle: Seconds that may pass between two pieces of it; by default the whole timeout.
         patience: How often and how long to try.
+        rpm: Requests per minute that all who ask it in this process may make together.
+        tpm: Tokens per minute, the same.
         client: An `AsyncClient` of httpx or httpx2 of your own, which you close; by default all
             models of an event loop share one.
         streams: Whether answers are asked for piece by piece, which tells the time to the first token.
 
     Attributes:
-        last_limits: What the last answer's headers said of the provider's limits.
+        address: Where it is asked, without what is secret in a URL.
 
     Raises:
         ProviderFailed: The base URL is none.
@@ -65,7 +66,9 @@ class WireModel:
         timeout: float = 300.0,
         first: float | None = None,
         idle: float | None = None,
-        patience: retries.Patience = retries.PATIENCE,
+        patience: Patience = PATIENCE,
+        rpm: int | None = None,
+        tpm: int | None = None,
         client: Any = None,
         streams: bool = True,
     ) -> None:
@@ -74,10 +77,12 @@ class WireModel:
         self.lineage = lineage or self.name
         self.price = price
         self.patience = patience
-        self.last_limits: LimitsSeen | None = None
+        self.rpm = rpm
+        self.tpm = tpm
         self._model = model
         path = form.path(model, stream=streams)
         self._url = transport.parse_url(f"{base_url.rstrip('/')}{path}")
+        self.address = transport.address(self._url)
         self._key_env = key_env
         self._key_needed = key_needed
         self._waits = Waits(timeout, first, idle)
@@ -85,7 +90,7 @@ class WireModel:
         self._streams = streams
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.name!r}, base_url={transport.address(self._url)!r})"
+        return f"{type(self).__name__}({self.name!r}, base_url={self.address!r})"
 
     async def answer(self, request: Request) -> Reply:
         """Ask, and ask again where that may help.
@@ -96,9 +101,7 @@ class WireModel:
             Unavailable: The server did not answer, in all the attempts.
             ProviderFailed: It answered with an error, or with something else than an answer.
         """
-        attempts = retries.Attempts(self.patience)
-        reply = await attempts.run(lambda: whole(self.stream(request)))
-        return _noted(reply, attempts.missed)
+        return await calling.call(self, request)
 
     async def stream(self, request: Request) -> AsyncGenerator[Delta | Reply]:
         """Ask once: pieces as they arrive, and at the end the whole reply.
@@ -119,27 +122,11 @@ class WireModel:
             async with transport.opened(
                 self._url, body, headers, waits=self._waits, client=self._client
             ) as incoming:
-                self.last_limits = read_limits(incoming.headers, datetime.now(UTC)) or self.last_limits
+                limits.told(self, incoming.headers, datetime.now(UTC))
                 async with aclosing(attempt.heard(incoming)) as pieces:
                     async for piece in pieces:
                         yield piece
             yield attempt.reply()
 
     def _asked(self, request: Request, key: Key) -> Attempt:
-        where = transport.address(self._url)
-        return Attempt(self.format, self._model, request, key, where=where, key_env=self._key_env)
-
-
-async def whole(pieces: AsyncGenerator[Delta | Reply]) -> Reply:
-    """The reply at the end of a stream."""
-    async with aclosing(pieces) as said:
-        async for piece in said:
-            if isinstance(piece, Reply):
-                return piece
-    raise AssertionError("a stream ended without its reply, and without an error")
-
-
-def _noted(reply: Reply, missed: list[str]) -> Reply:
-    if not missed:
-        return reply
-    return replace(reply, notes=(*reply.notes, f"asked again after: {', '.join(missed)}"))
+        return Attempt(self.format, self._model, request, key, where=self.address, key_env=self._key_env)
