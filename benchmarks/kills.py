@@ -30,12 +30,12 @@ from places import SUPPORT
 
 sys.path.append(str(SUPPORT))
 
-from dissensus.research.schema import Research  # noqa: E402 - SUPPORT has to be on the path before what follows
-from dissensus_agents.steps import SEAT  # noqa: E402
-from dissensus_state.records import Call  # noqa: E402
-from dissensus_state.sessions import Session  # noqa: E402
-from dissensus_state.store import Store  # noqa: E402
-from research_provider import key  # noqa: E402
+from dissensus.research.schema import Research
+from dissensus_agents.steps import SEAT
+from dissensus_state.records import Call
+from dissensus_state.sessions import Session
+from dissensus_state.store import Store
+from research_provider import key
 
 QUESTION = "What happened in the harbour?"
 MODELS = "openai-compatible:a,openai-compatible:b,openai-compatible:c"
@@ -85,7 +85,11 @@ def kills(number: int = 50, seed: int = 1) -> dict[str, float]:
 def _write_sources(folder: Path) -> None:
     folder.mkdir()
     for n in range(40):
-        fact = f"\nFACT A{n} {1 + n % 2}: The valve number {n} stood open at noon, at 1{n} bar.\n" if n % 8 == 0 else ""
+        fact = (
+            f"\nFACT A{n} {1 + n % 2}: The valve number {n} stood open at noon, at 1{n} bar.\n"
+            if n % 8 == 0
+            else ""
+        )
         lead = "\nSEE ALSO 2: manometer reading of the evening\n" if n == 16 else ""
         (folder / f"notes-{n}.txt").write_text(FILLER * 15 + fact + lead + FILLER * 15, "utf-8")
 
@@ -136,7 +140,15 @@ def _one_session(place: Path, url: str, chance: random.Random, tally: Tally, num
 
 def _run(place: Path, url: str, chance: random.Random | None, tally: Tally) -> bool:
     """Run the command, and kill it at a moment that chance chooses; whether it was killed."""
-    command = [sys.executable, "-m", "dissensus", "research", QUESTION, "--sources", str(place.parent / "sources")]
+    command = [
+        sys.executable,
+        "-m",
+        "dissensus",
+        "research",
+        QUESTION,
+        "--sources",
+        str(place.parent / "sources"),
+    ]
     command += ["--models", MODELS, "--supervisor", CHAIR, "--unpriced", "allow"]
     process = subprocess.Popen(
         [*command, "-d", str(place / "research.db"), "--out", str(place)],
