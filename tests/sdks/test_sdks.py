@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dissensus_agents.models.failures import kind_of, refusal_of
 
 from adapters import ADAPTERS, base_of
 from dissensus.testing import Answer, FakeProvider, Fault, Received

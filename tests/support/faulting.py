@@ -1,4 +1,4 @@
-"""One fault at one adapter, lived through by a whole session, and everything that is wrong with the outcome."""
+"""One fault at one adapter, lived through by a whole session, and all that is wrong with the outcome."""
 
 from __future__ import annotations
 
