@@ -28,6 +28,7 @@ def call(item: Data) -> Iterator[Block]:
     status = _STATUS.get(item["status"], item["status"])
     yield Line(f"{title}: {status}, {_figures(item)}", _STYLES.get(item["status"], "cyan"), 2)
     yield from facts(_beside(item), 4)
+    yield from (Line(told, "yellow", 4) for told in left_out(item["request"]))
     yield from text_of(item["reasoning_kind"], item["reasoning"], 4)
     yield from text_of("the part that came" if item["status"] == "partial" else "answer", item["answer"], 4)
 
@@ -99,3 +100,22 @@ def _words(kind: Any) -> str:
 
 def _place(reused: Any) -> str | None:
     return None if reused is None else compact(reused)
+
+
+def left_out(request: object) -> Iterator[str]:
+    """What of a recorded prompt was not shown to the model, a line for each part."""
+    parts = request[1] if isinstance(request, list) and len(request) > 1 else []
+    for part in parts if isinstance(parts, list) else []:
+        if isinstance(part, list) and len(part) == 3 and isinstance(part[2], dict):
+            yield f"{part[0] or '/'}: {_left_out(part[2])}"
+
+
+def _left_out(item: Data) -> str:
+    if item["by"] == "summary":
+        calls = ", ".join(f"call {attempt} of {seat}" for seat, attempt in item["summaries"])
+        return f"shown as a summary ({calls})"
+    kept = sum(end - begin for begin, end in item["kept"])
+    if item["by"] == "piece":
+        return f"characters {item['kept'][0][0]:,} to {item['kept'][0][1]:,} of {item['of']:,}"
+    rule = {"newest": "newest first", "relevant": "the most relevant"}[item["by"]]
+    return f"{kept:,} of {item['of']:,} items shown, {item['of'] - kept:,} left out ({rule})"

@@ -118,6 +118,7 @@ A_CALL = {
     "ttft_ms": None,
     "finish_reason": "stop",
     "holds": None,
+    "request": [{"text": "{}"}, []],
     "answered_by": None,
     "tries": [],
     "passed_over": [],

@@ -31,6 +31,7 @@ def made(entry: Entry, *, timeout: float, patience: Patience, client: Any) -> Mo
         key_needed=entry.key_needed,
         lineage=entry.lineage,
         price=entry.price,
+        window=entry.window,
         name=entry.name,
         timeout=timeout,
         patience=patience,

@@ -17,7 +17,7 @@ from dissensus_state.values import JSON
 from ..errors import GraphError, ModelFailed
 from ..models.client import Model, Streaming
 from ..models.formats import FailureKind
-from ..models.health import Cooling, Health, key_of
+from ..models.health import MENDED_BY_PEOPLE, Cooling, Health, key_of
 from ..models.retries import PATIENCE, Patience
 from ..models.transport import Unavailable
 
@@ -25,9 +25,6 @@ KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 
 DEFAULT_KINDS: frozenset[FailureKind] = frozenset(KINDS) - {"invalid"}
 """What another model may do better; a request that is wrong in itself is a defect to be seen."""
-
-MENDED_BY_PEOPLE: frozenset[str] = frozenset({"spent", "key", "unknown_model"})
-"""What no waiting mends: the only candidate left is asked at once, since somebody may have mended it."""
 
 
 @dataclass(frozen=True, init=False)
@@ -74,7 +71,7 @@ class Candidates:
         return sorted(left, key=lambda model: model.name != current)
 
 
-def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidates:
+def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Model]) -> Candidates:
     """What a user gave as the model of a seat, as its candidates; an alias is what it stands for.
 
     Raises:
@@ -84,7 +81,7 @@ def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidat
         given = Failover(*given)
     several = given if isinstance(given, Failover) else Failover(given)
     named = [one for candidate in several.candidates for one in _stands_for(candidate)]
-    models = tuple(as_model(one, place) for place, one in enumerate(named))
+    models = tuple(as_model(one, name, place) for place, one in enumerate(named))
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise GraphError(
@@ -158,6 +155,7 @@ def _soonest(cooling: list[tuple[Model, Cooling]]) -> Choice:
 
 
 def _delay(why: Cooling) -> float:
+    """What no waiting mends is asked at once where nobody else is left: somebody may have mended it."""
     return 0.0 if why.kind in MENDED_BY_PEOPLE and not why.asked else why.seconds
 
 
