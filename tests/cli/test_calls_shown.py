@@ -89,7 +89,7 @@ def test_a_failover_is_shown_with_who_failed_and_who_answered(ask: Command, told
 
 def test_what_is_new_in_calls_has_keys_of_its_own(ask: Command, told: str) -> None:
     failed, answered = ask("show", "r1", "-d", told, "--json").data["round"]["calls"]
-    assert (failed["status"], failed["reused"], failed["tries"][0]["status"]) == ("failed", None, 500)
+    assert (failed["status"], failed["reused"], failed["detail"]["status"]) == ("failed", None, 500)
     assert failed["detail"]["kind"] == "outage"
     assert [one["kind"] for one in answered["tries"]] == ["rate_limit"]
     assert (answered["written_tokens"], answered["cached_tokens"]) == (50, 1000)
