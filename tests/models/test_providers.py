@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from dissensus_agents.errors import UnknownModel
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.catalog import describe, known, resolve
 from dissensus_agents.models.client import Model, Streaming
-from dissensus_agents.models.prices import FREE
+from dissensus_agents.models.prices import FREE, Price, Tier
 from dissensus_agents.models.providers import PROVIDERS, address_of
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.models.wire import WireModel
@@ -72,6 +73,19 @@ def test_each_is_asked_in_its_own_format_at_its_own_path_with_its_own_key(
     sent = asked.headers.get(HEADERS.get(name, "authorization"), "")
     assert sent.removeprefix("Bearer ") == (KEY if provider.key_envs else "")
     assert (model.name, model.price) == (f"{name}:some-model", FREE if provider.local else None)
+
+
+def test_g07_a_router_may_take_nobody_who_is_dearer_than_what_is_reserved_for(
+    server: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    price = Price(Decimal("0.5"), Decimal(2), tiers=(Tier(1000, Decimal("0.75"), Decimal(3)),))
+    for given in (price, None):
+        model = resolve("openrouter:nobody/knows", base_url=server.url(), price=given)
+        asyncio.run(model.answer(ASKED))
+    routed, free = (asked.body.get("provider") for asked in server.received)
+    assert routed == {"max_price": {"prompt": 0.75, "completion": 3.0}}
+    assert free is None
 
 
 @pytest.mark.parametrize(
