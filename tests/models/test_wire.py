@@ -220,6 +220,19 @@ async def test_a_stream_that_unpacks_to_gigabytes_takes_no_more_memory_than_the_
     assert peak < 64 * 2**20
 
 
+async def test_what_is_nested_as_deep_as_can_be_read_is_an_answer_or_none(fake: FakeProvider) -> None:
+    for depth in (100, 400, 700, 900, 960, 980, 990, 1000, 5000):
+        deep = b"[" * depth + b"]" * depth
+        one = b'data: {"choices":[{"index":0,"delta":{"content":"42","tool_calls":[{"function":{"x":'
+        fake.says(stream(one + deep + b'}}]},"finish_reason":"stop"}]}\n\n', b"data: [DONE]\n\n"))
+        try:
+            _, reply = await heard(a_model(fake))
+        except ProviderFailed as error:
+            assert error.context["kind"] == "malformed"  # noqa: PT017 - either is right
+        else:
+            assert reply.text == "42"
+
+
 async def test_silence_is_bounded_before_the_answer_and_between_its_pieces(fake: FakeProvider) -> None:
     fake.says(Answer("late", delay=30))
     error = await failure(a_model(fake, first=0.2), Unavailable)

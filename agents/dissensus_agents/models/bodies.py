@@ -35,8 +35,14 @@ def dumped(value: Any) -> str:
 
 
 def body_bytes(parsed: dict[str, Any]) -> bytes:
-    """An object as the bytes of a body; a lone surrogate stays an escape."""
+    """An object as the bytes of a body; a lone surrogate stays an escape.
+
+    Raises:
+        NotAnAnswer: It is nested deeper than can be written.
+    """
     try:
         return dumped(parsed).encode()
     except UnicodeEncodeError:
         return json.dumps(parsed, separators=(",", ":")).encode()
+    except RecursionError:
+        raise NotAnAnswer("what is nested too deep") from None

@@ -190,8 +190,10 @@ def _add(holder: dict[str, Any], name: str, piece: str) -> None:
         holder[name] = _Pieces([piece])
 
 
-def _joined(value: Any) -> Any:
-    """The same with every text in one piece."""
+def _joined(value: Any, deep: int = 2) -> Any:
+    """The same with every text in one piece; those that came in pieces stand no deeper."""
     if isinstance(value, _Pieces):
         return "".join(value)
-    return {name: _joined(one) for name, one in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict) and deep:
+        return {name: _joined(one, deep - 1) for name, one in value.items()}
+    return value
