@@ -233,6 +233,18 @@ async def test_what_is_nested_as_deep_as_can_be_read_is_an_answer_or_none(fake: 
             assert reply.text == "42"
 
 
+async def test_megabytes_of_empty_lists_are_no_answer_and_take_no_memory(fake: FakeProvider) -> None:
+    lists = b'{"choices":[' + b"[]," * 1_000_000 + b"[]]}"
+    for bad in (Raw(body=lists), stream(b"data: " + lists + b"\n\n")):
+        fake.says(bad)
+        tracemalloc.start()
+        error = await failure(a_model(fake))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert error.message.endswith("has more values than any answer")
+        assert peak < 64 * 2**20
+
+
 async def test_silence_is_bounded_before_the_answer_and_between_its_pieces(fake: FakeProvider) -> None:
     fake.says(Answer("late", delay=30))
     error = await failure(a_model(fake, first=0.2), Unavailable)
