@@ -126,6 +126,15 @@ async def test_the_time_to_the_first_token_is_measured_where_the_thinking_begins
     assert reply.ttft_ms + 150 <= reply.latency_ms + 20
 
 
+async def test_the_time_that_a_listener_takes_is_not_the_models(fake: FakeProvider) -> None:
+    fake.says(Answer("a long enough answer", piece=2))
+    reply: Any = None
+    async for piece in a_model(fake).stream(ASKED):
+        await asyncio.sleep(0.05)
+        reply = piece
+    assert reply.ttft_ms + 300 < reply.latency_ms
+
+
 async def test_what_breaks_off_in_the_middle_is_an_error_that_may_be_billed(
     fake: FakeProvider, spoken: str
 ) -> None:
