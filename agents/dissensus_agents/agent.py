@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -22,7 +21,7 @@ from .context.templates import Template, check_templates
 from .errors import GraphError, WrongType
 from .judgement.comparators import is_number
 from .messages import Part, Reply, Request
-from .models.client import Model
+from .models.client import Model, is_chat_model
 from .models.replies import read_answer
 from .models.scripted import FunctionModel
 from .patterns.failover import Failover, candidates_of
@@ -52,8 +51,8 @@ class Agent:
 
     Args:
         name: How the history names it; unique in its step.
-        model: A `Model`, `"provider:model"`, or a function that takes the request; a list of these, or a
-            `Failover`, for candidates that stand in for each other.
+        model: A `Model`, `"provider:model"`, a chat model of LangChain's, or a function that takes the
+            request; a list of these, or a `Failover`, for candidates that stand in for each other.
         role: What it is asked to do, in a few sentences.
         reads: The paths it may read; None allows all.
         prompt: A function of its `View` that gives the pieces of the prompt; by default, all that it
@@ -86,7 +85,7 @@ class Agent:
         if attempts < 1:
             raise GraphError(f"The agent {name!r} needs at least one attempt, not {attempts}")
         self.name = name
-        self.candidates = candidates_of(model, partial(as_model, name=name))
+        self.candidates = candidates_of(model, name, as_model)
         self.role = role
         self.reads = None if reads is None else tuple(parse_path(path) for path in reads)
         self.prompt = prompt
@@ -109,7 +108,7 @@ class Agent:
     def with_model(self, model: Thinker) -> Agent:
         """The same agent, played by another model."""
         other = copy.copy(self)
-        other.candidates = candidates_of(model, partial(as_model, name=self.name))
+        other.candidates = candidates_of(model, self.name, as_model)
         other._check_fit()  # noqa: SLF001 - its own kind
         return other
 
@@ -165,16 +164,16 @@ def with_own_model(fit: Fit | None, owner: str) -> Fit | None:
     """The rule, with a model in the place of a name of one."""
     if not isinstance(fit, Summarised):
         return fit
-    return replace(fit, model=as_model(fit.model, name=f"{owner}{SUFFIX}"))
+    return replace(fit, model=as_model(fit.model, f"{owner}{SUFFIX}"))
 
 
-def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, name: str) -> Model:
+def as_model(model: Model | str | Callable[[Request], Any], name: str, place: int = 0) -> Model:
     """Whatever the user gave as a model, as one.
 
     Args:
         model: What was given.
-        place: Which of several candidates it is.
         name: How a function is to be called.
+        place: Which of several candidates it is.
     """
     if isinstance(model, str):
         from .models.catalog import resolve
@@ -182,6 +181,10 @@ def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, n
         return resolve(model)
     if isinstance(model, Model):
         return model
+    if is_chat_model(model):
+        from .models.langchain import from_langchain
+
+        return from_langchain(model)
     if callable(model):
         return FunctionModel(f"{name}-{place + 1}" if place else name, model)
     raise GraphError(

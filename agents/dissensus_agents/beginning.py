@@ -78,10 +78,10 @@ def _same(request: Request, _: Model) -> Request:
 
 
 def _without(run: Run, leaving: list[Departure], error: BudgetExceeded) -> list[Departure]:
-    """The calls without those that the error names, or else without the last one."""
+    """The calls without those that the error names, or else without the dearest one."""
     named = set(error.context.get("agents", ()))
     over = [one for one in leaving if one.call.agent in named]
     if not over or len(over) == len(leaving):
-        over = leaving[-1:]
+        over = [max(reversed(leaving), key=lambda one: one.call.reserved)]
     run.asker.give_back(over)
     return [one for one in leaving if one not in over]

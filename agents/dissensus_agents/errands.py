@@ -175,6 +175,7 @@ class Errand:
             self._pass_over(call, kind)
         elif recorded and (self.anew or error.context.get("recorded") == MissingKey.code):
             self._gone.clear()
+            self._model = self._request = None
         else:
             raise error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dissensus_state.records import Isolation
@@ -78,6 +78,17 @@ def make_step(
     step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
     _check_supervisor(shape, step)
     return step
+
+
+def swap(step: Step, models: Mapping[str, Any]) -> Step:
+    """The step with other models behind some of its agents, or behind its supervisor."""
+    agents = tuple(
+        agent.with_model(models[agent.name]) if agent.name in models else agent for agent in step.agents
+    )
+    judge = step.supervisor
+    if judge is not None and SEAT in models:
+        judge = judge.with_model(models[SEAT])
+    return replace(step, agents=agents, supervisor=judge)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:

@@ -163,7 +163,7 @@ class Supervisor:
         self.person = judge if isinstance(judge, Person) else None
         self.candidates: Candidates | None = None
         if isinstance(judge, str | Model | Failover | list | tuple):
-            self.candidates = candidates_of(judge, partial(as_model, name="supervisor"))
+            self.candidates = candidates_of(judge, "supervisor", as_model)
         self.function = None if self.person or self.candidates else _function(judge)
         self.name = name or self._own_name()
         self.instructions = instructions
@@ -183,7 +183,7 @@ class Supervisor:
     def with_model(self, judge: Judge) -> Supervisor:
         """The same supervisor, played by another model."""
         other = copy.copy(self)
-        other.candidates = candidates_of(judge, partial(as_model, name="supervisor"))
+        other.candidates = candidates_of(judge, "supervisor", as_model)
         other.person = other.function = None
         named_after_it = self.model is not None and self.name == self.model.name
         other.name = other.candidates.models[0].name if named_after_it else self.name

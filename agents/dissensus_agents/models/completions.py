@@ -139,7 +139,7 @@ class ChatCompletions:
             notes.append(f"how much to think was not passed on: {self.name} may not know it")
         billed = object_in(parsed, "usage").get("cost")
         if isinstance(billed, int | float) and not isinstance(billed, bool) and 0 < billed < 10**6:
-            notes.append(f"the provider billed {billed:.9f} USD".rstrip("0"))
+            notes.append(f"the provider billed {f'{billed:.9f}'.rstrip('0')} USD")
         return tuple(notes)
 
 
