@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .blocks import Block, Line
@@ -107,10 +107,11 @@ def left_out(request: object) -> Iterator[str]:
     parts = request[1] if isinstance(request, list) and len(request) > 1 else []
     for part in parts if isinstance(parts, list) else []:
         if isinstance(part, list) and len(part) == 3 and isinstance(part[2], dict):
-            yield f"{part[0] or '/'}: {_left_out(part[2])}"
+            yield f"{part[0] or '/'}: {shown_of(part[2])}"
 
 
-def _left_out(item: Data) -> str:
+def shown_of(item: Mapping[str, Any]) -> str:
+    """What of one part was shown, in words."""
     if item["by"] == "summary":
         calls = ", ".join(f"call {attempt} of {seat}" for seat, attempt in item["summaries"])
         return f"shown as a summary ({calls})"
