@@ -15,6 +15,7 @@ from .messages import Request
 from .models.client import Model
 from .running import Run
 from .steps import Step
+from .summarising import first_call
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -64,9 +65,9 @@ def _prepared(
     leaving: list[Departure] = []
     errors: list[DissensusError] = []
     for agent in agents:
-        request_for = partial(_same, requests[agent.name])
+        seat, models, request = first_call(agent, requests[agent.name])
         try:
-            leaving.append(run.asker.prepare(agent.name, 1, agent.candidates.models, request_for))
+            leaving.append(run.asker.prepare(seat, 1, models, partial(_same, request)))
         except (BudgetExceeded, ModelFailed) as error:
             errors.append(error)
     return leaving, errors

@@ -22,14 +22,14 @@ from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
 from .judgement.comparators import Comparator
-from .judgement.supervisor import Supervisor
+from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .log import log, unheard
 from .models.client import Model
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import SEAT, Step, make_step, swap
+from .steps import Step, make_step, swap
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session

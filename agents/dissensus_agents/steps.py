@@ -12,16 +12,14 @@ from dissensus_state.shapes import Shape
 from dissensus_state.values import JSON, Path, parse_path, pointer
 
 from .agent import Agent, Task
+from .context.summaries import SUFFIX
 from .errors import GraphError
 from .judgement.comparators import Comparator
-from .judgement.supervisor import Supervisor
+from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .views import View
 
 RESERVED = set("/:. ")
-
-SEAT = "supervisor"
-"""Under which name the calls of a supervising model stand in the round's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +125,11 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         )
     if SEAT in names:
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
+    for one in names:
+        if SUFFIX in one:
+            raise GraphError(
+                f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
+            )
     for agent in agents:
         for path in agent.reads or ():
             if path:

@@ -183,6 +183,7 @@ class _Trying:
     missed: list[str] = field(default_factory=list)
     until: float = 0.0
     failed_at: float = 0.0
+    failed: dict[str, JSON] | None = None
 
     async def once(self) -> Reply:
         """Ask something that answers in one piece."""
@@ -212,8 +213,10 @@ class _Trying:
 
     async def _attempt(self) -> Reply:
         """One attempt; how it went is remembered of the provider."""
-        if self.heard.tries:
-            self.heard.tries[-1]["waited_ms"] = round((time.perf_counter() - self.failed_at) * 1000)
+        if self.failed is not None:
+            waited = round((time.perf_counter() - self.failed_at) * 1000)
+            self.heard.tries.append({**self.failed, "waited_ms": waited})
+            self.failed = None
         await self.place.turn()
         self.heard.begin()
         key = key_of(self.model)
@@ -240,7 +243,8 @@ class _Trying:
         status = error.context.get("status")
         self.failed_at = time.perf_counter()
         self.missed.append(str(status or "no connection"))
-        self.heard.tries.append({"kind": kind_of_error(error), "status": status, "waited_ms": 0})
+        # It becomes one of the tries once there is another one: the last is what the call itself says.
+        self.failed = {"kind": kind_of_error(error), "status": status}
         self.place = limits.line_up(self.model, self.request, after=self.place)
         # Agents that were refused together must not come back together.
         return True if asked is None else float(asked) * random.uniform(1.0, 1.1)  # noqa: S311

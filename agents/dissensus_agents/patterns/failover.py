@@ -72,7 +72,7 @@ class Candidates:
 
 
 def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Model]) -> Candidates:
-    """What a user gave as the model of a seat, as its candidates.
+    """What a user gave as the model of a seat, as its candidates; an alias is what it stands for.
 
     Raises:
         GraphError: two of them have one name, by which the record tells them apart.
@@ -80,7 +80,8 @@ def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Mod
     if isinstance(given, list | tuple):
         given = Failover(*given)
     several = given if isinstance(given, Failover) else Failover(given)
-    models = tuple(as_model(one, name, place) for place, one in enumerate(several.candidates))
+    named = [one for candidate in several.candidates for one in _stands_for(candidate)]
+    models = tuple(as_model(one, name, place) for place, one in enumerate(named))
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise GraphError(
@@ -88,6 +89,15 @@ def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Mod
             next_step="Give each model a name=, or leave the second one out",
         )
     return Candidates(models, several.on)
+
+
+def _stands_for(candidate: Any) -> list[Any]:
+    """What a candidate stands for: several models, where it is an alias of the project's settings."""
+    if not isinstance(candidate, str) or ":" in candidate:
+        return [candidate]
+    from ..models.catalog import names_for
+
+    return list(names_for(candidate))
 
 
 @dataclass(frozen=True, slots=True)
