@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dissensus_agents.models.failures import refusal_of
 
 from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
 from dissensus_agents.models.formats import NotAnAnswer, ProviderError
