@@ -114,6 +114,7 @@ class Heard:
             raise CallStopped(
                 f"The answer is longer than its bound of output tokens can be: {self.size:,} characters",
                 why="output",
+                kind="malformed",
                 billed=True,
             )
 
@@ -161,7 +162,10 @@ async def call(
         if not clock.expired():
             raise
         raise CallStopped(
-            f"The call took longer than its {seconds:g} s", why="time", billed=heard.began is not None
+            f"The call took longer than its {seconds:g} s",
+            why="time",
+            kind="timeout",
+            billed=heard.began is not None,
         ) from None
     finally:
         trying.place.leave()
