@@ -1,4 +1,4 @@
-"""Research over 2,000 generated pages with planted facts: how much is found, how much is read, in how much memory.
+"""Research over 2,000 generated pages with planted facts: what is found, what is read, in how much memory.
 
 python benchmarks/research.py --json
 

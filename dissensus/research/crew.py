@@ -43,6 +43,10 @@ class Staff:
             approve=self.approve,
         )
 
+    def standing_in(self, first: Model) -> list[Model]:
+        """A model and those that stand in for it where it fails: the scouts' others, each once."""
+        return list({model.name: model for model in (first, *self.scouts)}.values())
+
     @property
     def models(self) -> tuple[Model, ...]:
         """Every model that may be asked, each once."""
@@ -73,11 +77,11 @@ def staff(
         NoModels: there are none.
         UnknownModel: a name is none.
     """
-    made = tuple(as_model(model, "research") for model in models)
+    made = tuple(as_model(model, name="research") for model in models)
     if not made:
         raise NoModels("There is no model to ask")
     other = next((model for model in reversed(made) if model.lineage != made[0].lineage), made[0])
-    chair = other if supervisor is None else as_model(supervisor, CHAIR)
+    chair = other if supervisor is None else as_model(supervisor, name=CHAIR)
     count = max(2, len(made)) if scouts is None else scouts
     count = min(max(1, count), MOST_SEATS)
     reading = tuple(made[n % len(made)] for n in range(count))
@@ -89,10 +93,10 @@ def reseated(crew: Crew, models: Sequence[ModelLike], supervisor: ModelLike | No
 
     There are as many seats as when it began, because its rounds count on them.
     """
-    panel = tuple(as_model(model, "research") for model in (models or crew.panel))
-    chair = as_model(supervisor or (crew.supervisor if not models else panel[-1]), CHAIR)
-    scouts = panel if models else tuple(as_model(model, "research") for model in crew.scouts)
-    planner = chair if models or supervisor else as_model(crew.planner, "planner")
+    panel = tuple(as_model(model, name="research") for model in (models or crew.panel))
+    chair = as_model(supervisor or (crew.supervisor if not models else panel[-1]), name=CHAIR)
+    scouts = panel if models else tuple(as_model(model, name="research") for model in crew.scouts)
+    planner = chair if models or supervisor else as_model(crew.planner, name="planner")
     return Staff(
         planner,
         _seated(scouts, len(crew.scouts)),

@@ -115,6 +115,8 @@ def why_enough(state: Mapping[str, Any]) -> str:
         return f"the budget: what is left is kept for the conclusion; {left} chosen passages were not read"
     if not state["searched"]:
         return "the budget: what is left is kept for the conclusion, and nothing was read"
+    if not state["searched"][-1]["queries"]:
+        return "every sub-question has findings, and nothing more was pointed to"
     if not state["searched"][-1]["chosen"]:
         return "nothing more in the sources bears on what is missing"
     if len(state["searched"]) >= state["passes"]:

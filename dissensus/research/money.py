@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from dissensus_agents.models.prices import NANO_PER_TOKEN
+from dissensus_agents.messages import Part, Request
+from dissensus_agents.models.prices import Price, worst_case
 from dissensus_state.errors import BudgetExceeded
 
 from .librarian import BATCH
@@ -30,11 +31,12 @@ _BYTES_PER_TOKEN = 4
 
 def at_worst(model: Model, size: int, answer: int) -> int:
     """What a call can cost, in nano-USD: a token is at least a byte; nothing where the price is unknown."""
-    price = model.price
-    if price is None:
-        return 0
-    usd = price.dearest_input * (size + AROUND) + price.output * answer
-    return int((Decimal(usd) * NANO_PER_TOKEN).to_integral_value(ROUND_CEILING))
+    return 0 if model.price is None else _at_worst(model.price, size, answer)
+
+
+@lru_cache(maxsize=1024)
+def _at_worst(price: Price, size: int, answer: int) -> int:
+    return worst_case(price, Request("", (Part("x" * (size + AROUND)),), max_output_tokens=answer))
 
 
 def plan_at_worst(staff: Staff) -> int:

@@ -9,6 +9,8 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from dissensus.cli.texts import count, usd
+from dissensus_agents.messages import Usage
+from dissensus_agents.models.prices import cost
 
 from .librarian import BATCH, FEWEST, MOST, SHARE
 from .money import CONCLUDED, SCOUTED
@@ -159,8 +161,7 @@ def guessed(model: Model, size: int, answer: int) -> int:
     """About what a call costs, in nano-USD; nothing where the price is not known."""
     if model.price is None:
         return 0
-    usd_per_million = model.price.input * size / _BYTES_PER_TOKEN + model.price.output * int(answer * _USUAL)
-    return int(usd_per_million * 1000)
+    return cost(model.price, Usage(size // _BYTES_PER_TOKEN, int(answer * _USUAL)))
 
 
 def dollars(nano: int) -> str:
@@ -214,7 +215,9 @@ def _committed(step: str, state: Research) -> str:
         found, total = state.searched[-1].chosen, sum(item.passages for item in state.sources)
         return f"search {len(state.searched)}: {found:,} of {count(total, 'passage')} are worth reading"
     if step == "check":
-        return f"{count(len(state.standing), 'quotation')} checked and found, {len(state.dropped)} not"
+        return (
+            f"{count(len(state.standing), 'finding')} with a checked quotation, {len(state.dropped)} dropped"
+        )
     return f"reading ends: {state.stopped}" if step == "enough" else ""
 
 

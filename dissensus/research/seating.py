@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .errors import NoModels
+from .money import at_worst
 
 if TYPE_CHECKING:
     from dissensus_agents.models.client import Model
+
+MOST = 3
+"""Models that are taken where nobody names any."""
+
+KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "DEEPSEEK_API_KEY", "GROQ_API_KEY")
+"""Some of the variables that hold keys, to be shown to who has none."""
 
 
 def models_here() -> list[str]:
@@ -17,9 +25,13 @@ def models_here() -> list[str]:
     Raises:
         NoModels: there are none; it says what to set.
     """
-    from dissensus_agents.models.catalog import PROVIDERS
+    from dissensus_agents.models.available import available
 
-    keys = ", ".join(one.key_env for one in PROVIDERS.values() if one.key_env and not one.local)
+    found = asyncio.run(available())
+    priced = [entry for entry in found if entry.price is not None]
+    if found:
+        return [entry.name for entry in (priced or found)[:MOST]]
+    keys = ", ".join(KEYS)
     raise NoModels(
         "No model was named, no key is in the environment, and no local server was found running",
         next_step=f"Set one of {keys}; or start Ollama; or name models with --models. "
@@ -34,5 +46,4 @@ def unpriced(models: Sequence[Model]) -> list[str]:
 
 def are_free(models: Sequence[Model]) -> bool:
     """Whether all of them cost nothing."""
-    prices = [model.price for model in models]
-    return all(price is not None and not price.output and not price.dearest_input for price in prices)
+    return all(model.price is not None and not at_worst(model, 1000, 1000) for model in models)

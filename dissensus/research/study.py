@@ -55,7 +55,7 @@ def research_graph(session: Session[Research], staff: Staff) -> AgentGraph:
 def _planner(staff: Staff) -> Agent:
     return Agent(
         "planner",
-        staff.planner,
+        staff.standing_in(staff.planner),
         prompts.PLAN,
         reads=["question", "sources"],
         prompt=prompts.planning,
@@ -74,7 +74,7 @@ def _closing() -> Agent:
 def _scout(library: Library, staff: Staff, seat: int) -> Agent:
     return Agent(
         f"{SCOUT}{seat + 1}",
-        staff.scouts[seat],
+        staff.standing_in(staff.scouts[seat]),
         prompts.SCOUT,
         reads=["question", "plan", "reading", "read"],
         prompt=prompts.scouting(library, seat),
