@@ -85,6 +85,8 @@ def _said(turn: Turn) -> JSON:
 def _stored(part: Part) -> JSON:
     if part.source is None:
         return {"text": part.text, "title": part.title} if part.title else {"text": part.text}
+    if part.shown is not None:
+        return [part.source, part.title, part.shown.as_json()]
     return part.source if part.title == part.source else [part.source, part.title]
 
 

@@ -4,6 +4,7 @@ DissensusError
 ├── ModelFailed             7   a call that brought no usable answer
 │   ├── ProviderFailed      7   the provider answered with an error, or not at all
 │   ├── UnknownModel       12   no such model in the catalogue
+│   ├── ContextOverflow     7   a prompt that does not fit its model's window; nothing was sent
 │   ├── MissingKey         13   the provider's key is not in the environment
 │   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
 │   └── WrongType          15   an answer that can be read and does not fit the output type
@@ -38,6 +39,12 @@ class UnknownModel(ModelFailed):
     code = "model.unknown"
     exit_code = 12
     next_step = "Write it as provider:model, for instance openai:gpt-4o-mini or ollama:llama3.1"
+
+
+class ContextOverflow(ModelFailed):
+    """The prompt does not fit the model's window."""
+
+    code = "context.overflow"
 
 
 class MissingKey(ModelFailed):

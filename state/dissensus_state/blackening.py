@@ -55,6 +55,7 @@ class Blackened(NamedTuple):
 
 def blacken(work: Work, session_id: int, texts: Texts) -> Blackened:
     """Replace texts in every passage, whatever white space parts their words there, and index them again."""
+    documents.lock(work, session_id)
     pattern = _pattern(texts)
     there = documents.every(work, session_id)
     if pattern is None or not there:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
-from dissensus_state import shelving, spool
+from dissensus_state import index, shelving, spool
 from dissensus_state.errors import NotFound, Refused, Tampered, ValueRefused
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
@@ -133,7 +133,7 @@ def test_a_document_that_does_not_fit_into_memory_or_a_segment_waits_on_disk(
     notes: Session[Notes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spool, "IN_MEMORY", 1000)
-    monkeypatch.setattr(shelving, "_SEGMENT", 7)
+    monkeypatch.setattr(index, "SEGMENT", 7)
     monkeypatch.setattr(shelving, "_ROWS", 5)
     notes.library.add("large", "text", pages_of(1, 50), b"1")
     assert [(one.place, one.text) for one in notes.library.passages_of("large")] == pages_of(1, 50)
@@ -335,6 +335,7 @@ def test_a_text_that_is_redacted_goes_from_the_documents_and_from_their_index(
     assert found(notes, words[-1]) == []
     assert notes.verify().documents == 2
     assert notes.fork("other").verify().documents == 2
+    assert notes.library.verify() == 2
 
 
 def test_a_passage_that_is_taken_out_without_a_commit_that_says_so_is_tampering(
@@ -364,6 +365,51 @@ def test_documents_and_their_index_are_counted(notes: Session[Notes]) -> None:
     assert beside["documents"] > sum(len(place) for place, _ in PAGES)
     assert beside["index of the documents"] > 0
     assert after.total == before.total + beside["documents"] + beside["index of the documents"]
+
+
+def segments(session: Session[Notes]) -> int:
+    query = sa.select(sa.func.count(terms.c.segment.distinct())).where(
+        terms.c.session_id == session.session_id
+    )
+    with session.database.engine.connect() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def test_an_index_of_many_small_pieces_is_made_one_and_finds_the_same(
+    notes: Session[Notes], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(index, "MOST_SMALL", 5)
+    monkeypatch.setattr(index, "SMALL", 20)
+    for n in range(30):
+        notes.library.add(f"doc-{n:02}", "text", pages_of(n), bytes([n]))
+    assert segments(notes) < 10
+    other = store.create(Notes())
+    with other.library.adding() as shelf:
+        for n in range(30):
+            shelf.add(f"doc-{n:02}", "text", pages_of(n), bytes([n]))
+    assert segments(other) == 1
+    assert found(notes, "valve river", 100) == found(other, "valve river", 100)
+    before = found(notes, "the meter")
+    notes.library.index_again()
+    assert segments(notes) == 1
+    assert found(notes, "the meter") == before
+    assert notes.library.verify() == 30
+
+
+def test_an_index_that_does_not_hold_what_the_passages_say_is_found_and_can_be_made_again(
+    notes: Session[Notes],
+) -> None:
+    notes.library.add("log.txt", "text", PAGES, b"1")
+    mine = (terms.c.session_id == notes.session_id, terms.c.term == "valve")
+    for change in (sa.delete(terms).where(*mine), sa.update(terms).where(*mine).values(term="value")):
+        with undone(notes, change), pytest.raises(Tampered, match="index"):
+            notes.library.verify()
+    with notes.database.exclusively(), notes.database.engine.begin() as connection:
+        connection.execute(sa.delete(terms).where(mine[0]))
+    assert found(notes, "valve") == []
+    notes.library.index_again()
+    assert [hit[:2] for hit in found(notes, "valve")] == [("log.txt", 1)]
+    assert notes.library.verify() == 1
 
 
 def test_an_index_that_was_damaged_is_named_as_such(notes: Session[Notes]) -> None:

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from dissensus_agents.models.failures import refusal_of
 
 from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
 from dissensus_agents.models.formats import NotAnAnswer, ProviderError
 from dissensus_agents.models.gemini_content import NOT_OFF, GeminiContent, format_for
 from dissensus_agents.models.keys import Key
+from dissensus_agents.models.kinds import refusal_of
 from wire_bodies import RESPONSE, RESPONSE_CHUNKS, events
 
 SCHEMA = {

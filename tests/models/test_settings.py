@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +14,7 @@ from dissensus_agents.models import listed as lists
 from dissensus_agents.models.catalog import describe, entries, names_for, resolve
 from dissensus_agents.models.complaints import line_of
 from dissensus_agents.models.prices import Price
-from dissensus_agents.models.settings import MOST_BYTES, settings
+from dissensus_agents.models.settings import MOST_BYTES, ModelTable, ProviderTable, parse, settings
 
 SAID = """
 [defaults]
@@ -334,3 +335,12 @@ def test_the_line_of_a_key_is_found_under_its_table() -> None:
     assert line_of(text, ("b", "c:d", "x")) == 6
     assert line_of(text, ("b", "c:d", "y")) == 4
     assert line_of(text, ("z",)) is None
+
+
+def test_the_page_shows_a_file_that_can_be_used() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "catalogue.md").read_text("utf-8")
+    (shown,) = re.findall(r"^```toml\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    document = parse(shown, Path("dissensus.toml"))
+    used = set(document.models["openai:gpt-5"].model_fields_set) | {"like", "tools", "streaming", "caching"}
+    assert used == set(ModelTable.model_fields)
+    assert document.providers["mine"].model_fields_set | {"base_url"} == set(ProviderTable.model_fields)

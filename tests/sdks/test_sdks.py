@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dissensus_agents.models.failures import kind_of, refusal_of
 
 from adapters import ADAPTERS, base_of
 from dissensus.testing import Answer, FakeProvider, Fault, Received
@@ -27,6 +26,7 @@ from dissensus_agents.errors import ModelFailed
 from dissensus_agents.messages import Part, Request, Usage
 from dissensus_agents.models.calling import call
 from dissensus_agents.models.health import Health
+from dissensus_agents.models.kinds import kind_of_error, refusal_of
 from dissensus_agents.models.retries import Patience
 from dissensus_agents.models.wire import WireModel
 
@@ -164,7 +164,7 @@ class Both:
         try:
             reply = await call(model, request, health=Health())
         except ModelFailed as error:
-            return {"kind": kind_of(error)}
+            return {"kind": kind_of_error(error)}
         used = reply.usage
         return {
             "text": reply.text,

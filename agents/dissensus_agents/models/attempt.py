@@ -80,9 +80,13 @@ class Attempt:
             else:
                 self._take(body, (), incoming)
         except NotAnAnswer as what:
+            said = self._key.cut_message(str(what))
             raise ProviderFailed(
-                f"{self._where} answered with {what}", billed=True, kind="malformed"
+                f"{self._where} answered with {said}", billed=True, kind="malformed"
             ) from None
+        except ProviderFailed as error:
+            # The frames below hold what the server sent, in which the key may be.
+            raise error.with_traceback(None) from None
 
     async def _streamed(self, incoming: Incoming) -> AsyncGenerator[Delta]:
         hearing = Hearing(self._form.assembler(), self._key)

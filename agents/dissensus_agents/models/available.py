@@ -39,7 +39,9 @@ PREFERRED: dict[str, tuple[str, ...]] = {
 """Of each provider, what to take first: able and not the dearest. Not every provider: see the rule."""
 
 
-async def available(*, search: bool = True, seconds: float = SECONDS) -> list[Entry]:
+async def available(
+    *, search: bool = True, seconds: float = SECONDS, servers: list[Server] | None = None
+) -> list[Entry]:
     """The models that can be asked here and now, the first to take first, by the rule of this module.
 
     Keys are looked for in the environment, and not tried.
@@ -47,12 +49,14 @@ async def available(*, search: bool = True, seconds: float = SECONDS) -> list[En
     Args:
         search: Whether to look for servers that run on this machine.
         seconds: How long to wait for one of those.
+        servers: Those that were found already.
 
     Raises:
         SettingsRefused: `dissensus.toml` cannot be used.
     """
     said = settings()
-    servers = await running(seconds=seconds) if search else []
+    if servers is None:
+        servers = await running(seconds=seconds) if search else []
     hosted = [entry for entry in _wanted(said) if has_key(entry) and not entry.local]
     local = [entry for server in servers for entry in served_by(server)]
     there = {entry.name: entry for entry in chain(hosted, local)}

@@ -338,5 +338,6 @@ def _patience(said: Settings) -> retries.Patience:
 def _failover(name: str, models: list[Model]) -> Model:
     raise UnknownModel(
         f"{name} stands for {len(models)} models, and one is needed here",
-        next_step=f"Name one of {', '.join(model.name for model in models)}",
+        next_step=f"Give the alias to an agent, which asks one after the other, or name one of "
+        f"{', '.join(model.name for model in models)}",
     )

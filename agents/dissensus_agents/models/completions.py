@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from ..messages import ReasoningKind, Reply, Request, Turn, Usage
 from .bodies import dumped
+from .caching import cache_key
 from .chunks import Chunks, error_in
 from .client import estimate, sound
 from .counts import chat_usage
@@ -67,6 +68,8 @@ class ChatCompletions:
             body |= dialect.effort(request.effort)
         if request.output_schema is not None:
             body |= _format(request.output_schema, dialect)
+        if dialect.cache_key and (kept := cache_key(request)) is not None:
+            body["prompt_cache_key"] = kept
         return dumped(body).encode("utf-8", "replace")
 
     def error_in(self, parsed: dict[str, Any]) -> ProviderError | None:
@@ -106,9 +109,9 @@ class ChatCompletions:
         return Chunks()
 
     def _messages(self, request: Request, model: str) -> list[dict[str, Any]]:
-        system = _system(request, self.dialect)
+        system, prompt = request.placed(_system(request, self.dialect))
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        messages.append({"role": "user", "content": request.prompt})
+        messages.append({"role": "user", "content": prompt})
         for turn in request.turns:
             messages.append({"role": "assistant", "content": turn.answer, **self._echoed(turn, model)})
             messages.append({"role": "user", "content": turn.objection})
@@ -136,7 +139,7 @@ class ChatCompletions:
             notes.append(f"how much to think was not passed on: {self.name} may not know it")
         billed = object_in(parsed, "usage").get("cost")
         if isinstance(billed, int | float) and not isinstance(billed, bool) and 0 < billed < 10**6:
-            notes.append(f"the provider billed {billed:.9f} USD".rstrip("0"))
+            notes.append(f"the provider billed {f'{billed:.9f}'.rstrip('0')} USD")
         return tuple(notes)
 
 

@@ -66,9 +66,11 @@ class GeminiContent:
         if request.output_schema is not None and not self.typed:
             system = with_schema(system, request.output_schema)
         body: dict[str, Any] = {}
+        system, prompt = request.placed(system)
         if system.strip() and self.system:
             body["systemInstruction"] = {"parts": [{"text": system}]}
-        prompt = request.prompt if self.system else f"{system}\n\n{request.prompt}".strip()
+        elif system.strip():
+            prompt = f"{system}\n\n{prompt}"
         body["contents"] = _contents(prompt, request.turns, model)
         body["generationConfig"] = self._generation(request)
         return dumped(body).encode("utf-8", "replace")

@@ -2,45 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from ..errors import UnknownModel
-from . import retries
-from .anthropic import AnthropicModel
+from . import anthropic_messages, gemini_content
 from .client import Model
+from .completions import ChatCompletions
+from .dialects import find_dialect
 from .entries import Entry
-from .gemini import GeminiModel
-from .openai import OpenAIModel
-
-_KINDS: dict[str, Callable[..., Model]] = {
-    "chat": OpenAIModel,
-    "anthropic": AnthropicModel,
-    "gemini": GeminiModel,
-}
+from .formats import Format
+from .responses import Responses
+from .retries import Patience
+from .wire import WireModel
 
 
-def made(entry: Entry, *, timeout: float, patience: retries.Patience, client: Any) -> Model:
+def made(entry: Entry, *, timeout: float, patience: Patience, client: Any) -> Model:
     """The model that an entry describes. Nothing is asked.
 
     Raises:
         ProviderFailed: Its address is none.
         UnknownModel: Its dialect is none.
     """
-    kind = _KINDS.get(entry.format)
-    if kind is None:
-        raise UnknownModel(f"{entry.name} speaks {entry.format}, which cannot be spoken here yet")
-    dialect = {"dialect": entry.dialect} if entry.format == "chat" else {}
-    return kind(
+    form = _format(entry)
+    return WireModel(
+        form,
         entry.model,
         base_url=entry.address,
         key_env=entry.key_env,
         key_needed=entry.key_needed,
         lineage=entry.lineage,
         price=entry.price,
+        window=entry.window,
         name=entry.name,
         timeout=timeout,
         patience=patience,
+        rpm=entry.rpm,
+        tpm=entry.tpm,
         client=client,
-        **dialect,
+        streams=not isinstance(form, ChatCompletions) or form.dialect.streams,
     )
+
+
+def _format(entry: Entry) -> Format:
+    match entry.format:
+        case "anthropic":
+            return anthropic_messages.format_for(entry.model)
+        case "gemini":
+            return gemini_content.format_for(entry.model)
+        case "responses":
+            return Responses()
+    return ChatCompletions(find_dialect(entry.dialect))

@@ -111,8 +111,12 @@ def worst_case(price: Price, request: Request, *, attempts: int = 1) -> int:
         request: What is to be sent.
         attempts: How often it may be sent and billed; an attempt that timed out may have been.
     """
-    sent = most_input_tokens(request)
-    usd = max(_dearest(unit, sent, request.max_output_tokens) for unit in price.up_to(sent))
+    return bound(price, most_input_tokens(request), request.max_output_tokens, attempts=attempts)
+
+
+def bound(price: Price, sent: int, answered: int, *, attempts: int = 1) -> int:
+    """What a call can cost at most, in nano-USD, where so many tokens at most are sent and answered."""
+    usd = max(_dearest(unit, sent, answered) for unit in price.up_to(sent))
     return _nano(usd * attempts)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ..messages import ReasoningKind, Reply, Request, Turn
 from .bodies import dumped
+from .caching import cache_key
 from .client import estimate, sound
 from .completions import named_schema
 from .counts import responses_usage
@@ -56,15 +57,18 @@ class Responses:
 
     def body(self, request: Request, model: str, *, stream: bool) -> bytes:
         """What is posted."""
+        system, prompt = request.placed(request.system)
         body: dict[str, Any] = {
             "model": model,
-            "input": self._input(request, model),
+            "input": self._input(request, prompt, model),
             "max_output_tokens": request.max_output_tokens,
             "store": False,
             "stream": stream,
         }
-        if request.system:
-            body["instructions"] = request.system
+        if system:
+            body["instructions"] = system
+        if (kept := cache_key(request)) is not None:
+            body["prompt_cache_key"] = kept
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.output_schema is not None:
@@ -82,8 +86,8 @@ class Responses:
             reasoning["summary"] = self._summary
         return ({"reasoning": reasoning} if reasoning else {}) | ({"include": [ENCRYPTED]} if thinks else {})
 
-    def _input(self, request: Request, model: str) -> list[Any]:
-        items: list[Any] = [{"role": "user", "content": request.prompt}]
+    def _input(self, request: Request, prompt: str, model: str) -> list[Any]:
+        items: list[Any] = [{"role": "user", "content": prompt}]
         for turn in request.turns:
             items += _echoed(turn, model) or [{"role": "assistant", "content": turn.answer}]
             items.append({"role": "user", "content": turn.objection})

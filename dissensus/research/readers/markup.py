@@ -79,6 +79,10 @@ class _Page(HTMLParser):
         super().close()
         self._break()
 
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """Pass over `<![…`, of which the standard library would raise an AssertionError."""
+        return self.parse_bogus_comment(i, bool(report))
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if self._hidden:
             if tag == self._hidden and tag in _CLOSED_BY_THE_NEXT:

@@ -69,15 +69,14 @@ def lines_at(first: Piece, last: Piece, what: str = "line") -> str:
     return f"{name}, from character {first.start + 1}" if first.start else name
 
 
-def pieces_of(file: TextIO, line: int = 1, start: int = 0) -> Iterator[Piece]:
+def pieces_of(file: TextIO, line: int = 1, start: int = 0, rest: str = "") -> Iterator[Piece]:
     """The lines of a file, long ones in parts: a line of a gigabyte is never held in memory.
 
     Args:
         line: The number of the line that comes next.
-        start: How much of it was read before.
+        start: How much of it was given before; `rest` was read before, and not given.
     """
-    rest = ""
-    while read := file.readline(CHARACTERS - len(rest)):
+    while read := file.readline(max(CHARACTERS - len(rest), 1)):
         text = rest + read
         if text.endswith("\n"):
             yield Piece(line, start, text[:-1])

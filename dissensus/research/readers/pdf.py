@@ -21,8 +21,13 @@ def pages(path: Path, detail: dict[str, Any]) -> Iterator[tuple[str, str]]:
     Raises:
         Unreadable: it is damaged, encrypted, or has no text on any page.
     """
-    from pypdf import PdfReader
-
+    try:
+        from pypdf import PdfReader
+    except ImportError as error:
+        raise Unreadable(
+            "Reading a PDF takes pypdf, which is not installed",
+            next_step="pip install 'dissensus[research]'",
+        ) from error
     logging.getLogger("pypdf").setLevel(logging.CRITICAL)
     try:
         reader = PdfReader(path)
@@ -46,6 +51,9 @@ def pages(path: Path, detail: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _tell(detail: dict[str, Any], count: int, read: int, empty: int) -> None:
+    failed = [said for said in detail.get("notes", ()) if "could not be read" in said]
+    if not read and failed:
+        raise Unreadable(f"None of its {count} pages can be read: {failed[0]}")
     if not read:
         raise Unreadable(
             f"None of its {count} pages has text: they are pictures, it seems",
@@ -58,7 +66,16 @@ def _tell(detail: dict[str, Any], count: int, read: int, empty: int) -> None:
 
 
 def _decrypt(reader: Any) -> None:
-    if reader.is_encrypted and not reader.decrypt(""):
+    from pypdf.errors import DependencyError
+
+    try:
+        opened = not reader.is_encrypted or reader.decrypt("")
+    except DependencyError as error:
+        raise Unreadable(
+            "It is encrypted, and reading it takes a package that is not installed",
+            next_step="pip install 'pypdf[crypto]', or save it without encryption",
+        ) from error
+    if not opened:
         raise Unreadable(
             "It is encrypted, and opens with a password only", next_step="Save it without a password"
         )

@@ -95,7 +95,8 @@ class _Rows:
         number, line = self.taken[-1]
         if line.endswith("\n"):
             return chain(kept, pieces_of(self._file, number + 1))
-        return chain(kept, pieces_of(self._file, number, len(line)))
+        last = kept.pop()
+        return chain(kept, pieces_of(self._file, number, last.start, last.text))
 
 
 def _passages(rows: _Rows) -> Iterator[tuple[str, str]]:

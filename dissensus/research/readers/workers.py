@@ -28,9 +28,10 @@ _LEFT = 4
 
 
 class _Worker:
-    """One process."""
+    """One process; `late` says that it was ended because it took too long."""
 
     def __init__(self) -> None:
+        self.late = False
         self.process = subprocess.Popen(  # noqa: S603 - this very program
             [sys.executable, "-P", "-m", f"{__package__}.worker"],
             stdin=subprocess.PIPE,
@@ -52,7 +53,7 @@ class _Worker:
         """What it says next; None if it has died, or was ended because it took too long."""
         if self.process.stdout is None:
             raise AssertionError
-        watch = threading.Timer(patience, self.process.kill)
+        watch = threading.Timer(patience, self._give_up)
         watch.daemon = True
         watch.start()
         try:
@@ -64,6 +65,10 @@ class _Worker:
         except ValueError:
             return None
         return answer if isinstance(answer, dict) else None
+
+    def _give_up(self) -> None:
+        self.late = True
+        self.process.kill()
 
     def end(self) -> None:
         """End it, whatever it does."""
@@ -101,7 +106,7 @@ def apart(kind: str, path: Path, detail: dict[str, Any]) -> Iterator[tuple[str, 
             answer = worker.answer(min(PATIENCE, left))
             left -= time.monotonic() - since
             if answer is None:
-                raise _given_up()  # noqa: TRY301 - the worker has to be ended
+                raise _given_up(worker)  # noqa: TRY301 - the worker has to be ended
             if "passage" not in answer:
                 break
             place, text = answer["passage"]
@@ -115,11 +120,12 @@ def apart(kind: str, path: Path, detail: dict[str, Any]) -> Iterator[tuple[str, 
     detail.update(answer["detail"])
 
 
-def _given_up() -> Unreadable:
-    return Unreadable(
-        f"Reading it was given up: it took over {PATIENCE:.0f} s for a page, over {TOTAL_PATIENCE:.0f} s, "
-        "or more memory than is allowed"
-    )
+def _given_up(worker: _Worker) -> Unreadable:
+    if worker.late:
+        return Unreadable(
+            f"Reading it was given up: a page took over {PATIENCE:g} s, or all over {TOTAL_PATIENCE:g} s"
+        )
+    return Unreadable("It broke what reads it: it is damaged, or takes too much memory")
 
 
 def _taken() -> _Worker:
