@@ -85,7 +85,7 @@ def found(prompt: str, *, misquotes: bool = False) -> dict[str, Any]:
     findings, leads = [], []
     for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
         for fact in FACT.finditer(text):
-            line = fact[0].replace("a", "o") if misquotes else fact[0]
+            line = fact[0].replace("a", "o") if misquotes and "valve" in fact[0] else fact[0]
             said = {"claim": fact[3], "quotation": line, "passage": int(number)}
             findings.append({"question": int(fact[2]), **said})
         leads += [{"question": int(lead[1]), "query": lead[2]} for lead in LEAD.finditer(text)]
