@@ -32,6 +32,7 @@ from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundV
 from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
 from .messages import Reply, Request
+from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
 from .positions import Side, author_of, joined, sides_of, values_of
 from .reasons import reasons
@@ -186,7 +187,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
     """One agent's proposal: first the summaries that its prompt waits for, then its answers."""
     try:
         request, before = await summarised(run, running, running.requests[agent.name], running.calls)
-    except MissingKey:
+    except (MissingKey, NotRecorded):
         raise
     except (ModelFailed, BudgetExceeded) as failed:
         return _abstained(run, running, agent, failed, 0), []
@@ -205,7 +206,7 @@ async def _answered(
     while True:
         try:
             call, reply = await errand.answer()
-        except MissingKey:
+        except (MissingKey, NotRecorded):
             raise
         except (ModelFailed, BudgetExceeded) as failed:
             return _abstained(run, running, agent, failed, errand.attempt), errand.calls
