@@ -18,9 +18,8 @@ from dissensus_agents.models.responses import ResponsesModel
 from dissensus_agents.models.retries import Patience
 from dissensus_agents.models.wire import WireModel
 from dissensus_agents.patterns.failover import Failover
-from dissensus_agents.recordings.answering import AnsweringModel, answered_from
+from dissensus_agents.recordings.answering import AnsweringModel, Recordings, answered_from
 from dissensus_agents.recordings.exporting import Exported, export_recordings
-from dissensus_agents.recordings.opening import Recordings
 
 __all__ = [
     "Abilities",

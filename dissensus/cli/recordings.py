@@ -16,13 +16,13 @@ from .output import show, write
 from .texts import encoded
 
 if TYPE_CHECKING:
+    from dissensus_agents.recordings.answering import Recordings
     from dissensus_agents.recordings.lines import CallLine
-    from dissensus_agents.recordings.opening import Recordings
 
 
-@click.group()
+@click.group(epilog=examples("dissensus recordings export -d inquiry.db -o inquiry.jsonl"))
 def recordings() -> None:
-    """Export a session's recordings as one file, and read such files.
+    """Export recordings as one file, and read such files.
 
     The file is JSON Lines and reads without dissensus. `dissensus run MODULE:GRAPH --recordings FILE`
     answers a graph from it.
@@ -86,7 +86,8 @@ def export(
 @json_option
 def show_file(*, file: str, number: int | None, as_json: bool) -> None:
     """Check a file of recordings, and show what stands in it."""
-    from dissensus_agents.recordings.opening import Recordings, as_data
+    from dissensus_agents.recordings.answering import Recordings
+    from dissensus_agents.recordings.opening import as_data
 
     found = Recordings.open(file)
     if number is None:

@@ -92,8 +92,7 @@ def run(
 
 
 def _recorded(graph: AgentGraph, file: str) -> AgentGraph:
-    from dissensus_agents.recordings.answering import answered_from
-    from dissensus_agents.recordings.opening import Recordings
+    from dissensus_agents.recordings.answering import Recordings, answered_from
 
     return answered_from(graph, Recordings.open(file))
 

@@ -19,10 +19,9 @@ from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply, Usage
 from dissensus_agents.models.recordings import NotRecorded
 from dissensus_agents.patterns.failover import Failover
-from dissensus_agents.recordings.answering import AnsweringModel, answered_from
+from dissensus_agents.recordings.answering import AnsweringModel, Recordings, answered_from
 from dissensus_agents.recordings.exporting import export_recordings
 from dissensus_agents.recordings.lines import MOST_LINE, schema
-from dissensus_agents.recordings.opening import Recordings
 from dissensus_agents.sources import part
 from dissensus_state.patches import patch_to_json
 from dissensus_state.sessions import Session

@@ -21,7 +21,7 @@ from ..patterns.failover import KINDS, Candidates
 from ..steps import Step
 from .asked import outline
 from .lines import Asked, CallLine
-from .opening import Place, Recordings
+from .opening import Place, RecordingsFile
 
 
 class AnsweringModel:
@@ -38,7 +38,7 @@ class AnsweringModel:
     """
 
     def __init__(
-        self, recordings: Recordings, name: str, *, window: int | None = None, lineage: str = ""
+        self, recordings: RecordingsFile, name: str, *, window: int | None = None, lineage: str = ""
     ) -> None:
         own = [place for place in recordings.places if place.model == name]
         self.name = name
@@ -101,6 +101,14 @@ class AnsweringModel:
                 best = len(differing), place, said
         assert best is not None  # noqa: S101 - there is at least one
         return best[1], best[2]
+
+
+class Recordings(RecordingsFile):
+    """A file of recordings, and the models that answer from it."""
+
+    def model(self, name: str) -> AnsweringModel:
+        """A model as it answered; one of which nothing is recorded fails when it is asked."""
+        return AnsweringModel(self, name)
 
 
 def differences(recorded: Asked | None, asked: Asked) -> list[str]:

@@ -60,7 +60,7 @@ class Texts:
             call: The call.
             calls: All calls of the round, among which are those of its summaries.
         """
-        frame = self._text(call.request[0])
+        frame = self._text(call.request[0]) if is_ours(call.request) else None
         if frame is None or not all(isinstance(item, list) for item in call.request[1:]):
             return None
         pieces = [self._piece(round_, item, calls) for item in call.request[1]]
@@ -133,6 +133,11 @@ class Texts:
         if self._state is None or self._state[:2] != (round_.branch, round_.base):
             self._state = round_.branch, round_.base, self._on(round_.branch).raw(round_.base)
         return self._state[2]
+
+
+def is_ours(request: JSON) -> bool:
+    """Whether a recorded request is one of an agent's; others may have written calls of their own."""
+    return isinstance(request, list) and len(request) > 1 and isinstance(request[0], dict)
 
 
 def _cut(text: str, shown: dict[str, Any] | None) -> str:

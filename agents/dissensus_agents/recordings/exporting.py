@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 from dissensus_state.blobs import REDACTED
 from dissensus_state.records import Call, Round
 
-from .asked import Found, Texts, digest_of, outline
-from .lines import HOW, VERSION, Asked, CallLine, End, Header, PartLine, Raw, Tokens, encoded, sha256
+from .asked import Found, Texts, digest_of, is_ours, outline
+from .lines import HOW, VERSION, Asked, CallLine, End, Header, PartLine, Piece, Raw, Tokens, encoded, sha256
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -202,9 +202,13 @@ def _raw(body: bytes | None) -> Raw | None:
 
 def _redacted(call: Call, asked: Asked | None) -> tuple[Redactable, ...]:
     gone: dict[Redactable, bool] = {
-        "request": asked is None or any(piece.redacted or piece.missing for piece in asked.parts),
+        "request": is_ours(call.request) if asked is None else any(map(_is_gone, asked.parts)),
         "answer": call.answer == REDACTED,
         "reasoning": call.reasoning == REDACTED,
         "raw": call.raw == REDACTED.encode(),
     }
     return tuple(name for name, is_gone in gone.items() if is_gone)
+
+
+def _is_gone(piece: Piece) -> bool:
+    return piece.redacted or piece.missing is not None

@@ -120,7 +120,7 @@ class CallLine(_Line):
     lineage: str
     status: Literal["held", "sent", "answered", "partial", "failed", "unknown"]
     sent_at: int = Field(description="Milliseconds since 1970")
-    request: Asked | None = Field(description="null: it was taken away for good")
+    request: Asked | None = Field(description="null: it was taken away for good, or is no agent's")
     digest: Digest | None = Field(
         description="SHA-256 of the request, canonical; null where a piece of it is missing or redacted"
     )

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from pydantic import ValidationError
 
@@ -35,7 +35,7 @@ class Place:
     passed_over: tuple[tuple[str, str], ...] = ()
 
 
-class Recordings:
+class RecordingsFile:
     """The calls of a file of recordings. What is kept in memory is where they stand, and not what they say.
 
     Attributes:
@@ -53,7 +53,7 @@ class Recordings:
         self.header = self._check()
 
     @classmethod
-    def open(cls, path: str | Path) -> Recordings:
+    def open(cls, path: str | Path) -> Self:
         """Open a file, and hold every line to the format, every text to its digest.
 
         Raises:
@@ -225,7 +225,7 @@ def _place(line: CallLine, offset: int, size: int) -> Place:
     )
 
 
-def as_data(recordings: Recordings) -> dict[str, Any]:
+def as_data(recordings: RecordingsFile) -> dict[str, Any]:
     """What a file holds, as plain data."""
     header = recordings.header
     return {
