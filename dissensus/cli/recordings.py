@@ -71,7 +71,7 @@ def export(
             "calls": made.calls,
             "parts": made.parts,
             "bytes": made.size,
-            "sha256": made.sha256,
+            "digest": made.sha256,
         }
     page = [
         Line(str(made.path), "bold"),
