@@ -259,6 +259,17 @@ async def test_a_candidate_that_cannot_be_paid_for_is_passed_over_for_one_that_c
     assert (calls(session)[0].detail or {})["passed_over"] == [{"model": "dear", "why": "budget"}]
 
 
+async def test_a_candidate_whose_window_is_surely_too_small_is_passed_over_unasked(
+    session: Session[Case],
+) -> None:
+    small, large = saying("small", DISK, window=30), saying("large", DISK, window=100_000)
+
+    await one_step([Agent("ana", [small, large], max_output_tokens=200)]).run(session)
+
+    assert (small.asked, outcome(session)) == ([], [("large", "answered")])
+    assert (calls(session)[0].detail or {})["passed_over"] == [{"model": "small", "why": "context_overflow"}]
+
+
 async def test_g07_an_agent_whose_call_does_not_fit_abstains_and_the_round_goes_on_with_the_others(
     store: Store,
 ) -> None:
