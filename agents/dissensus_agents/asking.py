@@ -178,6 +178,7 @@ class Asker:
     async def _cancelled(self, departure: Departure, heard: Heard) -> None:
         """Keep the part of an answer that had come; a call of which nothing was heard stays as it is."""
         departure.place.leave()
+        departure.choice.give_back(self.health)
         if heard.anything:
             with contextlib.suppress(LeaseLost):
                 await self.record(cancelled(departure.call, heard))

@@ -222,11 +222,15 @@ class _Trying:
         key = key_of(self.model)
         try:
             reply = await listen(self.model.stream(self.request), self.heard)
-        except CallStopped:
-            raise
         except ModelFailed as error:
             self.place.counted(None)
-            self.health.failed(key, kind_of_error(error), error.context.get("retry_after"))
+            if isinstance(error, CallStopped):
+                self.health.gave_up(key)
+            else:
+                self.health.failed(key, kind_of_error(error), error.context.get("retry_after"))
+            raise
+        except BaseException:  # it was stopped from here, which tells nothing of the model
+            self.health.gave_up(key)
             raise
         self.health.succeeded(key)
         self.place.counted(reply.usage)
