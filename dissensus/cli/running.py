@@ -152,6 +152,10 @@ def _told(event: Progress) -> str:
     match event.kind:
         case "round":
             return where + ", ".join(body["agents"]) + f" on version {body['base']}"
+        case "fitted":
+            from .calls import shown_of
+
+            return where + f"{body['agent']}: {body['path'] or '/'}: {shown_of(body)}"
         case "abstained" | "conflict" | "refused":
             return where + f"{body.get('agent', event.kind)}: {body.get('message', '')}"
         case "failover":
