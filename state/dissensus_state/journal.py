@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, doors, heads, proposals, rounds
+from . import calls, charges, doors, heads, ledger, proposals, rounds
+from .accounts import Account
 from .calls import Stored
 from .errors import Denied
 from .intake import sound_change
@@ -32,7 +33,10 @@ class Outcome:
 
 def unknown(call: Call) -> Outcome:
     """What the history says of a call that was in flight when its worker went away."""
-    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
+    body = {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost}
+    if rule := (call.detail or {}).get("in_flight"):
+        body["in_flight"] = rule
+    return Outcome("unknown", body)
 
 
 class Journal:
@@ -65,7 +69,7 @@ class Journal:
         stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
         with self._writing(round=round_.round) as work:
             stored = self._stored.copy()
-            calls.send(work, self.session.session_id, stamped, stored)
+            stamped = calls.send(work, self.session.session_id, stamped, stored)
         self._remember(stamped, stored)
         return stamped
 
@@ -90,15 +94,23 @@ class Journal:
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
             opened = proposals.open_round(work, session.session_id, new)
             stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
-            calls.send(work, session.session_id, stamped, stored)
+            stamped = calls.send(work, session.session_id, stamped, stored)
         self.sent.clear()
         self._remember(stamped, stored)
         return opened, stamped
 
-    def settle(self, outcomes: Sequence[Call]) -> None:
-        """Write down what came of calls and what they cost."""
+    def settle(self, outcomes: Sequence[Call]) -> list[Account]:
+        """Write down what came of calls and what they cost.
+
+        Returns:
+            The accounts whose soft limit is reached by it, for the first time; the history says so.
+        """
         with self._writing() as work:
-            calls.settle(work, self.session.session_id, outcomes)
+            crossed = calls.settle(work, self.session.session_id, outcomes)
+            number = max((call.round for call in outcomes), default=None)
+            for account in crossed:
+                self.session.record_in(work, "budget.warning", account.as_dict(), round_=number)
+        return crossed
 
     def calls(self, round_: Round) -> list[Call]:
         """The calls of a round so far."""
@@ -188,16 +200,20 @@ class Journal:
     def close_outdated(self, left: Round) -> Round | None:
         """Settle as void a round that was begun under an older schema; None if it was not.
 
-        Its proposals speak of another shape of the state. What was in flight is charged in full, as
-        after any stop.
+        Its proposals speak of another shape of the state. What was in flight is charged or given back by
+        the budget's rule, as after any stop.
         """
         if self.session.schema_version(left.base) == self.session.shape.version:
             return None
-        sent = [call for call in self.calls(left) if call.status == "sent"]
-        lost = [replace(call, status="unknown", cost=call.reserved) for call in sent]
+        with self.session.reading() as work:
+            rule = ledger.policy_of(work, self.session.session_id).in_flight
+        flying = [call for call in self.calls(left) if call.status in {"held", "sent"}]
+        lost = [charges.given_up(call, rule) for call in flying]
         self.settle(lost)
         why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
-        return self.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
+        return self.close(
+            left, "void", why=why, outcomes=[unknown(call) for call in lost if call.status == "unknown"]
+        )
 
     def _keep(self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]) -> None:
         """Proposals of agents who may make them, and what else the agents brought."""
