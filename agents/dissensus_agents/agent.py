@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
@@ -19,11 +21,13 @@ from .messages import Part, Reply, Request
 from .models.client import Model
 from .models.replies import read_answer
 from .models.scripted import FunctionModel
+from .patterns.failover import Failover, candidates_of
 from .views import View, parts_of
 
 if TYPE_CHECKING:
     from dissensus_state.shapes import Shape
 
+Thinker: TypeAlias = "Model | str | Callable[[Request], Any] | Failover | Sequence[Any]"
 Prompt = Callable[[View], "str | Part | Iterable[str | Part]"]
 Parse = Callable[[Reply], Mapping[str, Any]]
 
@@ -44,7 +48,8 @@ class Agent:
 
     Args:
         name: How the history names it; unique in its step.
-        model: A `Model`, `"provider:model"`, or a function that takes the request.
+        model: A `Model`, `"provider:model"`, or a function that takes the request; a list of these, or a
+            `Failover`, for candidates that stand in for each other.
         role: What it is asked to do, in a few sentences.
         reads: The paths it may read; None allows all.
         prompt: A function of its `View` that gives the pieces of the prompt; by default, all that it
@@ -59,7 +64,7 @@ class Agent:
     def __init__(
         self,
         name: str,
-        model: Model | str | Callable[[Request], Any],
+        model: Thinker,
         role: str = "",
         *,
         reads: Iterable[str] | None = None,
@@ -72,7 +77,7 @@ class Agent:
         if attempts < 1:
             raise GraphError(f"The agent {name!r} needs at least one attempt, not {attempts}")
         self.name = name
-        self.model = as_model(model, name)
+        self.candidates = candidates_of(model, partial(as_model, name=name))
         self.role = role
         self.reads = None if reads is None else tuple(parse_path(path) for path in reads)
         self.prompt = prompt
@@ -82,7 +87,18 @@ class Agent:
         self.temperature = temperature
 
     def __repr__(self) -> str:
-        return f"Agent({self.name!r}, {self.model.name!r})"
+        return f"Agent({self.name!r}, {', '.join(repr(model.name) for model in self.candidates.models)})"
+
+    @property
+    def model(self) -> Model:
+        """The model that is asked first."""
+        return self.candidates.models[0]
+
+    def with_model(self, model: Thinker) -> Agent:
+        """The same agent, played by another model."""
+        other = copy.copy(self)
+        other.candidates = candidates_of(model, partial(as_model, name=self.name))
+        return other
 
     def request(self, view: View, task: Task, note: str | None = None) -> Request:
         """What this agent is asked on a snapshot; the view remembers what it read."""
@@ -112,8 +128,14 @@ class Agent:
             raise WrongType(error.message, **error.context) from error
 
 
-def as_model(model: Model | str | Callable[[Request], Any], name: str) -> Model:
-    """Whatever the user gave as a model, as one."""
+def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, name: str) -> Model:
+    """Whatever the user gave as a model, as one.
+
+    Args:
+        model: What was given.
+        place: Which of several candidates it is.
+        name: How a function is to be called.
+    """
     if isinstance(model, str):
         from .models.catalog import resolve
 
@@ -121,7 +143,7 @@ def as_model(model: Model | str | Callable[[Request], Any], name: str) -> Model:
     if isinstance(model, Model):
         return model
     if callable(model):
-        return FunctionModel(name, model)
+        return FunctionModel(f"{name}-{place + 1}" if place else name, model)
     raise GraphError(
         f"{model!r} is no model",
         next_step="Give a Model, 'provider:model', or a function that takes a Request",

@@ -1,242 +1,191 @@
-"""One model call: its intent and its worst case before, its answer as soon as it is whole."""
+"""Makes the calls of a run: each is recorded before it leaves, and its answer as soon as it is whole."""
 
 from __future__ import annotations
 
 import asyncio
-import functools
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
-from dissensus_state.errors import BudgetExceeded
+from dissensus_state.accounts import Account, Policy
+from dissensus_state.charges import given_up
+from dissensus_state.errors import BudgetExceeded, LeaseLost, located
 from dissensus_state.journal import Journal
-from dissensus_state.records import Call, Round
-from dissensus_state.values import JSON, canonical
+from dissensus_state.records import Call, CallStatus, Round
+from dissensus_state.values import JSON
 
+from .calls import answered, beside, cancelled, intent, lost
 from .crossing import aside
-from .errors import MissingKey, ModelFailed
-from .messages import Part, Reply, Request, Turn, Usage
+from .departures import Departure, seconds_of, wait_for
+from .errors import ModelFailed
+from .messages import Delta, Reply, Request
+from .models.calling import ONCE, Heard, call, most_heard
 from .models.client import Model
-from .models.prices import Price, cost, worst_case
+from .models.health import HEALTH, Health
+from .models.kinds import kind_of_error
+from .models.limits import line_up
+from .patterns.failover import choose
 
-
-def intent(agent: str, attempt: int, model: Model, request: Request, unpriced: str) -> Call:
-    """A call about to be made, with its honest worst case.
-
-    Args:
-        unpriced: The session's policy for a call whose price is unknown: `refuse` or `allow`.
-
-    Raises:
-        BudgetExceeded: its price is unknown, and the session refuses such calls.
-    """
-    price = model.price
-    if price is None and unpriced == "refuse":
-        raise BudgetExceeded(
-            f"The price of {model.name} is unknown, so its call cannot be reserved",
-            next_step="Give the model a price, or open the session with Budget(…, unpriced='allow')",
-            agent=agent,
-        )
-    return Call(
-        agent=agent,
-        attempt=attempt,
-        model=model.name,
-        lineage=model.lineage,
-        price=None if price is None else _terms(price),
-        request=recorded(request),
-        reserved=0 if price is None else worst_case(price, request),
-        sent_at=0,
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _terms(price: Price) -> JSON:
-    """The unit prices as they are stored with the call."""
-    terms = {
-        "input": str(price.input),
-        "output": str(price.output),
-        "cached": None if price.cached is None else str(price.cached),
-        "written": None if price.written is None else str(price.written),
-        "source": price.source,
-        "since": price.since,
-    }
-    return {name: value for name, value in terms.items() if value}
-
-
-def recorded(request: Request) -> JSON:
-    """A request as it is stored: its frame, its parts by reference, and the turns that were sent back.
-
-    `{"text": …}` is a literal; the journal keeps a long one aside by its digest.
-    """
-    body: list[JSON] = [{"text": request.frame}, [_stored(part) for part in request.parts]]
-    if request.turns:
-        body.append([_said(turn) for turn in request.turns])
-    return body
-
-
-def _said(turn: Turn) -> JSON:
-    said: list[JSON] = [{"text": turn.answer}, {"text": turn.objection}]
-    return said if turn.echo is None else [*said, {"text": canonical(turn.echo)}]
-
-
-def _stored(part: Part) -> JSON:
-    if part.source is None:
-        return {"text": part.text, "title": part.title} if part.title else {"text": part.text}
-    return part.source if part.title == part.source else [part.source, part.title]
-
-
-def answered(call: Call, reply: Reply, price: Price | None) -> Call:
-    """The call with what came of it."""
-    return replace(
-        call,
-        status="answered",
-        answer=reply.text,
-        reasoning=reply.reasoning,
-        reasoning_kind=reply.reasoning_kind,
-        raw=reply.raw,
-        input_tokens=reply.usage.input,
-        output_tokens=reply.usage.output,
-        cached_tokens=reply.usage.cached,
-        reasoning_tokens=reply.usage.reasoning,
-        estimated=reply.usage.estimated,
-        cost=None if price is None else cost(price, reply.usage),
-        latency_ms=reply.latency_ms,
-        ttft_ms=reply.ttft_ms,
-        finish_reason=reply.finish_reason,
-        detail=_detail(call, reply),
-        written_tokens=reply.usage.written or None,
-        echo=reply.echo,
-    )
-
-
-def _detail(call: Call, reply: Reply) -> dict[str, JSON] | None:
-    detail: dict[str, JSON] = {}
-    if reply.notes:
-        detail["notes"] = list(reply.notes)
-    if reply.model != call.model:
-        detail["answered_by"] = reply.model
-    return detail or None
-
-
-def reply_of(call: Call) -> Reply:
-    """A recorded answer as the reply it was."""
-    return Reply(
-        text=call.answer or "",
-        model=call.model,
-        usage=Usage(
-            call.input_tokens,
-            call.output_tokens,
-            call.cached_tokens,
-            call.reasoning_tokens,
-            call.estimated,
-            call.written_tokens or 0,
-        ),
-        reasoning=call.reasoning,
-        reasoning_kind=call.reasoning_kind,  # type: ignore[arg-type]
-        finish_reason=call.finish_reason,
-        latency_ms=call.latency_ms,
-        ttft_ms=call.ttft_ms,
-        raw=call.raw,
-        echo=call.echo,
-    )
-
-
-def recorded_failure(call: Call) -> ModelFailed:
-    """The error of a call that is recorded as failed."""
-    detail = dict(call.detail or {})
-    message, next_step, code = (str(detail.pop(name, "")) for name in ("message", "next", "code"))
-    return ModelFailed(message, next_step=next_step, recorded=code, **detail)
-
-
-def broke_off(call: Call) -> bool:
-    """Whether a call failed after it may have been billed; one that a crash cut short tells nothing."""
-    return call.status == "unknown" and call.detail is not None
-
-
-def _unsent(call: Call) -> bool:
-    """Whether a failed call never left, so that it says nothing of the model."""
-    return (call.detail or {}).get("code") == MissingKey.code
+Tell: TypeAlias = Callable[[Delta], None]
 
 
 class Asker:
     """Makes the calls of a run, each recorded before and after.
 
-    Answers that come at once are written in one transaction.
+    What is to be written at once is written in one transaction.
 
     Args:
         journal: Where calls are recorded.
-        unpriced: The session's policy for calls of unknown price.
+        policy: What the session does where a price or an outcome is unknown.
+        health: Where it is remembered how providers fare.
+
+    Attributes:
+        warn: Hears of each account whose soft limit is reached.
     """
 
-    def __init__(self, journal: Journal, unpriced: str) -> None:
-        self.unpriced = unpriced
+    def __init__(self, journal: Journal, policy: Policy, health: Health = HEALTH) -> None:
+        self.policy = policy
+        self.warn: Callable[[Account], None] = lambda _: None
+        self.health = health
         self._journal = journal
+        self._leaving: dict[tuple[int, str, int], Departure] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None]]] = []
         self._flush: asyncio.Task[None] | None = None
 
-    async def attempt(
-        self, round_: Round, seat: str, model: Model, request: Request, earlier: Sequence[Call], number: int
-    ) -> tuple[Call, Reply]:
-        """The answer of one attempt: the recorded one, or one that is asked for now.
-
-        A call that was sent by a worker that is gone may have been answered and billed: it comes
-        back as `unknown`, charged in full, and the caller asks again. So it does where the call never
-        left for want of a key.
+    def prepare(
+        self,
+        seat: str,
+        number: int,
+        left: Sequence[Model],
+        request_for: Callable[[Model], Request],
+        unpaid: Sequence[str] = (),
+    ) -> Departure:
+        """A call of the first of these models that may be asked, ready to be written down.
 
         Args:
-            seat: The agent, or the supervisor's seat.
-            earlier: The calls of this seat in the round so far.
+            seat: Whose call it is.
+            number: Its attempt.
+            left: The candidates, at least one.
+            request_for: What each is to be asked.
+            unpaid: The candidates whose calls do not fit into the budget.
 
         Raises:
-            ModelFailed: no usable answer came, now or when it was recorded.
+            BudgetExceeded: Its price is unknown, and the session refuses such calls.
+            Unavailable: All of them are to be left in peace for longer than there is patience.
         """
-        known = next((call for call in earlier if call.attempt == number), None)
-        if known is None:
-            known = await self._send(round_, intent(seat, number, model, request, self.unpriced))
-        elif known.status == "answered":
-            return known, reply_of(known)
-        elif known.status == "failed" and not _unsent(known):
-            raise recorded_failure(known)
-        elif known.status == "failed":
-            return known, Reply("", known.model)
-        elif known.status == "unknown" or not self._is_mine(known):
-            return await self._give_up(known), Reply("", known.model)
-        return await self.ask(known, model, request)
+        choice = choose(left, self.health)
+        request = request_for(choice.model)
+        try:
+            with located(model=choice.model.name):
+                made = intent(seat, number, choice.model, request, self.policy)
+        except BudgetExceeded:
+            choice.give_back(self.health)
+            raise
+        place = line_up(choice.model, request)
+        passed: list[JSON] = [{"model": name, "why": "budget"} for name in unpaid]
+        passed += choice.passed_over
+        status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
+        made = replace(made, status=status, detail={"passed_over": passed} if passed else None)
+        return Departure(made, choice, request, place)
 
-    def _is_mine(self, call: Call) -> bool:
-        return (call.round, call.agent, call.attempt) in self._journal.sent
+    def written(self, departures: Iterable[Departure], calls: Iterable[Call]) -> None:
+        """These calls stand in the records now, and will be asked for next."""
+        for departure, sent in zip(departures, calls, strict=True):
+            departure.call = sent
+            self._leaving[sent.round, sent.agent, sent.attempt] = departure
 
-    async def _give_up(self, call: Call) -> Call:
-        if call.status == "unknown":
-            return call
-        unknown = replace(call, status="unknown", cost=call.reserved)
-        await self.record(unknown)
-        return unknown
+    def departure(self, call: Call) -> Departure | None:
+        """The call, if it is one that this run has written down and not asked for yet."""
+        return self._leaving.pop((call.round, call.agent, call.attempt), None)
 
-    async def _send(self, round_: Round, call: Call) -> Call:
-        return (await aside(self._journal.send, round_, [call]))[0]
+    def give_back(self, departures: Iterable[Departure]) -> None:
+        """These calls are not made after all."""
+        for departure in departures:
+            departure.place.give_back()
+            departure.choice.give_back(self.health)
 
-    async def ask(self, call: Call, model: Model, request: Request) -> tuple[Call, Reply]:
-        """Make a call whose intent is written, and record what comes of it.
-
-        One that broke off, and may have been billed, comes back as `unknown`, charged in full.
+    async def send(self, round_: Round, departure: Departure) -> Departure:
+        """Write a call down and hold its worst case.
 
         Raises:
-            ModelFailed: no usable answer came; that is recorded as well.
+            BudgetExceeded: It does not fit.
         """
         try:
-            reply = await model.answer(request)
-        except ModelFailed as error:
-            if error.context.get("billed"):
-                lost = replace(call, status="unknown", cost=call.reserved, detail=error.as_dict())
-                await self.record(lost)
-                return lost, Reply("", call.model)
-            await self.record(replace(call, status="failed", cost=0, detail=error.as_dict()))
+            with located(model=departure.call.model):
+                (departure.call,) = await aside(self._journal.send, round_, [departure.call])
+        except BaseException:
+            self.give_back([departure])
             raise
-        done = answered(call, reply, model.price)
+        return departure
+
+    async def give_up(self, call: Call) -> Call:
+        """Settle a call of a worker that is gone: held, it never left; sent, the budget's rule says."""
+        left = given_up(call, self.policy.in_flight)
+        await self.record(left)
+        return left
+
+    async def ask(self, departure: Departure, tell: Tell | None = None) -> tuple[Call, Reply]:
+        """Make a call whose intent is written, and record what comes of it.
+
+        One that broke off or was stopped, and may have been billed, comes back as `partial` (or
+        `unknown`, if nothing was heard of it), charged in full.
+
+        Args:
+            departure: The call.
+            tell: Hears each piece of an answer that is streamed.
+
+        Raises:
+            ModelFailed: No usable answer came; that is recorded as well.
+        """
+        heard = Heard(tell, most_heard(departure.request))
+        try:
+            await self._depart(departure)
+            reply = await call(
+                departure.choice.model,
+                departure.request,
+                heard=heard,
+                patience=None if departure.choice.alone else ONCE,
+                seconds=seconds_of(departure.call),
+                place=departure.place,
+                health=self.health,
+            )
+        except ModelFailed as error:
+            return await self._failed(departure.call, error, heard), Reply("", departure.call.model)
+        except asyncio.CancelledError:
+            await self._cancelled(departure, heard)
+            raise
+        done = answered(departure.call, reply, heard)
         await self.record(done)
         return done, reply
 
+    async def _depart(self, departure: Departure) -> None:
+        """Wait for as long as a held call has to, and say that it leaves before it does."""
+        if departure.call.status != "held":
+            return
+        await wait_for(departure, self.health)
+        departure.call = replace(departure.call, status="sent")
+        await self.record(departure.call)
+
+    async def _failed(self, sent: Call, error: ModelFailed, heard: Heard) -> Call:
+        error.context = {**error.context, "kind": kind_of_error(error)}
+        if error.context.get("billed"):
+            gone = lost(sent, error, heard)
+            await self.record(gone)
+            return gone
+        detail = {**beside(sent, heard), **error.as_dict()}
+        await self.record(replace(sent, status="failed", cost=0, detail=detail))
+        raise error
+
+    async def _cancelled(self, departure: Departure, heard: Heard) -> None:
+        """Keep the part of an answer that had come; a call of which nothing was heard stays as it is."""
+        departure.place.leave()
+        if heard.anything:
+            with contextlib.suppress(LeaseLost):
+                await self.record(cancelled(departure.call, heard))
+
     async def record(self, outcome: Call) -> None:
-        """Return when the outcome is durable."""
+        """Return when it is durable what became of a call: an outcome, or that a held one leaves."""
         done = asyncio.get_running_loop().create_future()
         self._waiting.append((outcome, done))
         if self._flush is None:
@@ -253,11 +202,13 @@ class Asker:
     async def _write_batch(self, batch: Sequence[tuple[Call, asyncio.Future[None]]]) -> None:
         """Write some outcomes; everybody who waits for one of them learns what came of that."""
         outcomes = [outcome for outcome, _ in batch]
-        (failure,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
+        (result,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
         for _, done in batch:
             if done.done():
                 continue
-            if failure is None:
-                done.set_result(None)
+            if isinstance(result, BaseException):
+                done.set_exception(result)
             else:
-                done.set_exception(failure)
+                done.set_result(None)
+        for account in () if isinstance(result, BaseException) else result:
+            self.warn(account)

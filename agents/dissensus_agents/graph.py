@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dissensus_state.accounts import Policy
 from dissensus_state.errors import located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Isolation, Round
@@ -241,7 +242,10 @@ class AgentGraph:
         self.compile()
         journal = await aside(Journal, session)
         budget = await aside(lambda: session.budget)
-        return Run(journal, Asker(journal, budget.unpriced), partial(_emit, session.name), max_rounds)
+        asker = Asker(journal, Policy.of(budget))
+        run = Run(journal, asker, partial(_emit, session.name), max_rounds)
+        asker.warn = run.warn
+        return run
 
     def _target(self, source: str) -> str | Choose | None:
         if source == START:

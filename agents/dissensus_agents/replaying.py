@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state import blobs
@@ -13,9 +14,10 @@ from dissensus_state.records import Call, Commit, Proposal, Ruling
 from dissensus_state.values import JSON, canonical, digest
 
 from .agent import Agent, Answer
-from .asking import recorded, reply_of
+from .calls import recorded, reply_of
 from .errors import MalformedAnswer, WrongType
 from .messages import Request
+from .models.kinds import refusal_of
 from .models.replies import objection
 from .round import compare_proposals, requests_of, ruled_change
 from .running import Running
@@ -102,15 +104,18 @@ def _kind(*, abstained: bool) -> str:
 
 def _said(running: Running, agent: Agent) -> Answer | None:
     """What an agent's recorded answers come to; each request is held to the recorded one."""
-    request = running.requests[agent.name]
-    for call in running.calls:
-        if call.agent != agent.name:
-            continue
+    calls = [call for call in running.calls if call.agent == agent.name]
+    request, model = running.requests[agent.name], ""
+    for call, following in zip_longest(calls, calls[1:]):
+        if call.model != model:  # answers that would not do are shown to the model that gave them, only
+            request, model = running.requests[agent.name], call.model
         _check_request(running, call, request)
-        if call.status != "answered":
+        reply = reply_of(call)
+        passed_over = following is not None and following.model != model and refusal_of(reply) is not None
+        if call.status != "answered" or passed_over:
             continue
         try:
-            return agent.read(reply_of(call), running.step.task_of(agent.name))
+            return agent.read(reply, running.step.task_of(agent.name))
         except (MalformedAnswer, WrongType, Denied) as error:
             request = request.again(call.answer or "", objection(error), call.echo)
     return None

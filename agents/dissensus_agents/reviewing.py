@@ -9,15 +9,14 @@ from dataclasses import replace
 from typing import Any
 
 from dissensus_state.errors import FieldMissing, Refused
-from dissensus_state.journal import unknown
 from dissensus_state.patches import Operation, Patch
 from dissensus_state.records import Call, Decision, Proposal, RoundStatus, Ruling
 from dissensus_state.rounds import binding
 from dissensus_state.shapes import Shape
 from dissensus_state.values import parse_path, pointer, within
 
-from .asking import broke_off, recorded_failure
 from .crossing import aside
+from .errands import Errand
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
 from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, blind, sound
@@ -137,32 +136,23 @@ async def _asked(
     run: Run, running: Running, supervisor: Supervisor, asked: Review
 ) -> tuple[Verdict, int | None, tuple[str, ...]]:
     """Ask a supervising model until its verdict can be read; what never can is a rejection."""
-    request = supervisor.request(asked)
-    earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
-    known = {call.attempt: call.status for call in earlier}
-    if supervisor.model is None:
+    if supervisor.candidates is None:
         raise GraphError(f"The supervisor {supervisor.name} has no model to ask")
-    answers, lost, attempt, failure = 0, 0, 0, ""
-    while answers < supervisor.attempts:
-        attempt += 1
-        if known.get(attempt) == "failed":
-            continue
-        call, reply = await run.asker.attempt(
-            running.round, SEAT, supervisor.model, request, earlier, attempt
-        )
-        if call.status == "unknown":
-            running.outcomes.append(unknown(call))
-            lost += broke_off(call) and call.attempt not in known
-            if lost > supervisor.attempts:
-                raise recorded_failure(call)
-            continue
-        answers += 1
+    earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
+    request, most = supervisor.request(asked), supervisor.attempts
+    errand = Errand(run, running, SEAT, supervisor.candidates, request, most, earlier, anew=True)
+    failure = ""
+    while not errand.exhausted:
+        call, reply = await errand.answer()
         try:
-            return _fitting(run, running, supervisor.read(reply, asked)), attempt, ()
+            verdict = _fitting(run, running, supervisor.read(reply, asked))
         except (MalformedAnswer, WrongType) as error:
-            request, failure = request.again(reply.text, objection(error), reply.echo), error.message
+            errand.unfit(reply, objection(error))
+            failure = error.message
+        else:
+            return verdict, call.attempt, _kinship(running, call.lineage)
     verdict = Verdict(decision="reject", reason=f"The supervisor's verdict cannot be read: {failure}")
-    return verdict, attempt, ("unreadable verdict",)
+    return verdict, errand.attempt, ("unreadable verdict",)
 
 
 def _ruling(
@@ -191,7 +181,7 @@ def _ruling(
         steps=_wrong_steps(verdict, names),
         seed=seed,
         kinds=_kinds(running),
-        notes=(*notes, *_kinship(running, supervisor)),
+        notes=notes,
         attempt=attempt,
     )
 
@@ -252,11 +242,8 @@ def _operation(shape: Shape, path: str, value: Any) -> Operation:
     return shape.operation(parsed, value)
 
 
-def _kinship(running: Running, supervisor: Supervisor) -> tuple[str, ...]:
+def _kinship(running: Running, own: str) -> tuple[str, ...]:
     """A supervisor of the lineage it judges is allowed, and said."""
-    if supervisor.model is None:
-        return ()
-    own = supervisor.model.lineage
     kin = [item.agent for item in running.made if running.lineage(item.agent)[0] == own]
     return (f"shares the lineage {own} with {', '.join(kin)}",) if kin else ()
 

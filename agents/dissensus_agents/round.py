@@ -10,13 +10,22 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from dissensus_state.errors import Conflict, Denied, LeaseLost, NotFound, Refused
-from dissensus_state.journal import Outcome, unknown
+from dissensus_state.errors import (
+    BudgetExceeded,
+    Conflict,
+    Denied,
+    DissensusError,
+    LeaseLost,
+    NotFound,
+    Refused,
+)
+from dissensus_state.journal import Outcome
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 
 from .agent import Agent, Answer
-from .asking import broke_off, intent, recorded_failure
+from .beginning import begin
 from .crossing import aside
+from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement, Stance, compare
 from .judgement.lineage import effective_votes
@@ -77,11 +86,7 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
                 raise
             head = session.current()
             continue
-        intents = [
-            intent(agent.name, 1, agent.model, requests[agent.name], run.asker.unpriced)
-            for agent in step.agents
-        ]
-        begun = run.journal.begin(step.name, head.version, intents, repeated, note)
+        begun = begin(run, step, head.version, requests, repeated, note)
         if begun is not None:
             return Running(step, begun[0], head.plain, requests, reads, begun[1])
         head = session.current()
@@ -157,35 +162,24 @@ async def propose(run: Run, running: Running) -> None:
 async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal, list[Call]]:
     """One agent's proposal: from its recorded answers as far as they go, then by asking."""
     earlier = [call for call in running.calls if call.agent == agent.name]
-    request = running.requests[agent.name]
-    done: list[Call] = []
+    asked = running.requests[agent.name]
+    errand = Errand(run, running, agent.name, agent.candidates, asked, agent.attempts, earlier)
     while True:
-        known = any(call.attempt == len(done) + 1 and call.status == "answered" for call in earlier)
-        if not known:
-            run.tell(running, "asked", agent=agent.name, model=agent.model.name)
         try:
-            call, reply = await run.asker.attempt(
-                running.round, agent.name, agent.model, request, earlier, len(done) + 1
-            )
+            call, reply = await errand.answer()
         except MissingKey:
             raise
-        except ModelFailed as failed:
-            return _abstained(run, running, agent, failed, len(done) + 1), done
-        done.append(call)
-        if call.status == "unknown":
-            running.outcomes.append(unknown(call))
-            if sum(map(broke_off, done)) > agent.attempts:
-                return _abstained(run, running, agent, recorded_failure(call), call.attempt), done
-        if call.status != "answered":
-            continue
+        except (ModelFailed, BudgetExceeded) as failed:
+            return _abstained(run, running, agent, failed, errand.attempt), errand.calls
+        known = call in earlier
         told = {"agent": agent.name, "model": call.model, "cost": call.cost, "recorded": known}
         run.tell(running, "answered", **told)
         read_as = _read(running, agent, reply)
         if isinstance(read_as, Answer):
-            return _proposed(run, running, agent, read_as, call), done
-        if sum(item.status == "answered" for item in done) >= agent.attempts:
-            return _abstained(run, running, agent, read_as, call.attempt), done
-        request = request.again(reply.text, objection(read_as), reply.echo)
+            return _proposed(run, running, agent, read_as, call), errand.calls
+        if errand.exhausted:
+            return _abstained(run, running, agent, read_as, call.attempt), errand.calls
+        errand.unfit(reply, objection(read_as))
 
 
 def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
@@ -207,7 +201,7 @@ def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Ca
 
 
 def _abstained(
-    run: Run, running: Running, agent: Agent, error: ModelFailed | Denied, attempt: int
+    run: Run, running: Running, agent: Agent, error: ModelFailed | Denied | BudgetExceeded, attempt: int
 ) -> Proposal:
     detail = error.as_dict()
     running.outcomes.append(Outcome("abstained", {"agent": agent.name, **detail}))
@@ -240,7 +234,9 @@ async def _settle_void(run: Run, running: Running, why: dict[str, Any]) -> None:
     )
 
 
-_BY_CODE: dict[str, type[Unusable]] = {kind.code: kind for kind in (MalformedAnswer, WrongType, Denied)}
+_BY_CODE: dict[str, type[DissensusError]] = {
+    kind.code: kind for kind in (MalformedAnswer, WrongType, Denied, BudgetExceeded)
+}
 
 
 # Compare, weigh, verify

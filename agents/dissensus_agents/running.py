@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
 from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
@@ -26,9 +27,9 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `asked`, `answered`, `abstained`, `proposed`, `disagreed`, `agreed`,
-    `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`, `rejected`,
-    `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
+    `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`,
+    `rejected`, `finished`. `body` holds plain data that depends on it.
     """
 
     kind: str
@@ -41,7 +42,8 @@ class Progress:
 class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
-    `unheard` are the kinds of events that nobody listens to.
+    `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
+    answers as they come.
     """
 
     journal: Journal
@@ -49,13 +51,19 @@ class Run:
     emit: Callable[[Progress], None]
     max_rounds: int = 10_000
     unheard: frozenset[str] = frozenset()
+    deltas: bool = False
     current: Running | None = None
     rounds: int = 0
 
-    def tell(self, running: Running, kind: str, **body: Any) -> None:
+    def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
         if kind not in self.unheard:
             self.emit(running.progress(kind, **body))
+
+    def warn(self, account: Account) -> None:
+        """Let whoever watches know that a soft limit is reached."""
+        if self.current is not None:
+            self.emit(self.current.progress("warning", **account.as_dict()))
 
     @property
     def shape(self) -> Shape:
@@ -132,6 +140,6 @@ class Running:
             evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
-    def progress(self, kind: str, **body: Any) -> Progress:
+    def progress(self, kind: str, /, **body: Any) -> Progress:
         """Something that happened in this round."""
         return Progress(kind, self.step.name, self.round.round, body)

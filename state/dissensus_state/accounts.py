@@ -27,6 +27,12 @@ class Policy:
     tree: bool = False
 
     @classmethod
+    def of(cls, total: Account) -> Policy:
+        """The policies that stand with a session's account `total`."""
+        unpriced = total.unpriced if isinstance(total.unpriced, str) else dict(total.unpriced)
+        return cls(unpriced, total.in_flight)
+
+    @classmethod
     def read(cls, stored: str) -> Policy:
         """The policies that an account `total` keeps.
 

@@ -8,7 +8,7 @@ billed, so the budget's rule says whether it is charged.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -60,6 +60,9 @@ _answer = Statement(
     sa.update(calls)
     .where(*_key, sa.or_(calls.c.status == "sent", calls.c.status == "held"))
     .values({name: sa.bindparam(name) for name in _settled})
+)
+_leave = Statement(
+    sa.update(calls).where(*_key, calls.c.status == "held").values(status="sent", sent_at=sa.bindparam("now"))
 )
 _of_round = Statement(
     sa.select(calls, models.c.name, models.c.lineage, models.c.price, models.c.frame)
@@ -199,24 +202,34 @@ def settle(work: Work, session_id: int, outcomes: Sequence[Call]) -> list[Accoun
         Conflict: somebody else settled one of them first.
     """
     for call in outcomes:
-        if (
-            work.run(
-                _answer,
-                session_id_=session_id,
-                round_=call.round,
-                agent_=call.agent,
-                attempt_=call.attempt,
-                **_outcome(call),
-            )
-            != 1
-        ):
-            raise Conflict(
-                "The call was settled by another worker",
-                agent=call.agent,
-                round=call.round,
-                retry=False,
-            )
+        if work.run(_answer, **_named(session_id, call), **_outcome(call)) != 1:
+            raise _taken(call)
     return ledger.settle(work, session_id, outcomes)
+
+
+def leave(work: Work, session_id: int, held: Iterable[Call], now: int) -> None:
+    """Write down that calls leave which were held back until now.
+
+    Raises:
+        Conflict: somebody else settled one of them first.
+    """
+    for call in held:
+        if work.run(_leave, **_named(session_id, call), now=now) != 1:
+            raise _taken(call)
+
+
+def _named(session_id: int, call: Call) -> dict[str, Any]:
+    """The key of a call, as the statements that change it bind it."""
+    return {
+        "session_id_": session_id,
+        "round_": call.round,
+        "agent_": call.agent,
+        "attempt_": call.attempt,
+    }
+
+
+def _taken(call: Call) -> Conflict:
+    return Conflict("The call was settled by another worker", agent=call.agent, round=call.round, retry=False)
 
 
 def of_round(work: Work, session_id: int, round_: int) -> list[Call]:

@@ -52,6 +52,9 @@ _others = Statement(
     .where(*_here, sa.not_(_plain))
 )
 
+NOT_SENT = "call.not_sent"
+"""What the record says of a call that was written down and never left."""
+
 Amounts = dict[str, int]
 """Amounts by unit."""
 
@@ -66,7 +69,7 @@ def held_by(call: Call) -> Amounts:
 def spent_by(call: Call) -> Amounts:
     """What a settled call is charged with: what was counted; in full, where nobody did."""
     usd = call.reserved if call.cost is None else call.cost
-    if call.holds == {} or (call.detail or {}).get("sent") is False:
+    if call.holds == {} or (call.detail or {}).get("code") == NOT_SENT:
         return {"usd": usd}
     counted = call.input_tokens + call.output_tokens + call.cached_tokens + call.reasoning_tokens
     counted += call.written_tokens or 0
@@ -86,7 +89,8 @@ def given_up(call: Call, in_flight: InFlight) -> Call:
     charged in full or given back, and its `detail` says which.
     """
     if call.status == "held":
-        return replace(call, status="failed", cost=0, detail={**(call.detail or {}), "sent": False})
+        told = {"code": NOT_SENT, "message": "It was held back, and never sent"}
+        return replace(call, status="failed", cost=0, detail={**(call.detail or {}), **told})
     full = None if call.price is None else call.reserved
     cost = full if in_flight == "charge" else 0
     return replace(call, status="unknown", cost=cost, detail={**(call.detail or {}), "in_flight": in_flight})

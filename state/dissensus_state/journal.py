@@ -100,15 +100,18 @@ class Journal:
         return opened, stamped
 
     def settle(self, outcomes: Sequence[Call]) -> list[Account]:
-        """Write down what came of calls and what they cost.
+        """Write down what came of calls and what they cost; one that is `sent` was held, and leaves now.
 
         Returns:
             The accounts whose soft limit is reached by it, for the first time; the history says so.
         """
+        leaving = [call for call in outcomes if call.status == "sent"]
+        settled = [call for call in outcomes if call.status != "sent"]
         with self._writing() as work:
-            crossed = calls.settle(work, self.session.session_id, outcomes)
-            number = max((call.round for call in outcomes), default=None)
+            calls.leave(work, self.session.session_id, leaving, self._now())
+            crossed = calls.settle(work, self.session.session_id, settled)
             for account in crossed:
+                number = max(call.round for call in settled)
                 self.session.record_in(work, "budget.warning", account.as_dict(), round_=number)
         return crossed
 

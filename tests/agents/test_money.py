@@ -15,7 +15,7 @@ from dissensus_agents.models.prices import Price, worst_case
 from dissensus_state.errors import BudgetExceeded, LeaseLost
 from dissensus_state.records import Budget
 from dissensus_state.store import Store
-from panels import Case, Voice, agent, cause, one_step, panel, ruling, voice
+from panels import Case, Voice, agent, cause, happened, one_step, panel, ruling, voice
 
 DEAR = Price(Decimal(10), Decimal(30), source="a test", since="2026-01-01")
 REPLY = Reply('{"verdict": {"cause": "disk"}}', "m", usage=Usage(input=100, output=20))
@@ -82,7 +82,8 @@ async def test_g07_an_answer_that_is_sent_back_is_reserved_for_again_and_stops_w
 
     assert session.budget.held == 0
     assert 0 < session.budget.spent <= 40_000_000
-    assert session.round(1)[0].status == "open"
+    assert session.round(1)[0].status == "void"
+    assert happened(session, "abstained")[0]["code"] == "budget.exceeded"
 
 
 async def test_g07_a_call_without_a_price_is_refused_unless_the_session_allows_it(store: Store) -> None:

@@ -78,9 +78,11 @@ def test_an_answer_that_was_sent_back_is_shown_to_the_model_with_the_objection(
 def test_a_server_that_can_hold_an_answer_to_a_schema_is_given_it(provider: Provider, dialect: str) -> None:
     ask(a_model(provider, dialect=dialect), TYPED)
     body = provider.received[0].body
+    strict = {"schema": {**SCHEMA, "additionalProperties": False}, "strict": True}
+    held = strict if dialect == "openai" else {"schema": SCHEMA}
     assert body["response_format"] == {
         "type": "json_schema",
-        "json_schema": {"name": "The_verdict", "schema": SCHEMA},
+        "json_schema": {"name": "The_verdict", **held},
     }
     stands_in_prompt = '"required"' in body["messages"][0]["content"]
     assert stands_in_prompt == (dialect != "openai")

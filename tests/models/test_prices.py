@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dissensus_agents.messages import Part, Request, Usage
-from dissensus_agents.models.completions import request_body
+from dissensus_agents.models.completions import ChatCompletions
 from dissensus_agents.models.dialects import DIALECTS
 from dissensus_agents.models.prices import FREE, Price, cost, most_input_tokens, worst_case
 
@@ -76,7 +76,7 @@ def test_the_bound_of_a_request_covers_every_byte_of_text_that_is_sent(
 ) -> None:
     for answer, objection in turns:
         request = request.again(answer, objection)
-    body = request_body(request, "", DIALECTS[dialect]).decode()
+    body = ChatCompletions(DIALECTS[dialect]).body(request, "", stream=True).decode()
     sent = json.loads(body)
     said = "".join(message["content"] for message in sent["messages"])
     compact = json.dumps(sent.get("response_format", ""), ensure_ascii=False, separators=(",", ":"))

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dissensus_agents.messages import Reply, Request, Usage
-from dissensus_agents.models.completions import NotACompletion, error_in, parse_body, read_reply
+from dissensus_agents.models.bodies import parse_body
+from dissensus_agents.models.completions import ChatCompletions
 from dissensus_agents.models.dialects import find_dialect
+from dissensus_agents.models.formats import NotAnAnswer
 from dissensus_agents.models.thoughts import Thought, read_thought
 
 
@@ -86,7 +88,7 @@ def test_thinking_that_was_billed_and_not_shown_is_reported_as_withheld() -> Non
             "completion_tokens_details": {"reasoning_tokens": 38},
         },
     }
-    reply = read_reply(parsed, Request("", ()), "m", find_dialect("openai"))
+    reply = ChatCompletions(find_dialect("openai")).read(parsed, Request("", ()), "m")
     assert (reply.reasoning, reply.reasoning_kind) == (None, "withheld")
     assert reply.usage == Usage(input=5, output=2, reasoning=38)
 
@@ -121,11 +123,12 @@ def test_whatever_a_server_sends_as_a_body_is_a_reply_or_a_clear_error(
 ) -> None:
     for choice in ({}, {"choices": [{"message": body, "finish_reason": body}], "usage": usage}):
         parsed, _ = parse_body(json.dumps({**body, **choice}).encode())
-        error = error_in(parsed)
+        ollama = ChatCompletions(find_dialect("ollama"))
+        error = ollama.error_in(parsed)
         assert error is None or isinstance(error.message, str)
         try:
-            reply = read_reply(parsed, Request("", ()), "m", find_dialect("ollama"))
-        except NotACompletion:
+            reply = ollama.read(parsed, Request("", ()), "m")
+        except NotAnAnswer:
             continue
         assert isinstance(reply, Reply)
         assert min(reply.usage.input, reply.usage.output, reply.usage.cached, reply.usage.reasoning) >= 0

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any, TypeAlias
 
-from dissensus_agents.errors import DissensusError
 from dissensus_agents.messages import Delta, Reply, Request
 from dissensus_agents.models import calling
 from dissensus_agents.models.client import as_reply
 from dissensus_agents.models.prices import FREE, Price
 from dissensus_agents.models.retries import Patience
+from dissensus_state.errors import DissensusError
 
 Piece: TypeAlias = "str | Delta | Reply | DissensusError | float | asyncio.Event"
 """Text, a piece, the end, a failure, seconds to wait, or what to wait for."""

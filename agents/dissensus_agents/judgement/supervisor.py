@@ -7,9 +7,11 @@ what cannot be read as one is a rejection.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -22,6 +24,7 @@ from ..errors import GraphError, WrongType
 from ..messages import Part, Reply, Request
 from ..models.client import Model
 from ..models.replies import read_answer
+from ..patterns.failover import Candidates, Failover, candidates_of
 from ..positions import label_of
 from .disagreement import Cause, Disagreement
 
@@ -113,7 +116,7 @@ class Person:
 
 
 Rule: TypeAlias = "Callable[[Review], Verdict | Awaitable[Verdict]]"
-Judge: TypeAlias = "Model | str | Person | Rule"
+Judge: TypeAlias = "Model | str | Failover | Sequence[Any] | Person | Rule"
 
 
 def _function(judge: Any) -> Rule:
@@ -127,8 +130,8 @@ class Supervisor:
     """Who rules when a step's proposals disagree.
 
     Args:
-        judge: A `Model` or `"provider:model"`; a function of the `Review` that returns (or awaits) a
-            `Verdict`; or a `Person`.
+        judge: A `Model` or `"provider:model"`, several of them in a list or a `Failover`; a function of
+            the `Review` that returns (or awaits) a `Verdict`; or a `Person`.
         name: How the history names it.
         instructions: What it should heed beside the general instructions.
         parse: A function of `(reply, review)` that gives the `Verdict`, for models that do not
@@ -148,13 +151,29 @@ class Supervisor:
         max_output_tokens: int = 4096,
     ) -> None:
         self.person = judge if isinstance(judge, Person) else None
-        self.model = as_model(judge, "supervisor") if isinstance(judge, str | Model) else None
-        self.function = None if self.person or self.model else _function(judge)
+        self.candidates: Candidates | None = None
+        if isinstance(judge, str | Model | Failover | list | tuple):
+            self.candidates = candidates_of(judge, partial(as_model, name="supervisor"))
+        self.function = None if self.person or self.candidates else _function(judge)
         self.name = name or self._own_name()
         self.instructions = instructions
         self.parse = parse
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
+
+    @property
+    def model(self) -> Model | None:
+        """The model that is asked first, if it is a model."""
+        return self.candidates.models[0] if self.candidates else None
+
+    def with_model(self, judge: Judge) -> Supervisor:
+        """The same supervisor, played by another model."""
+        other = copy.copy(self)
+        other.candidates = candidates_of(judge, partial(as_model, name="supervisor"))
+        other.person = other.function = None
+        named_after_it = self.model is not None and self.name == self.model.name
+        other.name = other.candidates.models[0].name if named_after_it else self.name
+        return other
 
     def _own_name(self) -> str:
         if self.person is not None:

@@ -22,8 +22,9 @@ from ..errors import ModelFailed, ProviderFailed
 from ..messages import Delta, Reply, Request
 from . import limits, retries
 from .client import Model, Streaming
-from .failures import kind_of
+from .formats import FailureKind
 from .health import HEALTH, Health, key_of
+from .kinds import kind_of_error
 from .retries import PATIENCE, Patience
 from .transport import Unavailable
 
@@ -32,6 +33,9 @@ BYTES_PER_TOKEN = 16
 
 ALWAYS_ALLOWED = 4096
 """Bytes that an answer may have in any case, however short it was to be."""
+
+WORDED: frozenset[FailureKind] = frozenset({"refusal", "content_policy", "context_overflow"})
+"""What ends an answer for its content, wherever in it that comes."""
 
 ONCE = Patience(attempts=1)
 """For a candidate that another one can stand in for: what fails is passed over at once."""
@@ -215,7 +219,7 @@ class _Trying:
             raise
         except ModelFailed as error:
             self.place.counted(None)
-            self.health.failed(key, kind_of(error), error.context.get("retry_after"))
+            self.health.failed(key, kind_of_error(error), error.context.get("retry_after"))
             raise
         self.health.succeeded(key)
         self.place.counted(reply.usage)
@@ -232,7 +236,7 @@ class _Trying:
         status = error.context.get("status")
         self.failed_at = time.perf_counter()
         self.missed.append(str(status or "no connection"))
-        self.heard.tries.append({"kind": kind_of(error), "status": status, "waited_ms": 0})
+        self.heard.tries.append({"kind": kind_of_error(error), "status": status, "waited_ms": 0})
         self.place = limits.line_up(self.model, self.request, after=self.place)
         # Agents that were refused together must not come back together.
         return True if asked is None else float(asked) * random.uniform(1.0, 1.1)  # noqa: S311
@@ -264,9 +268,10 @@ async def listen(pieces: AsyncGenerator[Delta | Reply], heard: Heard) -> Reply:
 
 def _broke_off(error: ModelFailed) -> None:
     """Whatever ends an answer that has begun breaks it off, and the part that came is billed."""
-    kind = kind_of(error)
-    told = {"after": kind} if kind != "broken_off" else {}
-    error.context = {**error.context, **told, "kind": "broken_off", "billed": True}
+    kind = kind_of_error(error)
+    cut = kind not in WORDED
+    told = {"after": kind} if cut and kind != "broken_off" else {}
+    error.context = {**error.context, **told, "kind": "broken_off" if cut else kind, "billed": True}
 
 
 def _timed(reply: Reply, heard: Heard) -> Reply:

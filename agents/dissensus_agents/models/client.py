@@ -68,10 +68,15 @@ def estimate(request: Request, text: str, reasoning: str | None = None) -> Usage
     """The tokens of a call that nobody counted: a quarter of the characters, rounded up."""
     return Usage(
         input=_tokens(request.characters),
-        output=_tokens(len(text)),
-        reasoning=_tokens(len(reasoning or "")),
+        output=tokens_in(text),
+        reasoning=tokens_in(reasoning or ""),
         estimated=True,
     )
+
+
+def tokens_in(text: str) -> int:
+    """The tokens of a text, estimated: a quarter of its characters, rounded up."""
+    return _tokens(len(text))
 
 
 def _tokens(characters: int) -> int:

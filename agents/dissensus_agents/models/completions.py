@@ -1,142 +1,176 @@
-"""Chat Completions: a request as a body, a body as a reply. Nothing here touches the network."""
+"""OpenAI's Chat Completions, and whatever speaks them: a format with a table of dialects."""
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
-from ..messages import ReasoningKind, Reply, Request, Usage
+from ..messages import ReasoningKind, Reply, Request, Turn, Usage
+from .bodies import dumped
+from .chunks import Chunks, error_in
 from .client import estimate, sound
+from .counts import chat_usage, part
 from .dialects import Dialect
+from .formats import NotAnAnswer, ProviderError
+from .keys import Key
+from .strict import strict_schema
 from .texts import shown
-from .thoughts import Thought, content_text, read_thought
-
-MOST_TOKENS = 10**9
-"""A count above this is no count."""
+from .thoughts import Thought, content_text, read_thought, withheld_note
 
 _SCHEMA_WORDS = (
     "Answer with one JSON value that fits this JSON schema, and with nothing else: "
     "no explanation, no code fence.\n"
 )
 
-
-class NotACompletion(ValueError):
-    """The body is something else than a chat completion; the message says what."""
+_TOOL = "answer"
 
 
-def request_body(request: Request, model: str, dialect: Dialect) -> bytes:
-    """What is posted."""
-    body: dict[str, Any] = {
-        "model": model,
-        "messages": _messages(request, dialect),
-        dialect.limit: request.max_output_tokens,
-        "stream": False,
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.output_schema is not None and dialect.format != "none":
-        body["response_format"] = _format(request.output_schema, dialect)
-    return _dumped(body).encode("utf-8", "replace")
+class ChatCompletions:
+    """The format, as one dialect has it.
 
+    Args:
+        dialect: What sets its servers apart.
+        path: Where below the base URL; `{model}` is the model's name.
+    """
 
-def _messages(request: Request, dialect: Dialect) -> list[dict[str, str]]:
-    system = _system(request, dialect)
-    messages = [{"role": "system", "content": system}] if system else []
-    messages.append({"role": "user", "content": request.prompt})
-    for turn in request.turns:
-        messages.append({"role": "assistant", "content": turn.answer})
-        messages.append({"role": "user", "content": turn.objection})
-    return messages
+    def __init__(self, dialect: Dialect, *, path: str = "/chat/completions") -> None:
+        self.dialect = dialect
+        self._path = path
+
+    @property
+    def name(self) -> str:
+        """The dialect's."""
+        return self.dialect.name
+
+    def path(self, model: str, *, stream: bool) -> str:  # noqa: ARG002 - the seam's signature
+        """The same for every model, but for deployments of Azure."""
+        return self._path.replace("{model}", quote(model, safe=""))
+
+    def headers(self, key: Key) -> dict[str, str]:
+        """The key as a bearer's token, or in the header of the dialect."""
+        if self.dialect.key_header is None or not key.secret:
+            return key.header
+        return {self.dialect.key_header: key.secret}
+
+    def body(self, request: Request, model: str, *, stream: bool) -> bytes:
+        """What is posted."""
+        dialect = self.dialect
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": self._messages(request, model),
+            dialect.limit: request.max_output_tokens,
+            "stream": stream,
+        }
+        if stream and dialect.counts_streams:
+            body["stream_options"] = {"include_usage": True}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.effort is not None and dialect.effort is not None:
+            body |= dialect.effort(request.effort)
+        if request.output_schema is not None:
+            body |= _format(request.output_schema, dialect)
+        return dumped(body).encode("utf-8", "replace")
+
+    def error_in(self, parsed: dict[str, Any]) -> ProviderError | None:
+        """The error that a body holds, whatever its status was."""
+        return error_in(parsed)
+
+    def read(self, parsed: dict[str, Any], request: Request, model: str) -> Reply:
+        """The reply in a chat completion.
+
+        Raises:
+            NotAnAnswer: It holds no choice, or no message in the first one.
+        """
+        choice = _first_choice(parsed)
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            raise NotAnAnswer("no choices, or no message in the first one")
+        thought = read_thought(message, self.dialect.reasoning)
+        refusal = content_text(message.get("refusal"))
+        called = "" if thought.text or request.output_schema is None else _called(message)
+        usage = chat_usage(_counts(parsed)) or estimate(request, thought.text, thought.reasoning)
+        return sound(
+            Reply(
+                text=thought.text or called or refusal,
+                model=shown(parsed.get("model") or model, 200),
+                usage=usage,
+                reasoning=thought.reasoning,
+                reasoning_kind=_kind(thought, usage),
+                finish_reason=_finish(choice, refusal=refusal, called=called),
+                notes=(*withheld_note(thought.reasoning, usage), *self._notes(parsed, request)),
+                echo=self._echo(message, model),
+            )
+        )
+
+    def assembler(self) -> Chunks:
+        """For one streamed answer."""
+        return Chunks()
+
+    def _messages(self, request: Request, model: str) -> list[dict[str, Any]]:
+        system = _system(request, self.dialect)
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
+        messages.append({"role": "user", "content": request.prompt})
+        for turn in request.turns:
+            messages.append({"role": "assistant", "content": turn.answer, **self._echoed(turn, model)})
+            messages.append({"role": "user", "content": turn.objection})
+        return messages
+
+    def _echo(self, message: dict[str, Any], model: str) -> Any:
+        """What this server takes back beside the text, under the name it came with.
+
+        Signed and encrypted thinking is worth nothing to another model: the echo says whose it is.
+        """
+        for name in self.dialect.echoes:
+            if message.get(name):
+                return {"by": f"{self.name}:{model}", name: message[name]}
+        return None
+
+    def _echoed(self, turn: Turn, model: str) -> dict[str, Any]:
+        echo = turn.echo
+        if not isinstance(echo, dict) or echo.get("by") != f"{self.name}:{model}":
+            return {}
+        return {name: echo[name] for name in self.dialect.echoes if name in echo}
+
+    def _notes(self, parsed: dict[str, Any], request: Request) -> tuple[str, ...]:
+        notes = []
+        if request.effort is not None and self.dialect.effort is None:
+            notes.append(f"how much to think was not passed on: {self.name} may not know it")
+        billed = part(parsed, "usage").get("cost")
+        if isinstance(billed, int | float) and not isinstance(billed, bool) and 0 < billed < 10**6:
+            notes.append(f"the provider billed {billed:.9f} USD".rstrip("0"))
+        return tuple(notes)
 
 
 def _system(request: Request, dialect: Dialect) -> str:
     if request.output_schema is None or dialect.shows_schema:
         return request.system
     # In its own order, which is the order in which the model answers: reasoning before the verdict.
-    schema = _dumped(request.output_schema)
+    schema = dumped(request.output_schema)
     return f"{request.system}\n\n{_SCHEMA_WORDS}{schema}".strip()
 
 
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _format(schema: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
+    if dialect.format == "none":
+        return {}
     if dialect.format == "json_object":
-        return {"type": "json_object"}
+        return {"response_format": {"type": "json_object"}}
+    if dialect.format == "tool":
+        function = {"name": _TOOL, "description": "Give the answer", "parameters": schema}
+        choice = {"type": "function", "function": {"name": _TOOL}}
+        return {"tools": [{"type": "function", "function": function}], "tool_choice": choice}
+    return {
+        "response_format": {"type": "json_schema", "json_schema": named_schema(schema, strict=dialect.strict)}
+    }
+
+
+def named_schema(schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
+    """A schema under a name, strict where that is wanted and can be."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", str(schema.get("title") or "answer"))[:64]
-    return {"type": "json_schema", "json_schema": {"name": name, "schema": schema}}
-
-
-@dataclass(frozen=True, slots=True)
-class ProviderError:
-    """The error in a body: what the provider says, its own code, and the status it means."""
-
-    message: str
-    code: str = ""
-    status: int | None = None
-
-
-def parse_body(body: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The body as an object, and what had to be mended in it.
-
-    Raises:
-        NotACompletion: It is no JSON object.
-    """
-    notes: tuple[str, ...] = ()
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text, notes = body.decode(errors="replace"), ("bytes that are not UTF-8 became U+FFFD",)
-    try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
-        raise NotACompletion(f"what is not JSON: «{shown(text, 80)}»") from None
-    if not isinstance(parsed, dict):
-        raise NotACompletion(f"what is not a JSON object: «{shown(text, 80)}»")
-    return parsed, notes
-
-
-def error_in(parsed: dict[str, Any]) -> ProviderError | None:
-    """The error that a body holds, whatever its status was."""
-    choice = _first_choice(parsed)
-    error = parsed.get("error") or choice.get("error")
-    if not error:
-        return None
-    if not isinstance(error, dict):
-        return ProviderError(str(error))
-    code = error.get("code")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return ProviderError(
-        str(error.get("message") or error), shown(code or error.get("type") or "", 60), status
-    )
-
-
-def read_reply(parsed: dict[str, Any], request: Request, model: str, dialect: Dialect) -> Reply:
-    """The reply in a chat completion.
-
-    Raises:
-        NotACompletion: It holds no choice, or no message in the first one.
-    """
-    choice = _first_choice(parsed)
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        raise NotACompletion("no choices, or no message in the first one")
-    thought = read_thought(message, dialect.reasoning)
-    refusal = content_text(message.get("refusal"))
-    usage = _usage(parsed.get("usage")) or estimate(request, thought.text, thought.reasoning)
-    return sound(
-        Reply(
-            text=thought.text or refusal,
-            model=shown(parsed.get("model") or model, 200),
-            usage=usage,
-            reasoning=thought.reasoning,
-            reasoning_kind=_kind(thought, usage),
-            finish_reason="refusal" if refusal else shown(choice.get("finish_reason") or "stop"),
-        )
-    )
+    held = strict_schema(schema) if strict else None
+    if held is None:
+        return {"name": name, "schema": schema}
+    return {"name": name, "schema": held, "strict": True}
 
 
 def _first_choice(parsed: dict[str, Any]) -> dict[str, Any]:
@@ -145,37 +179,29 @@ def _first_choice(parsed: dict[str, Any]) -> dict[str, Any]:
     return first if isinstance(first, dict) else {}
 
 
+def _called(message: dict[str, Any]) -> str:
+    """The arguments of the tool by which a typed answer comes."""
+    calls = message.get("tool_calls")
+    call = calls[0] if isinstance(calls, list) and calls else None
+    arguments = part(call, "function").get("arguments") if isinstance(call, dict) else None
+    # Some servers send them parsed.
+    return arguments if isinstance(arguments, str) else dumped(arguments) if arguments else ""
+
+
+def _finish(choice: dict[str, Any], *, refusal: str, called: str) -> str:
+    if refusal:
+        return "refusal"
+    reason = shown(choice.get("finish_reason") or "stop")
+    return "stop" if called and reason == "tool_calls" else reason
+
+
+def _counts(parsed: dict[str, Any]) -> Any:
+    """The counts of an answer; Groq puts those of a stream aside."""
+    return parsed.get("usage") or part(parsed, "x_groq").get("usage")
+
+
 def _kind(thought: Thought, usage: Usage) -> ReasoningKind:
     """Thinking that was billed and not shown is a fault to be seen, not to be swallowed."""
     if thought.reasoning is None and usage.reasoning > 0:
         return "withheld"
     return thought.kind
-
-
-def _usage(counts: Any) -> Usage | None:
-    """The provider's counts in buckets that do not overlap; None where it did not count."""
-    if not isinstance(counts, dict):
-        return None
-    sent, answered = _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
-    if sent + answered == 0:
-        return None
-    cached = _count(_part(counts, "prompt_tokens_details"), "cached_tokens")
-    cached = min(cached or _count(counts, "prompt_cache_hit_tokens"), sent)
-    reasoning = _count(_part(counts, "completion_tokens_details"), "reasoning_tokens")
-    # xAI leaves the thinking out of completion_tokens, everybody else counts it in.
-    apart = reasoning > 0 and _count(counts, "total_tokens") == sent + answered + reasoning
-    thinking = reasoning if apart else min(reasoning, answered)
-    visible = answered if apart else answered - thinking
-    return Usage(input=sent - cached, output=visible, cached=cached, reasoning=thinking)
-
-
-def _part(counts: dict[str, Any], name: str) -> dict[str, Any]:
-    part = counts.get(name)
-    return part if isinstance(part, dict) else {}
-
-
-def _count(counts: dict[str, Any], name: str) -> int:
-    count = counts.get(name)
-    if isinstance(count, bool) or not isinstance(count, int):
-        return 0
-    return count if 0 <= count <= MOST_TOKENS else 0

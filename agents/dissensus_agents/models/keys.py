@@ -13,6 +13,12 @@ CUT = "[key]"
 
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|csk|xai|hf|tgp|nvapi|fw|AIza|Bearer)[-_ ][\w.*…-]{6,}")
 
+_LONGEST_SPELLING = 14
+"""Characters that JSON may take for one of a key, where a text is JSON within JSON."""
+
+_MAY_SPELL = re.compile(r"\\(?:u00|/|u?0?0?\Z)")
+"""Where a text has an escape that may stand for a character of a key, or the head of one."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Key:
@@ -35,16 +41,61 @@ class Key:
         return long or (len(self.secret) >= 8 and any(one.isdigit() for one in self.secret))
 
     def cut(self, text: str) -> str:
-        """The text without the key."""
-        return text.replace(self.secret, CUT) if self.worth_hiding else text
+        """The text without the key, even where JSON's escapes spell it."""
+        if not self.worth_hiding:
+            return text
+        text = text.replace(self.secret, CUT)
+        return _spelled(self.secret).sub(CUT, text) if _MAY_SPELL.search(text) else text
 
     def cut_bytes(self, body: bytes) -> bytes:
         """The body without the key."""
-        return body.replace(self.secret.encode(), CUT.encode()) if self.worth_hiding else body
+        if not self.worth_hiding:
+            return body
+        body = body.replace(self.secret.encode(), CUT.encode())
+        if b"\\u00" not in body and b"\\/" not in body:
+            return body
+        return self.cut(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def cut_message(self, text: str) -> str:
         """A provider's message without the key, whole or masked, and without any other."""
         return _LOOKS_LIKE_A_KEY.sub(CUT, self.cut(text))
+
+
+def _spelled(secret: str) -> re.Pattern[str]:
+    """The key in every spelling that JSON has for it."""
+    spellings = (rf"(?:\\{{0,8}}{re.escape(one)}|\\{{1,8}}u00{ord(one):02x})" for one in secret)
+    return re.compile("".join(spellings), re.IGNORECASE)
+
+
+class Cutter:
+    """Cuts a key out of a text that comes in pieces, across which it may be spread."""
+
+    def __init__(self, key: Key) -> None:
+        self._key = key
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown by now: what could be the beginning of the key waits."""
+        if not self._key.worth_hiding:
+            return piece
+        text = self._key.cut(self._held + piece)
+        ready = len(text) - self._doubtful(text)
+        self._held = text[ready:]
+        return text[:ready]
+
+    def rest(self) -> str:
+        """What still waits, once it is known that nothing follows."""
+        rest, self._held = self._held, ""
+        return rest
+
+    def _doubtful(self, text: str) -> int:
+        """How many characters at the end could begin the key."""
+        secret = self._key.secret
+        window = text[-_LONGEST_SPELLING * len(secret) :]
+        if _MAY_SPELL.search(window):
+            return len(window)
+        lengths = range(min(len(secret) - 1, len(text)), 0, -1)
+        return next((length for length in lengths if text.endswith(secret[:length])), 0)
 
 
 def read_key(variable: str | None, *, model: str, needed: bool = True) -> Key:
@@ -59,6 +110,7 @@ def read_key(variable: str | None, *, model: str, needed: bool = True) -> Key:
             f"There is no key for {model}: the environment variable {variable} is not set",
             next_step=f"Set it (export {variable}=…) and resume: nothing was sent",
             model=model,
+            kind="key",
         )
     if not (secret.isascii() and secret.isprintable()) or " " in secret:
         raise MissingKey(
@@ -66,5 +118,6 @@ def read_key(variable: str | None, *, model: str, needed: bool = True) -> Key:
             "no header can bear",
             next_step=f"Set {variable} to the key alone and resume: nothing was sent",
             model=model,
+            kind="key",
         )
     return Key(secret)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
-from ..messages import Request, Usage
+from ..messages import Request, Turn, Usage
 
 NANO_PER_TOKEN = Decimal(1000)
 """One USD per million tokens is 1,000 nano-USD per token."""
@@ -82,7 +83,7 @@ def worst_case(price: Price, request: Request, *, attempts: int = 1) -> int:
 def most_input_tokens(request: Request) -> int:
     """How many tokens the request can be at most, whatever the tokenizer."""
     messages = 2 + 2 * len(request.turns)
-    said = sum(_bytes(turn.answer) + _bytes(turn.objection) for turn in request.turns)
+    said = sum(map(_turn_bytes, request.turns))
     return (
         _bytes(request.system)
         + _bytes(request.prompt)
@@ -91,6 +92,11 @@ def most_input_tokens(request: Request) -> int:
         + PER_MESSAGE * messages
         + PER_REQUEST
     )
+
+
+def _turn_bytes(turn: Turn) -> int:
+    echoed = 0 if turn.echo is None else len(json.dumps(turn.echo, separators=(",", ":")))
+    return _bytes(turn.answer) + _bytes(turn.objection) + echoed
 
 
 def _schema_bytes(request: Request) -> int:

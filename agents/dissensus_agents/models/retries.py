@@ -1,27 +1,14 @@
-"""The one retry loop: what may pass is tried again, as the provider asks, for a bounded time."""
+"""How long a call is tried, and how long a provider asks to be left in peace."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from .transport import Unavailable
-
-T = TypeVar("T")
-
-PASSING = frozenset({408, 409, 425, 429})
-"""Statuses below 500 that another attempt may not meet."""
-
-SPENT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
-"""Codes of a 429 that no waiting mends: the credit is gone."""
-
-OVERLOADED = frozenset({"rate_limit_exceeded", "server_error", "overloaded_error"})
-"""Codes that may pass, whatever the status says: some gateways send them with 200."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,64 +27,6 @@ class Patience:
 
 
 PATIENCE = Patience()
-
-
-@dataclass(slots=True)
-class Attempts:
-    """The attempts of one call; `missed` says what became of those that failed.
-
-    What may have been billed is not tried again here: whoever reserves the money decides on that.
-    """
-
-    patience: Patience
-    missed: list[str] = field(default_factory=list)
-    _until: float = 0.0
-
-    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Try until it works, until it cannot, or until patience ends.
-
-        Raises:
-            ModelFailed: What the last attempt raised.
-        """
-        import stamina
-
-        keep_standard_output_clean(stamina)
-        self._until = asyncio.get_running_loop().time() + self.patience.seconds
-        async for trial in stamina.retry_context(
-            on=self._wait,
-            attempts=self.patience.attempts,
-            timeout=self.patience.seconds,
-            wait_initial=self.patience.pause,
-            wait_max=self.patience.seconds / 4,
-            wait_jitter=self.patience.pause,
-        ):
-            with trial:
-                return await attempt()
-        raise AssertionError("the last attempt neither returned nor raised")
-
-    def _wait(self, error: Exception) -> bool | float:
-        """Seconds until the next attempt; True: the usual ones; False: there is none."""
-        if not isinstance(error, Unavailable) or error.context.get("billed"):
-            return False
-        self.missed.append(_became(error))
-        asked = error.context.get("retry_after")
-        if asked is None:
-            return True
-        left = self._until - asyncio.get_running_loop().time()
-        # Agents that were refused together must not come back together.
-        return float(asked) * random.uniform(1.0, 1.1) if asked <= left else False  # noqa: S311
-
-
-def _became(error: Unavailable) -> str:
-    """What became of an attempt, in a word or two."""
-    return str(error.context.get("status") or "no connection")
-
-
-def may_pass(status: int, code: str) -> bool:
-    """Whether the same request may succeed later."""
-    if code in SPENT:
-        return False
-    return status >= 500 or status in PASSING or code in OVERLOADED
 
 
 def retry_after(headers: dict[str, str], now: datetime) -> float | None:

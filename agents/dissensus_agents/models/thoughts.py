@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..messages import ReasoningKind
+from ..messages import ReasoningKind, Usage
 
 _OPEN = re.compile(r"\A\s*<(think|thinking)>")
 
@@ -41,6 +41,13 @@ def read_thought(message: dict[str, Any], plain: ReasoningKind) -> Thought:
     if found:
         return Thought(text, *found)
     return _tagged(text)
+
+
+def withheld_note(reasoning: str | None, usage: Usage) -> tuple[str, ...]:
+    """What a reply says of thinking that was billed and not shown."""
+    if reasoning is not None or usage.reasoning == 0 or usage.estimated:
+        return ()
+    return (f"{usage.reasoning:,} reasoning tokens were billed, and none of the reasoning was shown",)
 
 
 def content_text(content: Any) -> str:

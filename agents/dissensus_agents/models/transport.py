@@ -1,7 +1,8 @@
-"""The network: one POST, bounded in time and size. The only module that knows an HTTP library.
+"""The network: one POST and its answer as it arrives, bounded in time and size.
 
-The library is imported with the first call, since it costs as much as the rest of a start. Any
-client of httpx's API will do, httpx2's as well, whose classes are others by the same names.
+This is the only module that knows an HTTP library. It is imported with the first call, since it
+costs as much as the rest of a start. Any client of httpx's API will do, httpx2's as well, whose
+classes are others by the same names.
 """
 
 from __future__ import annotations
@@ -11,25 +12,27 @@ import ipaddress
 import os
 import sys
 import zlib
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from weakref import WeakKeyDictionary
 
 from ..errors import ProviderFailed
-from .keys import Key
+from .formats import FailureKind
 from .texts import shown
+from .unpacking import Unpacker
 
 CONNECT_SECONDS = 10.0
 MOST_BYTES = 16 * 1024 * 1024
 MOST_CONNECTIONS = 512
 KEPT_CONNECTIONS = 64
 
-_READ = ("content-encoding", "date", "retry-after", "retry-after-ms")
+_READ = ("content-encoding", "content-type", "date", "retry-after", "retry-after-ms")
+_LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
 _HEADERS = {"content-type": "application/json", "accept-encoding": "gzip"}
-_GZIP_OR_ZLIB = 47
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +58,6 @@ class Offline(ProviderFailed):
 
     code = "model.offline"
     next_step = "Unset DISSENSUS_OFFLINE, or name a server on this machine: nothing was sent"
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What came back, and of its headers those that are read, in lower case."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
 
 
 def parse_url(url: str) -> SplitResult:
@@ -109,23 +103,42 @@ def check_allowed(parts: SplitResult) -> None:
     """
     wanted = os.environ.get("DISSENSUS_OFFLINE", "").strip().lower()
     if wanted not in ("", "0", "false", "no", "off") and not is_local(parts):
-        raise Offline(f"DISSENSUS_OFFLINE is set, and {address(parts)} is another machine")
+        raise Offline(f"DISSENSUS_OFFLINE is set, and {address(parts)} is another machine", kind="outage")
 
 
-async def post(parts: SplitResult, body: bytes, key: Key, *, seconds: float, client: Any = None) -> Answered:
-    """Send once and read the whole answer, whatever its status.
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long an answer is waited for, in seconds.
+
+    `total` is for all of it, `first` until it begins, `idle` between two pieces of it.
+    """
+
+    total: float
+    first: float | None = None
+    idle: float | None = None
+
+
+@asynccontextmanager
+async def opened(
+    parts: SplitResult,
+    body: bytes,
+    headers: Callable[[], Mapping[str, str]],
+    *,
+    waits: Waits,
+    client: Any = None,
+) -> AsyncGenerator[Incoming]:
+    """Send once, and hold the answer that begins to arrive, whatever its status; leaving closes it.
 
     Args:
         parts: Where to.
         body: JSON.
-        key: Sent along.
-        seconds: For all of it.
+        headers: Gives the headers; the key is among them, so no frame of ours holds them.
+        waits: How long to wait.
         client: A client of httpx's API; by default the one that this event loop shares.
 
     Raises:
         Offline: Another machine is not allowed.
         Unavailable: No connection, no answer in time, or it broke off.
-        ProviderFailed: The answer is over 16 MiB, or cannot be unpacked.
 
     Where the provider may have charged for an answer that did not arrive, the error's context says
     `billed`. The library's own error is not chained: the request hangs on it, and with it the key.
@@ -133,75 +146,129 @@ async def post(parts: SplitResult, body: bytes, key: Key, *, seconds: float, cli
     check_allowed(parts)
     if client is None:
         client = await _shared_client(parts)
-    library = _library(client)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _post(client, library, parts, body, key, seconds)
-    except (library.ConnectError, library.ConnectTimeout, library.PoolTimeout) as error:
-        raise Unavailable(
-            f"No connection to {address(parts)}: {shown(error) or type(error).__name__}",
-            next_step="Check that the server runs and that the base URL is right, then resume",
-        ) from None
-    except (TimeoutError, library.TimeoutException):
-        raise Unavailable(f"{address(parts)} did not answer in {seconds:g} s", billed=True) from None
-    except library.TransportError as error:
-        raise Unavailable(
-            f"The answer of {address(parts)} broke off: {shown(error) or type(error).__name__}",
-            billed=True,
-        ) from None
+    wire = _Wire(parts, waits, _library(client))
+    first = waits.total if waits.first is None else min(waits.first, waits.total)
+    async with AsyncExitStack() as stack:
+        late = "did not answer" if first == waits.total else "did not begin to answer"
+        with wire.failures(f"{late} in {first:g} s", "outage"):
+            async with asyncio.timeout(first):
+                request = _request(client, wire, body, headers)
+                response = await stack.enter_async_context(request)
+        yield Incoming(response, wire)
 
 
-async def _post(
-    client: Any,
-    library: ModuleType,
-    parts: SplitResult,
-    body: bytes,
-    key: Key,
-    seconds: float,
-) -> Answered:
-    limits = library.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
-    async with client.stream(
+def _request(client: Any, wire: _Wire, body: bytes, headers: Callable[[], Mapping[str, str]]) -> Any:
+    total = wire.waits.total
+    return client.stream(
         "POST",
-        parts.geturl(),
+        wire.parts.geturl(),
         content=body,
-        headers={**_HEADERS, **key.header},
-        timeout=limits,
+        headers={**_HEADERS, **headers()},
+        timeout=wire.library.Timeout(total, connect=min(CONNECT_SECONDS, total)),
         follow_redirects=False,
-    ) as response:
-        named = {name: response.headers[name] for name in _READ if name in response.headers}
-        received = await _read(response, parts)
-        return Answered(response.status_code, named, _decoded(received, named, parts))
+    )
 
 
-async def _read(response: Any, parts: SplitResult) -> bytes:
-    received = bytearray()
-    async for chunk in response.aiter_raw():
-        received += chunk
-        if len(received) > MOST_BYTES:
-            raise _too_long(parts)
-    return bytes(received)
+@dataclass(slots=True)
+class _Wire:
+    """Where an answer comes from, and until when."""
+
+    parts: SplitResult
+    waits: Waits
+    library: ModuleType
+    until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.until = asyncio.get_running_loop().time() + self.waits.total
+
+    @contextmanager
+    def failures(self, late: str, broken: FailureKind) -> Iterator[None]:
+        """The library's errors as ours; `late` says what took too long."""
+        library, where = self.library, address(self.parts)
+        try:
+            yield
+        except (library.ConnectError, library.ConnectTimeout, library.PoolTimeout) as error:
+            raise Unavailable(
+                f"No connection to {where}: {shown(error) or type(error).__name__}",
+                next_step="Check that the server runs and that the base URL is right, then resume",
+                kind="outage",
+            ) from None
+        except (TimeoutError, library.TimeoutException):
+            raise Unavailable(f"{where} {late}", billed=True, kind="timeout") from None
+        except library.TransportError as error:
+            what = shown(error) or type(error).__name__
+            raise Unavailable(f"The answer of {where} broke off: {what}", billed=True, kind=broken) from None
 
 
-def _decoded(received: bytes, headers: dict[str, str], parts: SplitResult) -> bytes:
-    """The body unpacked, never more than the limit: a small one may unpack to gigabytes."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
-    if encoding in ("identity", ""):
-        return received
-    try:
-        unpacked = _unpacked(received, encoding)
-    except zlib.error as error:
-        raise ProviderFailed(
-            f"The answer of {address(parts)} cannot be unpacked: {shown(error)}", billed=True
-        ) from error
-    if len(unpacked) > MOST_BYTES:
-        raise _too_long(parts)
-    return unpacked
+class Incoming:
+    """An answer that has begun to arrive.
 
+    Attributes:
+        status: The status.
+        headers: Those that are read, names in lower case.
+    """
 
-def _unpacked(received: bytes, encoding: str) -> bytes:
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise zlib.error(f"unknown encoding {encoding}")
-    return zlib.decompressobj(wbits=_GZIP_OR_ZLIB).decompress(received, MOST_BYTES + 1)
+    def __init__(self, response: Any, wire: _Wire) -> None:
+        self.status: int = response.status_code
+        self.headers = {
+            name: value
+            for name, value in ((name.lower(), value) for name, value in response.headers.items())
+            if name in _READ or name.startswith(_LIMITS)
+        }
+        self._wire = wire
+        self._raw = response.aiter_raw()
+
+    async def whole(self) -> bytes:
+        """All of it, unpacked.
+
+        Raises:
+            Unavailable: It does not come in time, or breaks off.
+            ProviderFailed: It is over 16 MiB, or cannot be unpacked.
+        """
+        received = bytearray()
+        async with aclosing(self.chunks()) as chunks:
+            async for chunk in chunks:
+                received += chunk
+        return bytes(received)
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Its pieces as they arrive, unpacked.
+
+        Raises:
+            Unavailable: It does not come in time, or breaks off.
+            ProviderFailed: It is over 16 MiB, or cannot be unpacked.
+        """
+        packed = size = 0
+        try:
+            unpacker = Unpacker(self.headers.get("content-encoding", ""))
+            while (chunk := await self._next()) is not None:
+                packed += len(chunk)
+                for piece in unpacker.feed(chunk):
+                    size += len(piece)
+                    if max(size, packed) > MOST_BYTES:
+                        raise _too_long(self._wire.parts)
+                    yield piece
+        except zlib.error as error:
+            raise ProviderFailed(
+                f"The answer of {address(self._wire.parts)} cannot be unpacked: {shown(error)}",
+                billed=True,
+                kind="malformed",
+            ) from error
+
+    def linger(self, seconds: float) -> None:
+        """Wait no longer than this for whatever still comes."""
+        self._wire.until = min(self._wire.until, asyncio.get_running_loop().time() + seconds)
+
+    async def _next(self) -> bytes | None:
+        """The next piece as it is on the wire, None at the end."""
+        waits, now = self._wire.waits, asyncio.get_running_loop().time()
+        until, late = self._wire.until, f"did not answer in {waits.total:g} s"
+        if waits.idle is not None and now + waits.idle < until:
+            until, late = now + waits.idle, f"sent nothing for {waits.idle:g} s"
+        with self._wire.failures(late, "broken_off"):
+            async with asyncio.timeout_at(until):
+                piece: bytes | None = await anext(self._raw, None)
+        return piece
 
 
 def _too_long(parts: SplitResult) -> ProviderFailed:
@@ -209,6 +276,7 @@ def _too_long(parts: SplitResult) -> ProviderFailed:
         f"The answer of {address(parts)} is longer than {MOST_BYTES // 2**20} MiB",
         next_step="Check that the base URL leads to a model's server",
         billed=True,
+        kind="malformed",
     )
 
 
@@ -233,6 +301,7 @@ async def _shared_client(parts: SplitResult) -> Any:
             raise ProviderFailed(
                 f"No connection can be set up: {shown(error)}",
                 next_step="Check the environment's proxies and certificates (HTTPS_PROXY, SSL_CERT_FILE)",
+                kind="outage",
             ) from error
     client, _ = kept[kind]
     return client

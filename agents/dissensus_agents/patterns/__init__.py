@@ -1,0 +1,1 @@
+"""The ladder from switching one model for another to a panel."""
