@@ -198,7 +198,8 @@ def _bare(amount: int, unit: str) -> str:
 
 
 def _shown(amount: int, unit: str) -> str:
-    return f"{_bare(amount, unit)} {_WORDS[unit]}"
+    word = _WORDS[unit]
+    return f"{_bare(amount, unit)} {word[:-1] if amount == 1 and len(word) > 3 else word}"
 
 
 def _way_out(account: Account) -> str:

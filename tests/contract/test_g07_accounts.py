@@ -127,7 +127,7 @@ def test_g07_a_call_is_held_in_every_account_it_falls_under_and_settled_in_each(
 
 FULL = [
     pytest.param(Budget(calls=1), "session: calls", "--calls N", id="calls"),
-    pytest.param(Budget(tokens=700), "session: tokens", "--tokens N", id="tokens"),
+    pytest.param(Budget(tokens=600), "session: tokens", "--tokens N", id="tokens"),
     pytest.param(Budget(seconds="1.2"), "session: time", "--seconds S", id="time"),
     pytest.param(Budget(per_day=Limits(calls=1)), "session: calls per day", "--calls N --per-day", id="day"),
     pytest.param(
@@ -171,7 +171,7 @@ def test_g07_the_words_of_a_refusal_are_those_of_its_unit(store: Store) -> None:
     with pytest.raises(BudgetExceeded) as caught:
         spends(session)
     assert caught.value.message == (
-        "agent ana: calls per day: the worst case of 1 call(s) is 1 calls, and 0 calls is left of 1 calls "
+        "agent ana: calls per day: the worst case of 1 call(s) is 1 call, and 0 calls is left of 1 call "
         "(1 spent, 0 held)"
     )
 
@@ -354,9 +354,11 @@ def test_g08_what_an_account_says_and_no_call_explains_is_found(
     )
     spends(session, cost=CENT)
     (row,) = [one for one in rows(session, tables.ledger) if one["account"] == account]
-    with changed(session, tables.ledger, row, **{column: row[column] + 2 * CENT}):
-        with pytest.raises(Tampered, match="The ledger says .* the calls add up to"):
-            session.verify()
+    with (
+        changed(session, tables.ledger, row, **{column: row[column] + 2 * CENT}),
+        pytest.raises(Tampered, match=r"The ledger says .* the calls add up to"),
+    ):
+        session.verify()
     for name in ("agent:ana/sighs", "anna", "total/"):
         with changed(session, tables.ledger, row, account=name), pytest.raises(Tampered):
             session.verify()
