@@ -29,16 +29,16 @@ setup: $(VENV)/.user ## Make .venv with what a user of dissensus needs
 demo: setup ## Run the demo: no key, no network, scripted models
 	@$(BIN)/dissensus demo
 
-test: $(VENV)/.dev ## Run the tests on SQLite and on a PostgreSQL that they start themselves
+test: $(VENV)/.dev $(VENV)/.sdks ## Run the tests on SQLite and on a PostgreSQL that they start themselves
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-check: $(VENV)/.dev ## Lint, check the formatting and the types, then test
+check: $(VENV)/.dev $(VENV)/.sdks ## Lint, check the formatting and the types, then test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
-lowest: $(VENV)/.dev ## Run the tests with the oldest dependencies that pyproject.toml admits
+lowest: $(VENV)/.dev $(VENV)/.sdks ## Run the tests with the oldest dependencies that pyproject.toml admits
 	$(BIN)/python -m venv --clear $(VENV)/lowest
 	$(BIN)/python tests/support/floors.py > $(VENV)/lowest/floors.txt
 	$(PIP) --python $(VENV)/lowest install --quiet --constraint $(VENV)/lowest/floors.txt --editable . --group dev
@@ -72,6 +72,13 @@ $(VENV)/.user: pyproject.toml $(VENV)/.made
 $(VENV)/.dev: pyproject.toml $(VENV)/.user
 	@echo "Installing the development dependencies into $(VENV) ..."
 	@$(PIP) install --quiet --group dev
+	@touch $@
+
+# The providers' SDKs want other versions of what we use, and nothing of ours may import them.
+$(VENV)/.sdks: tests/sdks/requirements.txt $(VENV)/.made
+	@echo "Installing the providers' SDKs, which the tests compare with, into $(VENV)/sdks ..."
+	@$(BIN)/python -m venv --clear $(VENV)/sdks
+	@$(PIP) --python $(VENV)/sdks install --quiet --requirement $<
 	@touch $@
 
 $(VENV)/.bench: benchmarks/requirements.txt $(VENV)/.dev

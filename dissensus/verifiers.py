@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissensus_agents.judgement.citations import quotes_stand_in_documents
 from dissensus_agents.judgement.verifiers import (
     Evidence,
     Verifier,
@@ -10,4 +11,11 @@ from dissensus_agents.judgement.verifiers import (
     verifier,
 )
 
-__all__ = ["Evidence", "Verifier", "arithmetic", "quotes_stand_in_sources", "verifier"]
+__all__ = [
+    "Evidence",
+    "Verifier",
+    "arithmetic",
+    "quotes_stand_in_documents",
+    "quotes_stand_in_sources",
+    "verifier",
+]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -15,10 +14,13 @@ from dissensus_state.patches import Operation, Patch, get, touched
 from dissensus_state.rights import check
 from dissensus_state.values import Path, parse_path, pointer, within
 
+from .context.fits import Fit, check_fit
+from .context.fitting import Fitting, Room
+from .context.templates import Template, check_templates
 from .errors import GraphError, WrongType
 from .judgement.comparators import is_number
 from .messages import Part, Reply, Request
-from .models.client import Model
+from .models.client import Model, is_chat_model
 from .models.replies import read_answer
 from .models.scripted import FunctionModel
 from .patterns.failover import Failover, candidates_of
@@ -48,8 +50,8 @@ class Agent:
 
     Args:
         name: How the history names it; unique in its step.
-        model: A `Model`, `"provider:model"`, or a function that takes the request; a list of these, or a
-            `Failover`, for candidates that stand in for each other.
+        model: A `Model`, `"provider:model"`, a chat model of LangChain's, or a function that takes the
+            request; a list of these, or a `Failover`, for candidates that stand in for each other.
         role: What it is asked to do, in a few sentences.
         reads: The paths it may read; None allows all.
         prompt: A function of its `View` that gives the pieces of the prompt; by default, all that it
@@ -59,6 +61,9 @@ class Agent:
         attempts: How often an answer that does not fit is asked again, the first included.
         max_output_tokens: The bound of an answer, thinking included; it is reserved for.
         temperature: Passed on to the model; None leaves it to the provider.
+        fit: How its prompt is made to fit the window of its model: `Refuse()`, `Newest()`, `Relevant(…)` or
+            `Summarised(…)` of `dissensus.context`; by default only what surely does not fit is refused.
+        templates: How its prompt is written, by the maker of the model; by default in headings.
     """
 
     def __init__(
@@ -73,11 +78,13 @@ class Agent:
         attempts: int = 3,
         max_output_tokens: int = 4096,
         temperature: float | None = None,
+        fit: Fit | None = None,
+        templates: Mapping[str, Template] | None = None,
     ) -> None:
         if attempts < 1:
             raise GraphError(f"The agent {name!r} needs at least one attempt, not {attempts}")
         self.name = name
-        self.candidates = candidates_of(model, partial(as_model, name=name))
+        self.candidates = candidates_of(model, name, as_model)
         self.role = role
         self.reads = None if reads is None else tuple(parse_path(path) for path in reads)
         self.prompt = prompt
@@ -85,6 +92,9 @@ class Agent:
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
         self.temperature = temperature
+        self.fit = fit
+        self.templates = check_templates(templates, name)
+        self._check_fit()
 
     def __repr__(self) -> str:
         return f"Agent({self.name!r}, {', '.join(repr(model.name) for model in self.candidates.models)})"
@@ -97,22 +107,43 @@ class Agent:
     def with_model(self, model: Thinker) -> Agent:
         """The same agent, played by another model."""
         other = copy.copy(self)
-        other.candidates = candidates_of(model, partial(as_model, name=self.name))
+        other.candidates = candidates_of(model, self.name, as_model)
+        other._check_fit()  # noqa: SLF001 - its own kind
         return other
 
-    def request(self, view: View, task: Task, note: str | None = None) -> Request:
-        """What this agent is asked on a snapshot; the view remembers what it read."""
+    def _check_fit(self) -> None:
+        if self.fit is not None:
+            check_fit(self.fit, repr(self.name), self._fitting.window)
+
+    @property
+    def _fitting(self) -> Fitting:
+        return Fitting(self.name, self.role, self.fit, self.candidates.models)
+
+    def request(self, view: View, task: Task, note: str | None = None, room: Room | None = None) -> Request:
+        """What this agent is asked on a snapshot; the view remembers what it read.
+
+        Args:
+            view: The snapshot as this agent may see it.
+            task: What the step asks of it.
+            note: A clarification, where the step is repeated.
+            room: What the recorded request had room for; None: what its models have now.
+
+        Raises:
+            ContextOverflow: The prompt does not fit.
+        """
         pieces = view.everything() if self.prompt is None else self.prompt(view)
         parts = parts_of(pieces)
         if note:
             parts = (*parts, Part(note, title="Clarification"))
-        return Request(
+        whole = Request(
             system=INSTRUCTIONS.format(name=self.name, role=self.role).strip(),
             parts=parts,
             output_schema=None if self.parse else task.schema,
             max_output_tokens=self.max_output_tokens,
             temperature=self.temperature,
+            templates=self.templates,
         )
+        return self._fitting.of(whole, view.read, room)
 
     def read(self, reply: Reply, task: Task) -> Answer:
         """A reply held to the task's output type.
@@ -128,13 +159,13 @@ class Agent:
             raise WrongType(error.message, **error.context) from error
 
 
-def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, name: str) -> Model:
+def as_model(model: Model | str | Callable[[Request], Any], name: str, place: int = 0) -> Model:
     """Whatever the user gave as a model, as one.
 
     Args:
         model: What was given.
-        place: Which of several candidates it is.
         name: How a function is to be called.
+        place: Which of several candidates it is.
     """
     if isinstance(model, str):
         from .models.catalog import resolve
@@ -142,6 +173,10 @@ def as_model(model: Model | str | Callable[[Request], Any], place: int = 0, *, n
         return resolve(model)
     if isinstance(model, Model):
         return model
+    if is_chat_model(model):
+        from .models.langchain import from_langchain
+
+        return from_langchain(model)
     if callable(model):
         return FunctionModel(f"{name}-{place + 1}" if place else name, model)
     raise GraphError(

@@ -75,7 +75,7 @@ class Asker:
             Unavailable: All of them are to be left in peace for longer than there is patience.
         """
         choice = choose(left, self.health)
-        request = request_for(choice.model)
+        request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
         try:
             with located(model=choice.model.name):
                 made = intent(seat, number, choice.model, request, self.policy)

@@ -15,6 +15,7 @@ from .messages import Request
 from .models.client import Model
 from .running import Run
 from .steps import Step
+from .summarising import first_call
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -64,9 +65,9 @@ def _prepared(
     leaving: list[Departure] = []
     errors: list[DissensusError] = []
     for agent in agents:
-        request_for = partial(_same, requests[agent.name])
+        seat, models, request = first_call(agent, requests[agent.name])
         try:
-            leaving.append(run.asker.prepare(agent.name, 1, agent.candidates.models, request_for))
+            leaving.append(run.asker.prepare(seat, 1, models, partial(_same, request)))
         except (BudgetExceeded, ModelFailed) as error:
             errors.append(error)
     return leaving, errors
@@ -77,10 +78,10 @@ def _same(request: Request, _: Model) -> Request:
 
 
 def _without(run: Run, leaving: list[Departure], error: BudgetExceeded) -> list[Departure]:
-    """The calls without those that the error names, or else without the last one."""
+    """The calls without those that the error names, or else without the dearest one."""
     named = set(error.context.get("agents", ()))
     over = [one for one in leaving if one.call.agent in named]
     if not over or len(over) == len(leaving):
-        over = leaving[-1:]
+        over = [max(reversed(leaving), key=lambda one: one.call.reserved)]
     run.asker.give_back(over)
     return [one for one in leaving if one not in over]

@@ -19,7 +19,11 @@ from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
 from .models.kinds import refusal_of
+<<<<<<< HEAD
 from .models.prices import Price, cost, most_input_tokens, worst_case
+=======
+from .models.prices import Price, Tier, cost, worst_case
+>>>>>>> main
 from .models.texts import readable
 
 CANCELLED = "call.cancelled"
@@ -62,6 +66,7 @@ def intent(agent: str, attempt: int, model: Model, request: Request, policy: Pol
     )
 
 
+<<<<<<< HEAD
 _terms = functools.lru_cache(maxsize=256)(terms_of)
 """The unit prices as they are stored with the call."""
 
@@ -92,6 +97,19 @@ def most_tokens(request: Request) -> int:
 def most_ms(model: Model) -> int:
     """How long a call may take: the model's timeout, at which it is stopped where time is budgeted."""
     return round(float(getattr(model, "timeout", TIMEOUT)) * 1000)
+=======
+@functools.lru_cache(maxsize=256)
+def _terms(price: Price) -> JSON:
+    """The unit prices as they are stored with the call."""
+    tiers: list[JSON] = [{"above": tier.above, **_unit(tier)} for tier in price.tiers]
+    terms = {**_unit(price), "source": price.source, "since": price.since, "tiers": tiers}
+    return {name: value for name, value in terms.items() if value}
+>>>>>>> main
+
+
+def _unit(price: Price | Tier) -> dict[str, JSON]:
+    named = {name: getattr(price, name) for name in ("input", "output", "cached", "written")}
+    return {name: str(usd) for name, usd in named.items() if usd is not None}
 
 
 def recorded(request: Request) -> JSON:
@@ -113,6 +131,8 @@ def _said(turn: Turn) -> JSON:
 def _stored(part: Part) -> JSON:
     if part.source is None:
         return {"text": part.text, "title": part.title} if part.title else {"text": part.text}
+    if part.shown is not None:
+        return [part.source, part.title, part.shown.as_json()]
     return part.source if part.title == part.source else [part.source, part.title]
 
 

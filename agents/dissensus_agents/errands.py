@@ -17,12 +17,12 @@ from dissensus_state.values import JSON
 from .calls import broke_off, never_left, recorded_failure, reply_of
 from .departures import Departure
 from .errors import MissingKey, ModelFailed
+from .judgement.supervisor import SEAT
 from .messages import Delta, Reply, Request
 from .models.client import Model
 from .models.kinds import kind_of_error, refusal_of
 from .patterns.failover import Candidates
 from .running import Run, Running
-from .steps import SEAT
 
 
 @dataclass(slots=True)
@@ -177,6 +177,7 @@ class Errand:
             self._pass_over(call, kind)
         elif recorded and (self.anew or error.context.get("recorded") == MissingKey.code):
             self._gone.clear()
+            self._model = self._request = None
         else:
             raise error
 

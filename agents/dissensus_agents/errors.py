@@ -4,12 +4,14 @@ DissensusError
 ├── ModelFailed             7   a call that brought no usable answer
 │   ├── ProviderFailed      7   the provider answered with an error, or not at all
 │   ├── UnknownModel       12   no such model in the catalogue
+│   ├── ContextOverflow     7   a prompt that does not fit its model's window; nothing was sent
 │   ├── MissingKey         13   the provider's key is not in the environment
 │   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
 │   └── WrongType          15   an answer that can be read and does not fit the output type
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
-└── GraphError              2   a graph that cannot be run as it was put together
+├── GraphError              2   a graph that cannot be run as it was put together
+└── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
 """
 
 from __future__ import annotations
@@ -37,6 +39,12 @@ class UnknownModel(ModelFailed):
     code = "model.unknown"
     exit_code = 12
     next_step = "Write it as provider:model, for instance openai:gpt-4o-mini or ollama:llama3.1"
+
+
+class ContextOverflow(ModelFailed):
+    """The prompt does not fit the model's window."""
+
+    code = "context.overflow"
 
 
 class MissingKey(ModelFailed):
@@ -83,3 +91,11 @@ class GraphError(DissensusError):
 
     code = "graph.error"
     exit_code = 2
+
+
+class SettingsRefused(DissensusError):
+    """The project's settings cannot be used as they are written."""
+
+    code = "settings.refused"
+    exit_code = 2
+    next_step = "Mend the file; docs/catalogue.md names everything that it may say"

@@ -23,12 +23,14 @@ from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
 from .judgement.comparators import Comparator
-from .judgement.supervisor import Supervisor
+from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .log import log, unheard
+from .models.client import Model
+from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import Step, make_step
+from .steps import Step, make_step, swap
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -132,7 +134,13 @@ class AgentGraph:
         return self
 
     async def stream(
-        self, session: Session[Any], *, start: str | None = None, max_rounds: int = 10_000
+        self,
+        session: Session[Any],
+        *,
+        start: str | None = None,
+        max_rounds: int = 10_000,
+        models: Mapping[str, Any] | None = None,
+        deltas: bool = False,
     ) -> AsyncIterator[Progress]:
         """Run over a session from where it stands, and tell what happens as it happens.
 
@@ -142,11 +150,21 @@ class AgentGraph:
         Args:
             start: Begin a new pass at this step instead of going on.
             max_rounds: Where to stop a graph that does not end.
+            models: Other models for this run, by the agent's name; `supervisor` names the seat that
+                rules. As for `Agent(model=…)`.
+            deltas: Tell answers as they come, as `delta` with `agent`, `text` and `reasoning`.
 
         Raises:
             DissensusError: the round that failed is in the records; the next run goes on from it.
         """
+        if models:
+            async for progress in self.swapped(models).stream(
+                session, start=start, max_rounds=max_rounds, deltas=deltas
+            ):
+                yield progress
+            return
         run = await self._begin(session, max_rounds)
+        run.deltas = deltas
         position = {"next": await aside(self._entry, run, start)}
         events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
         with located(session=session.name):
@@ -156,9 +174,16 @@ class AgentGraph:
         yield Progress("finished", body={"status": _status(run)})
 
     async def run(
-        self, session: Session[Any], *, start: str | None = None, max_rounds: int = 10_000
+        self,
+        session: Session[Any],
+        *,
+        start: str | None = None,
+        max_rounds: int = 10_000,
+        models: Mapping[str, Any] | None = None,
     ) -> Result:
         """The same, without telling: the way it ended."""
+        if models:
+            return await self.swapped(models).run(session, start=start, max_rounds=max_rounds)
         run = await self._begin(session, max_rounds)
         run.emit, run.unheard = partial(log, session.name), unheard()
         position = {"next": await aside(self._entry, run, start)}
@@ -195,6 +220,27 @@ class AgentGraph:
 
         run_step.__name__ = step
         return run_step
+
+    def swapped(self, models: Mapping[str, Any]) -> AgentGraph:
+        """The same graph with other models behind some of its agents.
+
+        Args:
+            models: By the agent's name, in whatever steps it is; `supervisor` names the seat that rules.
+
+        Raises:
+            GraphError: No step has an agent of such a name.
+        """
+        other = AgentGraph(self.shape.schema)
+        other.steps = {name: swap(step, models) for name, step in self.steps.items()}
+        other._edges = dict(self._edges)
+        known = {agent.name for step in self.steps.values() for agent in step.agents}
+        known |= {SEAT for step in self.steps.values() if step.supervisor is not None}
+        if strange := sorted(models.keys() - known):
+            raise GraphError(
+                f"There is no agent {strange[0]!r} to give a model to",
+                next_step=f"The graph has {', '.join(sorted(known))}",
+            )
+        return other
 
     async def replay(self, session: Session[Any]) -> Replayed:
         """Rebuild every version and every round from the recordings, with this graph's code.
@@ -242,10 +288,22 @@ class AgentGraph:
         self.compile()
         journal = await aside(Journal, session)
         budget = await aside(lambda: session.budget)
+<<<<<<< HEAD
         asker = Asker(journal, Policy.of(budget))
         run = Run(journal, asker, partial(_emit, session.name), max_rounds)
         asker.warn = run.warn
         return run
+=======
+        await aside(remember, journal, self._models())
+        return Run(journal, Asker(journal, budget.unpriced), partial(_emit, session.name), max_rounds)
+>>>>>>> main
+
+    def _models(self) -> list[Model]:
+        """All candidates of all seats."""
+        seats = [agent.candidates for step in self.steps.values() for agent in step.agents]
+        judges = (step.supervisor for step in self.steps.values())
+        seats += [judge.candidates for judge in judges if judge is not None and judge.candidates]
+        return [model for seat in seats for model in seat.models]
 
     def _target(self, source: str) -> str | Choose | None:
         if source == START:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dissensus_state.documents import SOURCE
 from dissensus_state.rights import granted
 from dissensus_state.shapes import Shape
 from dissensus_state.values import Path, parse_path, pointer, within
@@ -29,9 +30,12 @@ def material_for(shape: Shape, running: Running, supervisor: str) -> tuple[tuple
 
 
 def _pieces(running: Running) -> Iterator[tuple[Part, tuple[Path, ...]]]:
-    """Each piece with the paths of the state that it tells of."""
+    """Each piece with the paths of the state that it tells of; a passage of a document tells of none."""
     for agent, request in running.requests.items():
         reads = tuple(parse_path(path) for path in running.reads[agent])
         for part in request.parts:
+            if part.source is not None and part.source.startswith(SOURCE):
+                yield part, ()
+                continue
             known = part.source is not None and part.source[:1] in {"", "/"}
             yield part, (parse_path(part.source or ""),) if known else reads

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from dissensus_state.values import JSON, canonical
+from dissensus_state.values import JSON, canonical, parse
+
+if TYPE_CHECKING:
+    from .context.summaries import Pending
+    from .context.templates import Template
 
 ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 """How much of a model's thinking could be read.
@@ -22,17 +27,50 @@ Effort = Literal["none", "low", "medium", "high", "max"]
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What of a part is shown, where not all of it fits its model's window.
+
+    `by` is the rule: `newest` or `relevant` items, a `piece` of a text, a `summary`. `room` are the
+    tokens that there were for all parts, so that a replay fits them alike. `ranges` are places of items,
+    or of characters for a piece, out of `of`: from the first on, up to but not with the second.
+    `summaries` are the recorded calls that a summary was made by: seat and attempt.
+    """
+
+    by: Literal["newest", "relevant", "piece", "summary"]
+    room: int
+    of: int = 0
+    ranges: tuple[tuple[int, int], ...] = ()
+    summaries: tuple[tuple[str, int], ...] = ()
+
+    def as_json(self) -> dict[str, JSON]:
+        """What the records say of it."""
+        if self.by == "summary":
+            made: list[JSON] = [list(call) for call in self.summaries]
+            return {"by": self.by, "room": self.room, "summaries": made}
+        kept: list[JSON] = [list(one) for one in self.ranges]
+        return {"by": self.by, "room": self.room, "kept": kept, "of": self.of}
+
+    @property
+    def count(self) -> int:
+        """How many items (or characters) are shown."""
+        return sum(end - begin for begin, end in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
 class Part:
     """One piece of a prompt: literal text, or something that stands in the history already.
 
     `source` says where it stands, so that it is not stored again: a JSON pointer into the state at
-    the round's base version, or `position:A` for a position of the round under review. None is a
-    literal.
+    the round's base version, `document:NAME#12` for a passage of a document of the session, or
+    `position:A` for a position of the round under review. None is a literal. `shown` says what of it
+    is shown, where that is not all. `value` is what stands there.
     """
 
     text: str
     source: str | None = None
     title: str = ""
+    shown: Shown | None = None
+    value: JSON = field(default=None, compare=False, repr=False)
 
     def render(self) -> str:
         """The piece as the model reads it."""
@@ -57,7 +95,9 @@ class Request:
 
     `output_schema` is the JSON schema that the answer must fit (None: free text); `turns` are the
     answers of this very call that were sent back. `max_output_tokens` bounds answer and thinking
-    together; `effort` None leaves the thinking to the provider.
+    together; `effort` None leaves the thinking to the provider. `templates` are ways to write the
+    prompt, by the maker of the model; `template` is the one that was chosen for the model that is asked
+    (None: headings). `pending` are the summaries that its parts still wait for.
     """
 
     system: str
@@ -67,20 +107,42 @@ class Request:
     temperature: float | None = None
     turns: tuple[Turn, ...] = ()
     effort: Effort | None = None
+    template: Template | None = None
+    templates: Mapping[str, Template] | None = field(default=None, compare=False, repr=False)
+    pending: tuple[Pending, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def prompt(self) -> str:
         """The parts as one text."""
-        return "\n\n".join(part.render() for part in self.parts)
+        return self.head(len(self.parts))
+
+    def head(self, count: int) -> str:
+        """The first parts as one text, with which the prompt begins."""
+        parts = self.parts[:count]
+        if self.template is not None:
+            return self.template.text(parts)
+        return "\n\n".join(part.render() for part in parts)
+
+    def placed(self, system: str) -> tuple[str, str]:
+        """A system text and the prompt, each where the model takes it: without a system role, all in one."""
+        if self.template is None or self.template.system or not system:
+            return system, self.prompt
+        return "", f"{system}\n\n{self.prompt}"
 
     @property
     def characters(self) -> int:
         """How long everything sent is, in characters, the schema aside."""
         return (
             len(self.system)
-            + sum(len(part.text) + len(part.title) + 5 for part in self.parts)
+            + self._prompt_characters
             + sum(len(turn.answer) + len(turn.objection) for turn in self.turns)
         )
+
+    @property
+    def _prompt_characters(self) -> int:
+        if self.template is not None:
+            return len(self.prompt)
+        return sum(len(part.text) + len(part.title) + 5 for part in self.parts)
 
     @property
     def schema_text(self) -> str:
@@ -90,7 +152,18 @@ class Request:
     @property
     def frame(self) -> str:
         """What is the same in every request of an agent in a step, as one text to be stored once."""
-        return _frame(self.system, self.schema_text, self.max_output_tokens, self.temperature, self.effort)
+        template = None if self.template is None else canonical(self.template.as_json())
+        return _frame(
+            self.system, self.schema_text, self.max_output_tokens, self.temperature, self.effort, template
+        )
+
+    def said_to(self, name: str, lineage: str) -> Request:
+        """The same request as a model of this name and lineage is asked it: in the template that suits it."""
+        if not self.templates:
+            return self
+        from .context.templates import template_for
+
+        return replace(self, template=template_for(self.templates, name, lineage))
 
     def again(self, answer: str, objection: str, echo: JSON = None) -> Request:
         """The same request, with the answer that would not do and why."""
@@ -161,9 +234,20 @@ def _text_of(schema: dict[str, Any]) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _frame(
-    system: str, schema: str, max_output_tokens: int, temperature: float | None, effort: Effort | None
+    system: str,
+    schema: str,
+    max_output_tokens: int,
+    temperature: float | None,
+    effort: Effort | None,
+    template: str | None,
 ) -> str:
-    stands = {"max_output_tokens": max_output_tokens, "system": system, "temperature": temperature}
+    stands: dict[str, JSON] = {
+        "max_output_tokens": max_output_tokens,
+        "system": system,
+        "temperature": temperature,
+    }
     if effort is not None:
         stands["effort"] = effort
+    if template is not None:
+        stands["template"] = parse(template)
     return canonical(stands)[:-1] + f',"schema":{schema or "null"}}}'

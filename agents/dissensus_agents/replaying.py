@@ -15,13 +15,15 @@ from dissensus_state.values import JSON, canonical, digest
 
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
-from .errors import MalformedAnswer, WrongType
+from .context.fitting import Room, rooms_of
+from .errors import ContextOverflow, MalformedAnswer, WrongType
 from .messages import Request
 from .models.kinds import refusal_of
 from .models.replies import objection
 from .round import compare_proposals, requests_of, ruled_change
 from .running import Running
 from .steps import Step
+from .summarising import EMPTY, recorded_summaries
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -68,9 +70,10 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     if step is None:
         raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
     _check_names(number, step, proposals)
+    rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
     try:
-        requests, reads = requests_of(session, step, base, held.base, held.note)
-    except Denied as error:
+        requests, reads = requests_of(session, step, base, held.base, held.note, rooms)
+    except (Denied, ContextOverflow) as error:
         raise _diverged(number, "reads", list(commit.reads), error.as_dict()) from error
     running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
     for agent in step.agents:
@@ -105,10 +108,13 @@ def _kind(*, abstained: bool) -> str:
 def _said(running: Running, agent: Agent) -> Answer | None:
     """What an agent's recorded answers come to; each request is held to the recorded one."""
     calls = [call for call in running.calls if call.agent == agent.name]
-    request, model = running.requests[agent.name], ""
+    whole = _summarised(running, agent)
+    if whole is None:
+        return None
+    request, model = whole, ""
     for call, following in zip_longest(calls, calls[1:]):
         if call.model != model:  # answers that would not do are shown to the model that gave them, only
-            request, model = running.requests[agent.name], call.model
+            request, model = whole, call.model
         _check_request(running, call, request)
         reply = reply_of(call)
         passed_over = following is not None and following.model != model and refusal_of(reply) is not None
@@ -121,8 +127,21 @@ def _said(running: Running, agent: Agent) -> Answer | None:
     return None
 
 
+def _summarised(running: Running, agent: Agent) -> Request | None:
+    """An agent's request with its recorded summaries, each asked as it is recorded."""
+    request = running.requests[agent.name]
+    for pending in request.pending:
+        for seat, ask in pending.asks.items():
+            asked = ask
+            for call in (call for call in running.calls if call.agent == seat):
+                _check_request(running, call, asked)
+                if call.status == "answered":
+                    asked = asked.again(call.answer or "", EMPTY, call.echo)
+    return recorded_summaries(request, running.calls)
+
+
 def _check_request(running: Running, call: Call, request: Request) -> None:
-    now = by_digest(recorded(request))
+    now = by_digest(recorded(request.said_to(call.model, call.lineage)))
     for name, expected, actual in zip(("frame", "parts", "turns"), call.request, now, strict=False):
         _same(running, f"request of {call.agent}, attempt {call.attempt}: {name}", expected, actual)
     _same(running, f"request of {call.agent}, attempt {call.attempt}: length", len(call.request), len(now))

@@ -19,12 +19,12 @@ from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
-from .judgement.supervisor import Person, Review, Seen, Supervisor, Verdict, blind, sound
+from .judgement.supervisor import SEAT, Person, Review, Seen, Supervisor, Verdict, blind, sound
 from .material import material_for
 from .models.replies import objection
 from .positions import Side, amended, values_of
 from .running import Ending, Run, Running
-from .steps import SEAT
+from .summarising import summarised, tell_fitted
 
 NOBODY = Supervisor(Person("nobody"))
 """Where a step has no supervisor, a person has to rule."""
@@ -138,8 +138,11 @@ async def _asked(
     """Ask a supervising model until its verdict can be read; what never can is a rejection."""
     if supervisor.candidates is None:
         raise GraphError(f"The supervisor {supervisor.name} has no model to ask")
-    earlier = [call for call in await aside(run.journal.calls, running.round) if call.agent == SEAT]
-    request, most = supervisor.request(asked), supervisor.attempts
+    known = await aside(run.journal.calls, running.round)
+    earlier = [call for call in known if call.agent == SEAT]
+    request, _ = await summarised(run, running, supervisor.request(asked), known)
+    tell_fitted(run, running, SEAT, request)
+    most = supervisor.attempts
     errand = Errand(run, running, SEAT, supervisor.candidates, request, most, earlier, anew=True)
     failure = ""
     while not errand.exhausted:

@@ -7,6 +7,7 @@ records; a run that was killed rebuilds the first from the second.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from dissensus_state.records import Call, Change, Commit, Proposal, Round, Rulin
 
 from .agent import Agent, Answer
 from .beginning import begin
+from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
@@ -36,6 +38,7 @@ from .reasons import reasons
 from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
+from .summarising import summarised, tell_fitted
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -109,8 +112,8 @@ def _note(run: Run, repeated: Round | None) -> str | None:
 def _taken_up(run: Run, step: Step, left: Round) -> Running:
     """An unsettled round, as its records tell it."""
     state = run.journal.session.raw(left.base)
-    requests, reads = _requests(run.journal.session, step, state, left.base, left.note)
     calls = run.journal.calls(left)
+    requests, reads = _requests(run.journal.session, step, state, left.base, left.note, rooms_of(calls))
     running = Running(step, left, state, requests, reads, calls)
     running.proposals = tuple(run.journal.proposals(left))
     running.stored = bool(running.proposals)
@@ -118,24 +121,43 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
 
 
 def _requests(
-    session: Session[Any], step: Step, state: JSON, version: int, note: str | None
+    session: Session[Any],
+    step: Step,
+    state: JSON,
+    version: int,
+    note: str | None,
+    rooms: Mapping[str, Room] | None = None,
 ) -> tuple[dict[str, Request], dict[str, tuple[str, ...]]]:
     """The same as `requests_of`, with a denied attempt put into the history."""
     try:
-        return requests_of(session, step, state, version, note)
+        return requests_of(session, step, state, version, note, rooms or {})
     except Denied as error:
         session.record("denied", {"step": step.name, **error.as_dict()})
         raise
 
 
 def requests_of(
-    session: Session[Any], step: Step, state: JSON, version: int, note: str | None
+    session: Session[Any],
+    step: Step,
+    state: JSON,
+    version: int,
+    note: str | None,
+    rooms: Mapping[str, Room],
 ) -> tuple[dict[str, Request], dict[str, tuple[str, ...]]]:
-    """What each agent is asked on this snapshot, and what it read of it."""
+    """What each agent is asked on this snapshot, and what it read of it.
+
+    Args:
+        session: Whose snapshot it is.
+        step: The step with its agents.
+        state: The state at that version.
+        version: The version.
+        note: What the panel is told where the step is repeated.
+        rooms: What the recorded requests had room for; who is not named has what its models have now.
+    """
     requests, reads = {}, {}
     for agent in step.agents:
         view = view_of(session.shape, agent, state, version)
-        requests[agent.name] = agent.request(view, step.task_of(agent.name), note)
+        requests[agent.name] = agent.request(view, step.task_of(agent.name), note, rooms.get(agent.name))
         reads[agent.name] = view.reads
     return requests, reads
 
@@ -160,10 +182,25 @@ async def propose(run: Run, running: Running) -> None:
 
 
 async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal, list[Call]]:
-    """One agent's proposal: from its recorded answers as far as they go, then by asking."""
+    """One agent's proposal: first the summaries that its prompt waits for, then its answers."""
+    try:
+        request, before = await summarised(run, running, running.requests[agent.name], running.calls)
+    except MissingKey:
+        raise
+    except (ModelFailed, BudgetExceeded) as failed:
+        return _abstained(run, running, agent, failed, 0), []
+    running.requests = {**running.requests, agent.name: request}
+    tell_fitted(run, running, agent.name, request)
+    proposal, calls = await _answered(run, running, agent, request)
+    return proposal, [*before, *calls]
+
+
+async def _answered(
+    run: Run, running: Running, agent: Agent, request: Request
+) -> tuple[Proposal, list[Call]]:
+    """From an agent's recorded answers as far as they go, then by asking."""
     earlier = [call for call in running.calls if call.agent == agent.name]
-    asked = running.requests[agent.name]
-    errand = Errand(run, running, agent.name, agent.candidates, asked, agent.attempts, earlier)
+    errand = Errand(run, running, agent.name, agent.candidates, request, agent.attempts, earlier)
     while True:
         try:
             call, reply = await errand.answer()

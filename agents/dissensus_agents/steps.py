@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dissensus_state.records import Isolation
@@ -12,16 +12,14 @@ from dissensus_state.shapes import Shape
 from dissensus_state.values import JSON, Path, parse_path, pointer
 
 from .agent import Agent, Task
+from .context.summaries import SUFFIX
 from .errors import GraphError
 from .judgement.comparators import Comparator
-from .judgement.supervisor import Supervisor
+from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .views import View
 
 RESERVED = set("/:. ")
-
-SEAT = "supervisor"
-"""Under which name the calls of a supervising model stand in the round's records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +80,17 @@ def make_step(
     return step
 
 
+def swap(step: Step, models: Mapping[str, Any]) -> Step:
+    """The step with other models behind some of its agents, or behind its supervisor."""
+    agents = tuple(
+        agent.with_model(models[agent.name]) if agent.name in models else agent for agent in step.agents
+    )
+    judge = step.supervisor
+    if judge is not None and SEAT in models:
+        judge = judge.with_model(models[SEAT])
+    return replace(step, agents=agents, supervisor=judge)
+
+
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
     """The task of an agent that has rights: what both the step and the agent may write."""
     both = meet(task.writes, granted(shape.rights, agent.name, "propose"))
@@ -116,6 +125,11 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         )
     if SEAT in names:
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
+    for one in names:
+        if SUFFIX in one:
+            raise GraphError(
+                f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
+            )
     for agent in agents:
         for path in agent.reads or ():
             if path:

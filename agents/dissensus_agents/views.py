@@ -63,7 +63,7 @@ class View:
         """The value at a path as a piece of the prompt; only the path is stored, not the text."""
         value = self.read(path)
         where = pointer(parse_path(path))
-        return Part(render(value), where, where if title is None else title)
+        return Part(render(value), where, where if title is None else title, value=value)
 
     def everything(self) -> list[Part]:
         """All that may be read, one piece for each path."""

@@ -216,6 +216,7 @@ def verified(data: Data) -> list[Block]:
     return [
         Line(f"verified: {checked}", "green"),
         *facts({"head": data["head"], "rules of the schema": rules}, 2),
+        *facts({"documents": data["documents"] or None}, 2),
         *facts({"under another version of it": data["other_schema"] or None}, 2),
         *facts({"values redacted": data["redacted"] or None, "values pruned": data["pruned"] or None}, 2),
     ]

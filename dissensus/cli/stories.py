@@ -83,8 +83,28 @@ def _call(item: Data) -> Iterator[Block]:
         2,
     )
     yield from facts({"detail": item["detail"]}, 4)
+    yield from (Line(told, "yellow", 4) for told in left_out(item["request"]))
     yield from _text(item["reasoning_kind"], item["reasoning"], 4)
     yield from _text("answer", item["answer"], 4)
+
+
+def left_out(request: object) -> Iterator[str]:
+    """What of a recorded prompt was not shown to the model, a line for each part."""
+    parts = request[1] if isinstance(request, list) and len(request) > 1 else []
+    for part in parts if isinstance(parts, list) else []:
+        if isinstance(part, list) and len(part) == 3 and isinstance(part[2], dict):
+            yield f"{part[0] or '/'}: {_shown(part[2])}"
+
+
+def _shown(item: Data) -> str:
+    if item["by"] == "summary":
+        calls = ", ".join(f"call {attempt} of {seat}" for seat, attempt in item["summaries"])
+        return f"shown as a summary ({calls})"
+    kept = sum(end - begin for begin, end in item["kept"])
+    if item["by"] == "piece":
+        return f"characters {item['kept'][0][0]:,} to {item['kept'][0][1]:,} of {item['of']:,}"
+    rule = {"newest": "newest first", "relevant": "the most relevant"}[item["by"]]
+    return f"{kept:,} of {item['of']:,} items shown, {item['of'] - kept:,} left out ({rule})"
 
 
 def _text(title: str, text: str | None, indent: int) -> Iterator[Block]:

@@ -166,11 +166,11 @@ def gzip_bomb(asked: Received) -> Raw:
 
 def _bomb() -> Iterator[bytes]:
     packer = zlib.compressobj(9, wbits=31)
-    yield packer.compress(b'data: {"a":"')
-    filler = b"x" * _MIB
+    yield packer.compress(b'data: {"a":"') + packer.flush(zlib.Z_FULL_FLUSH)
+    # After a full flush nothing refers back, so that the same bytes can be sent again and again.
+    packed = packer.compress(b"x" * _MIB) + packer.flush(zlib.Z_FULL_FLUSH)
     for _ in range(_BOMB // _MIB):
-        if packed := packer.compress(filler):
-            yield packed
+        yield packed
     yield packer.flush()
 
 

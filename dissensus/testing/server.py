@@ -121,6 +121,8 @@ async def _send(raw: Raw, reader: asyncio.StreamReader, writer: asyncio.StreamWr
     writer.write(_head(raw) if raw.head is None else raw.head)
     waiting = 0
     for piece in pieces:
+        if writer.is_closing():
+            raise ConnectionResetError("the client went away")
         writer.write(_chunk(piece) if raw.chunked else piece)
         waiting += len(piece)
         if raw.pause or waiting > _SMALL:

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from .blobs import unpack_text
 from .engines import Row, Statement, Work
-from .errors import NotFound, Tampered
-from .tables import documents, passages
+from .errors import NotFound, Tampered, located
+from .tables import documents, passages, sessions
 from .values import parse_object
 
 SOURCE = "document:"
@@ -40,6 +40,7 @@ _after = Statement(
     _passages.where(passages.c.passage > sa.bindparam("passage")).order_by(passages.c.passage).limit(PAGE)
 )
 _one = Statement(_passages.where(passages.c.passage == sa.bindparam("passage")))
+_lock = Statement(sa.select(sessions.c.session_id).where(sessions.c.session_id == _session).with_for_update())
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,11 @@ class Stored(NamedTuple):
     place: str
     digest: bytes
     text: str
+
+
+def lock(work: Work, session_id: int) -> None:
+    """Let nobody else change the documents of a session, or their index, until the transaction ends."""
+    work.one(_lock, session_id=session_id)
 
 
 def every(work: Work, session_id: int) -> list[Document]:
@@ -229,26 +235,27 @@ def check(work: Work, session_id: int, redacted: Mapping[tuple[int, int], str] |
     """
     found = every(work, session_id)
     for document in found:
-        _check(work, session_id, document, redacted or {})
+        with located(document=document.name):
+            _check(work, session_id, document, redacted or {})
     return len(found)
 
 
 def _check(work: Work, session_id: int, document: Document, redacted: Mapping[tuple[int, int], str]) -> None:
     content = Content(document.name, document.kind, document.digest)
-    count = characters = 0
+    count = characters = changed = 0
     for row in rows_of(work, session_id, document.number):
         count += 1
-        now = passage_digest(row.place, row.text)
-        expected = redacted.get((document.number, row.n), row.digest.hex())
-        if row.n != count or now.hex() != expected:
+        expected = redacted.get((document.number, row.n))
+        changed += expected is not None
+        if row.n != count or passage_digest(row.place, row.text).hex() != (expected or row.digest.hex()):
             raise _tampered(document, f"passage {row.n} is not what was added")
         characters += len(row.text)
         content.add(row.digest)
     if count != document.passages:
         raise _tampered(document, f"it has {count} passages and was added with {document.passages}")
-    if content.digest() != document.content:
+    if content.digest() != document.content or (characters != document.characters and not changed):
         raise _tampered(document, "it is not what was added")
 
 
 def _tampered(document: Document, why: str) -> Tampered:
-    return Tampered(f"The document {document.name!r}: {why}", document=document.name)
+    return Tampered(f"The document {document.name!r} could not have been added: {why}")

@@ -49,6 +49,8 @@ class Erasures:
     """What the commits of a session say that was taken away, as far as it concerns one branch.
 
     Attributes:
+        passages: The digests of the passages of documents out of which something was taken, by the numbers
+            of document and passage. Documents belong to all branches.
         elsewhere: The branches beside this one's own lineage on which such commits stand.
         base: What the branch stands on, where it was pruned.
     """
@@ -58,6 +60,7 @@ class Erasures:
         self._replaced: dict[tuple[str, int, str], str] = {}
         self._rounds: set[int] = set()
         self._evidence: set[tuple[str, int]] = set()
+        self.passages: dict[tuple[int, int], str] = {}
         self._recordings_before = -1
         self.fields: set[str] = set()
         self.elsewhere: dict[str, int] = {}
@@ -93,6 +96,9 @@ class Erasures:
         for branch, version, was, now in items:
             self._replaced[branch, version, was] = now
             concerned = concerned or holds(self._lineage, branch, version)
+        for document, passage, now in rest.get("passages", ()):
+            self.passages[document, passage] = now
+            concerned = True
         self._rounds |= set(rest.get("rounds", ()))
         evidence = {(branch, version) for branch, version in rest.get("evidence", ())}
         self._evidence |= evidence

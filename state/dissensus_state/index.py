@@ -1,52 +1,57 @@
-"""The index of a session's documents: segments in the table `terms`, and what is asked of them.
-
-What is found is ranked by BM25 (Robertson and Zaragoza 2009) with the inverse document frequency of Lucene,
-over all passages of the session. The ranking does not depend on the order in which documents were added,
-on how they were batched, nor on the database.
-"""
+"""The index of a session's documents, as it is kept: segments in the table `terms`."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import chain, islice
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from .engines import Statement, Work, insert, insert_absent
+from .blobs import unpack
+from .documents import every, row_of
+from .engines import Statement, Work, insert
 from .errors import Tampered
-from .postings import HEADER, Header, Run, packed_header, unpacked_header, unpacked_postings
+from .postings import HEADER, Header, Run, Segment, packed_header, runs_of
+from .ranking import Headers
+from .tables import documents
 from .tables import terms as terms_table
 from .terms import terms_of
 
-MOST_TERMS = 64
-"""Different terms of a question that are looked for: the first ones."""
+SEGMENT = 2048
+"""Passages that share a segment at most."""
 
-_SATURATION, _NORMALISATION = 1.2, 0.75
-"""BM25's k1 and b."""
+SMALL, MOST_SMALL = 256, 32
+"""Segments with fewer passages than this are made one, once there are so many of them."""
 
 _ROWS = 1000
 
 _insert = insert(terms_table)
-_insert_header = insert_absent(terms_table)
 _session = terms_table.c.session_id == sa.bindparam("session_id")
-_term = terms_table.c.term == sa.bindparam("term")
-_last_segment = Statement(sa.select(sa.func.max(terms_table.c.segment)).where(_session, _term))
-_segments = Statement(sa.select(terms_table.c.segment).where(_session, _term))
-_rows = Statement(sa.select(terms_table.c.segment, terms_table.c.postings).where(_session, _term))
-_row = Statement(
-    sa.select(terms_table.c.postings).where(_session, _term, terms_table.c.segment == sa.bindparam("segment"))
+_last_segment = Statement(
+    sa.select(sa.func.max(terms_table.c.segment)).where(_session, terms_table.c.term == HEADER)
 )
-
-
-class Found(NamedTuple):
-    """A passage that was found, by its numbers."""
-
-    score: float
-    document: int
-    passage: int
+_all = Statement(sa.select(*terms_table.c["term", "segment", "postings"]).where(_session))
+_drop = Statement(
+    sa.delete(terms_table).where(
+        terms_table.c.session_id == sa.bindparam("session_id_"),
+        terms_table.c.segment == sa.bindparam("segment_"),
+    )
+)
+_drop_all = Statement(sa.delete(terms_table).where(terms_table.c.session_id == sa.bindparam("session_id_")))
+_drop_term = Statement(
+    sa.delete(terms_table).where(
+        terms_table.c.session_id == sa.bindparam("session_id_"),
+        terms_table.c.term == sa.bindparam("term_"),
+        terms_table.c.segment.between(sa.bindparam("first"), sa.bindparam("last")),
+    )
+)
+_count = Statement(
+    sa.select(sa.func.coalesce(sa.func.sum(documents.c.passages), 0)).where(
+        documents.c.session_id == sa.bindparam("session_id")
+    )
+)
 
 
 def write(
@@ -55,89 +60,111 @@ def write(
     runs: Sequence[Run],
     lengths: Sequence[int],
     rows: Iterable[tuple[str, bytes]],
-) -> int:
-    """Write a segment down under the next number, which is returned."""
-    header = packed_header(runs, lengths)
-    while True:  # what redacts may take the same number at once
-        row = work.one(_last_segment, session_id=session_id, term=HEADER)
-        number = 1 + ((row and row[0]) or 0)
-        key = {"session_id": session_id, "segment": number}
-        if work.run(_insert_header, term=HEADER, postings=header, **key):
-            break
-    waiting = iter(rows)
+) -> None:
+    """Write a segment down under the next number; whoever does holds the lock of the documents."""
+    row = work.one(_last_segment, session_id=session_id)
+    _write(work, session_id, 1 + ((row and row[0]) or 0), runs, lengths, rows)
+
+
+def _write(
+    work: Work,
+    session_id: int,
+    number: int,
+    runs: Sequence[Run],
+    lengths: Sequence[int],
+    rows: Iterable[tuple[str, bytes]],
+) -> None:
+    key = {"session_id": session_id, "segment": number}
+    waiting = chain([(HEADER, packed_header(runs, lengths))], rows)
     while batch := list(islice(waiting, _ROWS)):
         work.run_all(_insert, [{"term": term, "postings": data, **key} for term, data in batch])
-    return number
 
 
-class Headers:
-    """The headers of a session's segments, kept between questions: a segment never changes."""
-
-    def __init__(self) -> None:
-        self._known: dict[int, Header] = {}
-
-    def read(self, work: Work, session_id: int) -> Mapping[int, Header]:
-        """The headers as they are just now, by segment."""
-        there = [int(row[0]) for row in work.all(_segments, session_id=session_id, term=HEADER)]
-        unknown = [segment for segment in there if segment not in self._known]
-        if len(unknown) > 8:
-            rows = work.pages(_rows, session_id=session_id, term=HEADER)
-            fresh = {int(segment): bytes(data) for segment, data in rows}
-        else:
-            fresh = {segment: _header(work, session_id, segment) for segment in unknown}
-        known = {segment: unpacked_header(fresh[segment]) for segment in unknown}
-        self._known = {segment: known.get(segment) or self._known[segment] for segment in there}
-        return self._known
+def tidy(work: Work, session_id: int, headers: Headers) -> None:
+    """Make one segment of the newest ones, where these are many and small."""
+    small: list[tuple[int, Header]] = []
+    for segment, header in sorted(headers.read(work, session_id).items(), reverse=True):
+        if len(header.lengths) >= SMALL:
+            break
+        small.insert(0, (segment, header))
+    if len(small) < MOST_SMALL:
+        return
+    places = [place for _, header in small for place in _places(header)]
+    made = _made(work, session_id, places)
+    rows = list(made.rows())
+    first, last = small[0][0], small[-1][0]
+    write(work, session_id, runs_of(places), made.lengths, rows)
+    key = {"session_id_": session_id, "first": first, "last": last}
+    work.run_all(_drop_term, [{"term_": term, **key} for term in (HEADER, *(term for term, _ in rows))])
 
 
-def _header(work: Work, session_id: int, segment: int) -> bytes:
-    row = work.one(_row, session_id=session_id, term=HEADER, segment=segment)
-    return b"" if row is None else bytes(row[0])
+def rewrite(work: Work, session_id: int, changed: AbstractSet[tuple[int, int]]) -> None:
+    """Make the segments again that hold passages which say something else now."""
+    for segment, header in Headers().read(work, session_id).items():
+        places = _places(header)
+        if changed.isdisjoint(places):
+            continue
+        made = _made(work, session_id, places)
+        write(work, session_id, runs_of(places), made.lengths, made.rows())
+        work.run(_drop, session_id_=session_id, segment_=segment)
 
 
-def ask(
-    work: Work, session_id: int, headers: Mapping[int, Header], query: str, among: AbstractSet[int] | None
-) -> list[Found]:
-    """Every passage that holds a term of a question, in no order.
+def _places(header: Header) -> list[tuple[int, int]]:
+    return list(zip(header.documents, header.passages, strict=True))
 
-    Args:
-        among: The numbers of the documents that are asked for; None for all.
-    """
-    count = sum(len(header.lengths) for header in headers.values())
-    mean = sum(sum(header.lengths) for header in headers.values()) / max(count, 1)
-    scores: dict[tuple[int, int], float] = {}
-    for term in sorted(set(islice(dict.fromkeys(terms_of(query, asked=True)), MOST_TERMS))):
-        found = list(_postings(work, session_id, headers, term))
-        holding = sum(len(numbers) for _, numbers, _ in found)
-        weight = math.log(1 + (count - holding + 0.5) / (holding + 0.5))
-        for segment, numbers, times in found:
-            lengths = headers[segment].lengths
-            for number, often in zip(numbers, times, strict=True):
-                relative = 1 - _NORMALISATION + _NORMALISATION * lengths[number] / mean
-                score = weight * often * (_SATURATION + 1) / (often + _SATURATION * relative)
-                scores[segment, number] = scores.get((segment, number), 0.0) + score
+
+def _made(work: Work, session_id: int, places: Iterable[tuple[int, int]]) -> Segment:
+    """The segment of some passages, as they are now."""
+    made = Segment()
+    for document, n in places:
+        row = row_of(work, session_id, document, n)
+        made.add(terms_of(row.text if row else ""))
+    return made
+
+
+def renew(work: Work, session_id: int) -> None:
+    """Make the whole index again, whatever there is of it."""
+    row = work.one(_last_segment, session_id=session_id)
+    work.run(_drop_all, session_id_=session_id)
+    number = (row and row[0]) or 0  # numbers are never given twice: others remember what they stand for
     places = (
-        Found(score, headers[segment].documents[number], headers[segment].passages[number])
-        for (segment, number), score in scores.items()
+        (one.number, n + 1)
+        for one in sorted(every(work, session_id), key=lambda one: one.number)
+        for n in range(one.passages)
     )
-    return [one for one in places if among is None or one.document in among]
+    while batch := list(islice(places, SEGMENT)):
+        number += 1
+        made = _made(work, session_id, batch)
+        _write(work, session_id, number, runs_of(batch), made.lengths, made.rows())
 
 
-def _postings(
-    work: Work, session_id: int, headers: Mapping[int, Header], term: str
-) -> Iterator[tuple[int, list[int], list[int]]]:
-    for segment, data in work.all(_rows, session_id=session_id, term=term):
-        numbers, times = unpacked_postings(bytes(data))
-        size = len(headers[segment].lengths) if segment in headers else 0
-        if numbers and numbers[-1] >= size:
-            raise Tampered("The index of the documents is not what was written")
-        yield int(segment), numbers, times
+def check(work: Work, session_id: int) -> None:
+    """Make the index again from the passages, and compare.
 
-
-def covered(headers: Mapping[int, Header]) -> list[tuple[int, int]]:
-    """Every passage that is in the index, by the numbers of document and passage, in order."""
-    return sorted(
-        chain.from_iterable(
-            zip(header.documents, header.passages, strict=True) for header in headers.values()
+    Raises:
+        Tampered: it is not what they come to.
+    """
+    there = sum(
+        _number(term, int(segment), bytes(data))
+        for term, segment, data in work.pages(_all, session_id=session_id)
+    )
+    again = 0
+    known: set[tuple[int, int]] = set()
+    for segment, header in Headers().read(work, session_id).items():
+        places = _places(header)
+        made = _made(work, session_id, places)
+        again += _number(HEADER, segment, packed_header(runs_of(places), made.lengths))
+        again += sum(_number(term, segment, data) for term, data in made.rows())
+        known.update(places)
+    row = work.one(_count, session_id=session_id) or (0,)
+    if there != again or len(known) != int(row[0]):
+        raise Tampered(
+            "The index of the documents is not what their passages come to",
+            next_step="Make it again with `session.library.index_again()`",
         )
-    )
+
+
+def _number(term: str, segment: int, data: bytes) -> int:
+    """A row as a number, so that the sum says whether two lots of rows are the same, in whatever order."""
+    row = f"{segment} {term}\0".encode() + unpack(data)
+    return int.from_bytes(hashlib.sha256(row).digest(), "big")

@@ -13,6 +13,7 @@ from .calls import Stored
 from .errors import Denied
 from .intake import sound_change
 from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
+from .setbacks import Trace, recent
 
 if TYPE_CHECKING:
     from .engines import Work
@@ -119,6 +120,11 @@ class Journal:
         """The calls of a round so far."""
         with self.session.reading(round=round_.round) as work:
             return calls.of_round(work, self.session.session_id, round_.round)
+
+    def setbacks(self, seconds: float) -> list[Trace]:
+        """How the calls of the last seconds went, in the order in which that was known."""
+        with self.session.reading() as work:
+            return recent(work, self.session.session_id, self._now() - round(seconds * 1000))
 
     def propose(
         self,

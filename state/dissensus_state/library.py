@@ -6,11 +6,13 @@ import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from . import documents, index
+from . import documents, index, ranking
 from .documents import Document, Hit, Passage
 from .engines import Database, Work
+from .erasures import Erasures
 from .errors import NotFound, located
-from .index import Found, Headers
+from .lineages import MAIN
+from .ranking import Found, Headers
 from .shelving import Adding
 from .values import JSON
 
@@ -60,7 +62,7 @@ class Library:
 
         An error in the block leaves what was written before it, and nothing of what was not.
         """
-        with located(session=self._session), Adding(self._database, self._session_id) as shelf:
+        with located(session=self._session), Adding(self._database, self._session_id, self._headers) as shelf:
             yield shelf
             shelf.flush()
 
@@ -123,7 +125,7 @@ class Library:
         with self._reading() as work:
             among = None if documents is None else {self._number(work, name) for name in documents}
             headers = self._headers.read(work, self._session_id)
-            found = index.ask(work, self._session_id, headers, query, among)
+            found = ranking.ask(work, self._session_id, headers, query, among)
             return self._best(work, found, max(limit, 0))
 
     def _number(self, work: Work, name: str) -> int:
@@ -145,13 +147,25 @@ class Library:
         ]
 
     def verify(self) -> int:
-        """Hold every document to its digest; how many there are.
+        """Hold every document to its digest, and the index to the documents; how many there are.
+
+        `Session.verify` does the first as well; that the commits are sound which say what was redacted, only
+        that one sees.
 
         Raises:
-            Tampered: naming the first that is not what was added.
+            Tampered: naming the first document that is not what was added.
         """
         with self._reading() as work:
-            return documents.check(work, self._session_id)
+            redacted = Erasures(work, self._session_id, MAIN).passages
+            count = documents.check(work, self._session_id, redacted)
+            index.check(work, self._session_id)
+        return count
+
+    def index_again(self) -> None:
+        """Make the whole index again from the passages: where it is damaged, or was made in small pieces."""
+        with located(session=self._session), self._database.writing() as work:
+            documents.lock(work, self._session_id)
+            index.renew(work, self._session_id)
 
     @contextmanager
     def _reading(self) -> Iterator[Work]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import commits, evolution, heads, lifting, rebuilding, rights, transitions
+from .blackening import blacken
 from .blobs import header, reference
 from .branches import all_branches
 from .chain import check_by_digests
@@ -59,8 +60,8 @@ class Redaction:
     Attributes:
         commit: The commit that says so.
         path, branch, version: The value, and the commit that had written it.
-        erased: How many proposals, rulings, recordings, prompts (`blobs`), snapshots, events, conflicts
-            and pieces of evidence were changed or removed.
+        erased: How many proposals, rulings, recordings, prompts (`blobs`), snapshots, events, conflicts,
+            pieces of evidence and passages of documents were changed or removed.
         remains: Where an equal text stands that was written otherwise: redact that as well.
         left: What this cannot take away: copies that the database keeps elsewhere, words too short.
     """
@@ -122,6 +123,9 @@ def redact(
     )
     hunt.erased["operations"] = 1
     hunt.run()
+    blackened = blacken(work, session_id, hunt.texts)
+    hunt.erased["passages"] = len(blackened.passages)
+    hunt.passages, hunt.remains = blackened.passages, [*hunt.remains, *blackened.remains]
     base = _rebased(work, session_id, branch, found, done, shape, asked)
     first = found.version + bool(base)
     hunt.erased["snapshots"] = sum(rebuilding.forget(work, session_id, name, first) for name in names)
@@ -140,7 +144,7 @@ def redact(
         found.version,
         +hunt.erased,
         tuple(remains),
-        _left(found, done),
+        (*_left(found, done), *blackened.left),
     )
     return result, head
 
@@ -264,6 +268,7 @@ def _said(found: Written, done: _Done, hunt: Hunt, asked: Wanted, base: dict[str
         "rounds": sorted(hunt.rounds),
         "evidence": [list(place) for place in hunt.evidence],
         "fields": sorted(hunt.fields | {asked.path[0]}),
+        **({"passages": [list(place) for place in hunt.passages]} if hunt.passages else {}),
         **base,
     }
 

@@ -17,10 +17,11 @@ import sqlalchemy as sa
 
 from . import index
 from .blobs import pack, unpack_text
-from .documents import Content, by_name, passage_digest
-from .engines import Database, Statement, Work, insert, insert_absent
+from .documents import Content, by_name, lock, passage_digest
+from .engines import Database, Statement, Work, insert
 from .errors import Refused, ValueRefused
 from .postings import Segment, runs_of
+from .ranking import Headers
 from .spool import Spool
 from .tables import documents, passages
 from .terms import terms_of
@@ -33,19 +34,10 @@ LONGEST_PLACE = 1000
 BATCH = 4 * 1024 * 1024
 """Bytes of packed passages from which on they are written."""
 
-_SEGMENT = 2048
-"""Passages that share a segment of the index at most."""
-
 _ROWS = 256
 
-_insert_document = insert_absent(documents)
+_insert_document = insert(documents)
 _insert_passage = insert(passages)
-_drop_document = Statement(
-    sa.delete(documents).where(
-        documents.c.session_id == sa.bindparam("session_id_"),
-        documents.c.document == sa.bindparam("document_"),
-    )
-)
 _last_document = Statement(
     sa.select(sa.func.max(documents.c.document)).where(documents.c.session_id == sa.bindparam("session_id"))
 )
@@ -58,7 +50,7 @@ class _Waiting:
     name: str
     kind: str
     digest: bytes
-    detail: str | None
+    detail: str | None = None
     content: bytes = b""
     passages: int = 0
     characters: int = 0
@@ -78,9 +70,10 @@ class _Made(NamedTuple):
 class Adding:
     """Documents on their way into a session."""
 
-    def __init__(self, database: Database, session_id: int) -> None:
+    def __init__(self, database: Database, session_id: int, headers: Headers) -> None:
         self._database = database
         self._session_id = session_id
+        self._headers = headers
         self._spool = Spool(3)
         self._waiting: dict[str, _Waiting] = {}
 
@@ -99,10 +92,10 @@ class Adding:
         _check_name(name)
         if self._is_known(name, digest):
             return False
-        one = _Waiting(name, kind, digest, None if detail is None else store(detail))
-        one.start = self._spool.size
+        one = _Waiting(name, kind, digest, start=self._spool.size)
         try:
             self._take(one, passages)
+            one.detail = None if detail is None else store(detail)
         except BaseException:
             self._spool.cut(one.start)
             raise
@@ -151,7 +144,7 @@ class Adding:
         for one in self._waiting.values():
             for _, _, data in self._spool.rows(one.start, one.end):
                 segment.add(terms_of(unpack_text(data)))
-                if len(segment.lengths) == _SEGMENT:
+                if len(segment.lengths) == index.SEGMENT:
                     yield _spooled(segment, rows)
                     segment = Segment()
         if segment.lengths:
@@ -160,38 +153,40 @@ class Adding:
     def _claimed(self, work: Work) -> bool:
         """Write the rows of what waits; what somebody else has added meanwhile waits no more.
 
-        Whether all were claimed: else what was made for them is to be made again.
+        Whether all were claimed: else nothing is written, and what was made for them is to be made again.
         """
-        there = [one for one in self._waiting.values() if not self._claim(work, one)]
+        lock(work, self._session_id)
+        there = [one for one in self._waiting.values() if self._is_there(work, one)]
         for one in there:
             del self._waiting[one.name]
-        if there:
-            for one in self._waiting.values():
-                work.run(_drop_document, session_id_=self._session_id, document_=one.number)
+        last = work.one(_last_document, session_id=self._session_id)
+        number = (last and last[0]) or 0
+        for one in () if there else self._waiting.values():
+            number += 1
+            one.number = number
+            self._insert(work, one)
         return not there
 
-    def _claim(self, work: Work, one: _Waiting) -> bool:
-        """Write the row of a document under the next number; False where it is there by now."""
-        row = {
-            "session_id": self._session_id,
-            "name": one.name,
-            "kind": one.kind,
-            "digest": one.digest,
-            "content": one.content,
-            "passages": one.passages,
-            "characters": one.characters,
-            "at": work.clock(),
-            "detail": one.detail,
-        }
-        while True:  # whoever adds another document at once takes the number, and is waited for
-            last = work.one(_last_document, session_id=self._session_id)
-            one.number = 1 + ((last and last[0]) or 0)
-            if work.run(_insert_document, document=one.number, **row):
-                return True
-            found = by_name(work, self._session_id, one.name)
-            if found is not None:
-                check_same(one.name, found.digest, one.digest)
-                return False
+    def _is_there(self, work: Work, one: _Waiting) -> bool:
+        found = by_name(work, self._session_id, one.name)
+        if found is not None:
+            check_same(one.name, found.digest, one.digest)
+        return found is not None
+
+    def _insert(self, work: Work, one: _Waiting) -> None:
+        work.run(
+            _insert_document,
+            session_id=self._session_id,
+            document=one.number,
+            name=one.name,
+            kind=one.kind,
+            digest=one.digest,
+            content=one.content,
+            passages=one.passages,
+            characters=one.characters,
+            at=work.clock(),
+            detail=one.detail,
+        )
 
     def _write(self, work: Work, segments: Iterable[_Made], rows: Spool) -> None:
         for one in self._waiting.values():
@@ -201,6 +196,7 @@ class Adding:
             runs = runs_of(islice(places, len(made.lengths)))
             spooled = ((term.decode(), data) for term, data in rows.rows(made.start, made.end))
             index.write(work, self._session_id, runs, made.lengths, spooled)
+        index.tidy(work, self._session_id, self._headers)
 
     def _write_passages(self, work: Work, one: _Waiting) -> None:
         numbered = enumerate(self._spool.rows(one.start, one.end), 1)

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from .commits import state_at
 from .engines import Statement, Work
 from .lifting import keys_of, schema_version
-from .tables import blobs, calls, commits, events, proposals, rounds, rulings, snapshots
+from .tables import blobs, calls, commits, events, passages, proposals, rounds, rulings, snapshots, terms
 from .values import JSON, Path, canonical, parse_list, parse_path, pointer
 
 MOST_PATHS = 20
@@ -35,6 +35,8 @@ _beside = {
     "rulings": _sum(rulings.c.body),
     "rounds": _sum(rounds.c.note, rounds.c.review),
     "events": _sum(events.c.body),
+    "documents": _sum(passages.c.data, passages.c.place),
+    "index of the documents": _sum(terms.c.postings, terms.c.term),
     "reads and evidence": _sum(commits.c.reads, commits.c.evidence, commits.c.source),
 }
 _patches = Statement(sa.select(commits.c.patch).where(commits.c.session_id == _session))
@@ -58,7 +60,8 @@ class Sizes:
         history: Characters of the stored patches of all branches, by field.
         recordings: Bytes of what models answered, thought and sent (`raw`); characters of what they were
             asked (`request`; long prompts are among the blobs).
-        beside: Snapshots and blobs in bytes as they are stored, the rest in characters.
+        beside: Snapshots, blobs, documents and their index in bytes as they are stored; the rest in
+            characters.
         total: The history, the recordings, and what is beside them; without indexes and row headers.
     """
 

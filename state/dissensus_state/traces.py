@@ -53,12 +53,12 @@ class Texts:
                 for form in forms
                 for ascii_only in (False, True)
             }
-        self._forms = sorted(forms, key=len, reverse=True)
-        self._bytes = [form.encode() for form in self._forms]
+        self.forms = sorted(forms, key=len, reverse=True)
+        self._bytes = [form.encode() for form in self.forms]
 
     def stand_in(self, text: str | None) -> bool:
         """Whether one of them stands in a text, as it is or inside of JSON."""
-        return text is not None and any(form in text for form in self._forms)
+        return text is not None and any(form in text for form in self.forms)
 
     def stand_in_bytes(self, data: bytes) -> bool:
         """The same for bytes."""
@@ -67,7 +67,7 @@ class Texts:
     def scrubbed(self, value: JSON) -> JSON:
         """A value without them."""
         if isinstance(value, str):
-            for form in self._forms:
+            for form in self.forms:
                 value = value.replace(form, REDACTED)
             return value
         if isinstance(value, list):
@@ -144,6 +144,7 @@ class Hunt:
     evidence: list[tuple[str, int]] = field(default_factory=list)
     tainted: set[str] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)
+    passages: list[tuple[int, int, str]] = field(default_factory=list)
 
     def run(self) -> None:
         """Take away what may go, and note down where the texts still stand."""

@@ -35,8 +35,10 @@ HELD = {
     "blobs": "digest data",
     "branches": "branch head head_hash",
     "ledger": "account held spent",
+    "documents": "document name kind digest content passages characters",
+    "passages": "document passage place digest data",
 }
-"""Every column that the chain, a replay or the ledger holds fast."""
+"""Every column that the chain, a replay, the ledger or the digest of a document holds fast."""
 
 FREE = {
     "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",
@@ -46,9 +48,8 @@ FREE = {
     "ledger": "hard_limit unpriced soft_limit warned day",  # the user's to change
     "snapshots": "branch",  # one that is gone is only slower
     "answers": "digest source round agent attempt at",  # where to look for an answer: it is checked there
-    "documents": "document name kind digest passages characters at detail",  # sources, held by their digest
-    "passages": "document passage place words data",
-    "terms": "term segment postings",
+    "documents": "at detail",  # what else there is to tell about them
+    "terms": "term segment postings",  # made of the passages: `Library.verify` holds it to them
 }
 
 COLUMNS = [(name, column) for name, columns in HELD.items() for column in columns.split()]

@@ -204,7 +204,7 @@ def test_an_empty_answer_that_is_sent_back_is_not_an_empty_block() -> None:
     [
         ("end_turn", "stop"),
         ("max_tokens", "length"),
-        ("model_context_window_exceeded", "length"),
+        ("model_context_window_exceeded", "model_context_window_exceeded"),
         ("pause_turn", "pause_turn"),
     ],
 )

@@ -10,6 +10,7 @@ from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
 from dissensus_agents.models.formats import NotAnAnswer, ProviderError
 from dissensus_agents.models.gemini_content import NOT_OFF, GeminiContent, format_for
 from dissensus_agents.models.keys import Key
+from dissensus_agents.models.kinds import refusal_of
 from wire_bodies import RESPONSE, RESPONSE_CHUNKS, events
 
 SCHEMA = {
@@ -171,24 +172,22 @@ def test_thinking_that_used_up_the_answer_is_an_empty_one_that_was_cut() -> None
     assert (reply.text, reply.finish_reason, reply.reasoning_kind) == ("", "length", "withheld")
 
 
-@pytest.mark.parametrize(
-    ("parsed", "code"),
-    [
-        (
-            {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {}},
-            "PROHIBITED_CONTENT",
-        ),
-        ({"candidates": [{"finishReason": "SAFETY"}]}, "SAFETY"),
-        ({"candidates": [{"finishReason": "RECITATION", "finishMessage": "Quoted."}]}, "RECITATION"),
-    ],
-)
-def test_what_a_policy_blocks_is_an_error_of_its_own_kind(parsed: dict[str, Any], code: str) -> None:
+def test_a_prompt_that_a_policy_blocks_is_an_error_of_its_own_kind() -> None:
+    parsed = {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}, "usageMetadata": {}}
     found = GeminiContent().error_in(parsed)
     assert found is not None
-    assert (found.code, found.kind, found.status) == (code, "content_policy", None)
-    _, _, heard = assembled((RESPONSE_CHUNKS[0], parsed))
-    assert heard[-1] == found or "promptFeedback" in parsed
+    assert (found.code, found.kind, found.status) == ("PROHIBITED_CONTENT", "content_policy", None)
     assert GeminiContent().error_in(RESPONSE) is None
+
+
+@pytest.mark.parametrize("reason", ["SAFETY", "RECITATION", "PROHIBITED_CONTENT"])
+def test_an_answer_that_a_policy_stopped_is_none_and_its_tokens_are_counted(reason: str) -> None:
+    counts = {"promptTokenCount": 9, "candidatesTokenCount": 4}
+    parsed = {"candidates": [{"finishReason": reason}], "usageMetadata": counts}
+    assert GeminiContent().error_in(parsed) is None
+    reply = read(parsed)
+    assert (reply.finish_reason, refusal_of(reply)) == ("content_filter", "content_policy")
+    assert (reply.usage.input, reply.usage.output) == (9, 4)
 
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}

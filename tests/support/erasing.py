@@ -43,6 +43,7 @@ def _text(table: str, column: str, value: Any) -> str:
         ("calls", "raw"),
         ("blobs", "data"),
         ("snapshots", "state"),
+        ("passages", "data"),
     }
     if isinstance(value, bytes | memoryview):
         data = bytes(value)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
+from itertools import count
 from typing import Any, TypeAlias
 
 from dissensus_agents.messages import Delta, Reply, Request
@@ -15,6 +17,8 @@ from dissensus_state.errors import DissensusError
 
 Piece: TypeAlias = "str | Delta | Reply | DissensusError | float | asyncio.Event"
 """Text, a piece, the end, a failure, seconds to wait, or what to wait for."""
+
+_numbers = count()
 
 QUICK = Patience(attempts=4, seconds=20, pause=0.001)
 
@@ -40,7 +44,7 @@ class Streamed:
         self.patience = patience
         self.rpm = rpm
         self.tpm = tpm
-        self.address = f"test-{id(self)}"
+        self.address = f"test-{next(_numbers)}"
         self.asked: list[Request] = []
         self.closed = 0
         self._scripts = scripts
@@ -71,7 +75,5 @@ class Streamed:
 
 def saying(name: str, answer: Any, **options: Any) -> Streamed:
     """A model that streams one JSON answer, in two pieces, whenever it is asked."""
-    import json
-
     text = json.dumps(answer)
     return Streamed(name, [text[:7], text[7:]], **options)

@@ -19,6 +19,8 @@ _FOLDED = str.maketrans(
     }
 )
 
+_PARTED = re.compile(r"(?<=\w)[-\u2010]\n\s*(?=\w)")
+
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 
 
@@ -61,14 +63,23 @@ def stands(quote: str, text: str) -> bool:
     White space, Unicode form and typographic quotation marks are folded; case counts. A number at
     an edge must be whole: "12 ms" does not stand in "112 ms", nor "took 3" in "took 3.5".
     """
-    wanted = _fold(quote)
-    return bool(wanted) and wanted in _fold_source(text)
+    wanted = folded(quote)
+    return bool(wanted) and wanted in _folded_source(text)
 
 
-def _fold(text: str) -> str:
+def folded(text: str) -> str:
     """The text as it is searched: folded, its numbers fenced in so that no part of one is found."""
     return _NUMBER.sub("\0\\g<0>\0", composed(text.translate(_FOLDED)))
 
 
-_fold_source = lru_cache(maxsize=16)(_fold)
+_folded_source = lru_cache(maxsize=16)(folded)
 """All agents of a round quote the same few sources."""
+
+
+def stands_on_page(wanted: str, text: str) -> bool:
+    """The same for what is folded already, on a page on which words may be parted at the ends of lines."""
+    if wanted in folded(text):
+        return True
+    if _PARTED.search(text) is None:
+        return False
+    return any(wanted in folded(_PARTED.sub(joint, text)) for joint in ("", "-"))

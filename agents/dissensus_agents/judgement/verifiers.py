@@ -102,27 +102,30 @@ def _witnessed(one: Verifier, check: Callable[[], Iterable[object]]) -> list[Evi
     except DissensusError:
         raise
     except Exception as error:  # noqa: BLE001 - see above
-        found.append(_failed(one, f"the verifier broke: {type(error).__name__}: {error}"))
+        found.append(failed(one, f"the verifier broke: {type(error).__name__}: {error}"))
     if len(found) > MAX_CHECKS:
-        found[MAX_CHECKS:] = [_failed(one, f"more than {MAX_CHECKS:,} checks: the rest is unknown")]
+        found[MAX_CHECKS:] = [failed(one, f"more than {MAX_CHECKS:,} checks: the rest is unknown")]
     return found
 
 
-def _passed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
-    text = _short(detail, 3 * _SHOWN).encode(errors="replace").decode()  # else it can't be stored
+def passed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
+    """Evidence that a check holds."""
+    text = short(detail, 3 * _SHOWN).encode(errors="replace").decode()  # else it can't be stored
     return Evidence(one.name, one.version, passed=True, path=pointer(path), detail=text)
 
 
-def _failed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
-    return replace(_passed(one, detail, path), passed=False)
+def failed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
+    """Evidence that a check does not hold."""
+    return replace(passed(one, detail, path), passed=False)
 
 
 def _odd(one: Verifier, answer: object) -> Evidence:
     kind = type(answer).__name__
-    return _failed(one, f"the verifier gave {kind}, and not a bool, a str or Evidence")
+    return failed(one, f"the verifier gave {kind}, and not a bool, a str or Evidence")
 
 
-def _short(text: str, limit: int = _SHOWN) -> str:
+def short(text: str, limit: int = _SHOWN) -> str:
+    """A text as it is shown in evidence."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
@@ -139,9 +142,9 @@ class _Function:
 
     def _read(self, answer: object) -> Iterable[object]:
         if isinstance(answer, str):
-            return [_failed(self, answer) if answer else _passed(self, "nothing to complain of")]
+            return [failed(self, answer) if answer else passed(self, "nothing to complain of")]
         if isinstance(answer, bool):
-            return [_passed(self, "holds") if answer else _failed(self, "does not hold")]
+            return [passed(self, "holds") if answer else failed(self, "does not hold")]
         return answer if isinstance(answer, Iterable) else [answer]
 
 
@@ -201,16 +204,16 @@ class _Quotes:
         if isinstance(quotation, dict):
             quote, source = quotation.get(self.quote_key), quotation.get(self.source_key)
         if not isinstance(quote, str) or not quote.strip():
-            return _failed(self, "the quotation is empty", path)
-        shown = f"“{_short(quote)}”"
+            return failed(self, "the quotation is empty", path)
+        shown = f"“{short(quote)}”"
         if not isinstance(source, str) or not source:
-            return _failed(self, f"the quotation names no source: {shown}", path)
+            return failed(self, f"the quotation names no source: {shown}", path)
         if source not in texts:
-            known = _short(", ".join(sorted(texts)) or "none")
-            return _failed(self, f"there is no source {_short(source)!r} (known: {known})", path)
+            known = short(", ".join(sorted(texts)) or "none")
+            return failed(self, f"there is no source {short(source)!r} (known: {known})", path)
         if stands(quote, texts[source]):
-            return _passed(self, f"stands in {_short(source)!r}: {shown}", path)
-        return _failed(self, f"does not stand in {_short(source)!r}: {shown}", path)
+            return passed(self, f"stands in {short(source)!r}: {shown}", path)
+        return failed(self, f"does not stand in {short(source)!r}: {shown}", path)
 
 
 def quotes_stand_in_sources(
@@ -254,13 +257,13 @@ class _Arithmetic:
                 for equation in equations(text[:MAX_TEXT], MAX_CHECKS + 1):
                     yield self._check(path, equation)
                 if len(text) > MAX_TEXT:
-                    yield _failed(self, f"only {MAX_TEXT:,} characters were read", path)
+                    yield failed(self, f"only {MAX_TEXT:,} characters were read", path)
 
     def _check(self, path: Path, equation: Equation) -> Evidence:
         stated = f"{equation.expression} = {equation.written}"
         if equation.holds(self.tolerance):
-            return _passed(self, stated, path)
-        return _failed(self, f"{stated}: it comes to {equation.result}", path)
+            return passed(self, stated, path)
+        return failed(self, f"{stated}: it comes to {equation.result}", path)
 
 
 def arithmetic(text: str = "", *, tolerance: float = 0.0) -> Verifier:

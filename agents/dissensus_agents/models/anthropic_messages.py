@@ -38,7 +38,6 @@ _ENDS = {
     "stop_sequence": "stop",
     "tool_use": "stop",
     "max_tokens": "length",
-    "model_context_window_exceeded": "length",
 }
 
 
@@ -82,10 +81,11 @@ class AnthropicMessages:
         body: dict[str, Any] = {"model": model, "max_tokens": request.max_output_tokens}
         thinking = self._thinks(request)
         typed, schema = self._typed(request)
-        system = self._system(request, typed, thinking=thinking)
-        if system:
-            body["system"] = system
-        body["messages"] = self._messages(request, model)
+        system, prompt = request.placed(self._system(request, typed, thinking=thinking))
+        if system.strip():
+            marked = self.caching and system_kept(system, self.least_kept)
+            body["system"] = [_block(system, marked=marked)]
+        body["messages"] = self._messages(request, prompt, model)
         if request.temperature is not None and not thinking:
             body["temperature"] = request.temperature
         body |= self._thinking(request, thinking=thinking)
@@ -174,21 +174,20 @@ class AnthropicMessages:
         strict = closed(schema)
         return ("words", schema) if strict is None else (self.typed, strict)
 
-    def _system(self, request: Request, typed: Typed, *, thinking: bool) -> list[dict[str, Any]]:
-        """The system text as the one block it is, with a mark if it is worth keeping."""
+    def _system(self, request: Request, typed: Typed, *, thinking: bool) -> str:
+        """The system text, with the schema or the tool in words where that is needed."""
         system = request.system
         if typed == "words" and request.output_schema is not None:
             system = with_schema(system, request.output_schema)
         if typed in {"tool", "strict_tool"} and thinking:
             system = f"{system}\n\n{_BY_TOOL}".strip()
-        if not system.strip():
-            return []
-        marked = self.caching and system_kept(system, self.least_kept)
-        return [_block(system, marked=marked)]
+        return system
 
-    def _messages(self, request: Request, model: str) -> list[dict[str, Any]]:
+    def _messages(self, request: Request, prompt: str, model: str) -> list[dict[str, Any]]:
         kept = kept_parts(request, self.least_kept) if self.caching else 0
-        messages: list[dict[str, Any]] = [{"role": "user", "content": _content(request, kept)}]
+        before = len(prompt) - len(request.prompt)
+        first = before + len(request.head(kept)) if kept else 0
+        messages: list[dict[str, Any]] = [{"role": "user", "content": _content(prompt, first)}]
         for turn in request.turns:
             echo = _echoed(turn, model)
             said = [] if any(block.get("type") == "tool_use" for block in echo) else [_block(turn.answer)]
@@ -231,12 +230,11 @@ def _block(text: str, *, marked: bool = False) -> dict[str, Any]:
     return block | {"cache_control": {"type": "ephemeral"}} if marked else block
 
 
-def _content(request: Request, kept: int) -> list[dict[str, Any]]:
-    """The prompt: what is worth keeping as one marked block, the rest as another."""
-    if not kept or kept == len(request.parts):
-        return [_block(request.prompt, marked=kept > 0)]
-    first = "\n\n".join(part.render() for part in request.parts[:kept])
-    return [_block(first, marked=True), _block(request.prompt[len(first) :])]
+def _content(prompt: str, first: int) -> list[dict[str, Any]]:
+    """The prompt: what is worth keeping, so many characters, as one marked block, the rest as another."""
+    if first in {0, len(prompt)}:
+        return [_block(prompt, marked=first > 0)]
+    return [_block(prompt[:first], marked=True), _block(prompt[first:])]
 
 
 def _tool(schema: dict[str, Any], *, strict: bool, forced: bool) -> dict[str, Any]:

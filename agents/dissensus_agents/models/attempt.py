@@ -15,7 +15,7 @@ from .bodies import body_bytes, parse_body
 from .formats import FailureKind, Format, NotAnAnswer, ProviderError
 from .hearing import Hearing
 from .keys import Key
-from .kinds import PASSING, asked_wait, kind_of
+from .kinds import PASSING, asked_wait, kind_told
 from .texts import shown
 from .transport import Incoming, Unavailable
 
@@ -75,11 +75,18 @@ class Attempt:
             body = self._key.cut_bytes(await incoming.whole())
             if incoming.status != 200:
                 raise self._failed(self._error_of(body, incoming.status), incoming)
-            self._take(body, (), incoming)
+            if body.lstrip().startswith((b"data:", b"event:")):
+                self._disguised(body, incoming)
+            else:
+                self._take(body, (), incoming)
         except NotAnAnswer as what:
+            said = self._key.cut_message(str(what))
             raise ProviderFailed(
-                f"{self._where} answered with {what}", billed=True, kind="malformed"
+                f"{self._where} answered with {said}", billed=True, kind="malformed"
             ) from None
+        except ProviderFailed as error:
+            # The frames below hold what the server sent, in which the key may be.
+            raise error.with_traceback(None) from None
 
     async def _streamed(self, incoming: Incoming) -> AsyncGenerator[Delta]:
         hearing = Hearing(self._form.assembler(), self._key)
@@ -102,6 +109,13 @@ class Attempt:
             yield delta
         self._end(hearing, incoming, notes)
 
+    def _disguised(self, body: bytes, incoming: Incoming) -> None:
+        """Take in a stream that came under the name of something else."""
+        hearing = Hearing(self._form.assembler(), self._key)
+        hearing.feed(body)
+        hearing.close()
+        self._end(hearing, incoming, ("a stream came under another content type",))
+
     def _end(self, hearing: Hearing, incoming: Incoming, notes: tuple[str, ...]) -> None:
         if hearing.error is not None:
             raise self._failed(hearing.error, incoming, begun=hearing.begun)
@@ -113,6 +127,8 @@ class Attempt:
             )
             raise self._counted(broken, hearing)
         self._time(hearing)
+        if getattr(hearing.assembler, "says_done", False) and not (hearing.ended or notes):
+            notes = (UNENDED,)
         body = body_bytes(hearing.assembler.body())
         self._take(self._key.cut_bytes(body), (*hearing.notes, *notes), incoming)
 
@@ -145,7 +161,7 @@ class Attempt:
         """
         status = error.status or incoming.status
         code = shown(self._key.cut_message(error.code), 60)
-        kind = error.kind or kind_of(status, code, error.message)
+        kind = error.kind or kind_told(status, code, error.message)
         passing = kind in PASSING
         # A success that holds an error without a name tells nothing of what another attempt would meet.
         may_pass = passing and (begun or status != 200 or bool(code))

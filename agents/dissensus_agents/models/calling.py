@@ -114,6 +114,7 @@ class Heard:
             raise CallStopped(
                 f"The answer is longer than its bound of output tokens can be: {self.size:,} characters",
                 why="output",
+                kind="malformed",
                 billed=True,
             )
 
@@ -161,7 +162,10 @@ async def call(
         if not clock.expired():
             raise
         raise CallStopped(
-            f"The call took longer than its {seconds:g} s", why="time", billed=heard.began is not None
+            f"The call took longer than its {seconds:g} s",
+            why="time",
+            kind="timeout",
+            billed=heard.began is not None,
         ) from None
     finally:
         trying.place.leave()
@@ -179,6 +183,7 @@ class _Trying:
     missed: list[str] = field(default_factory=list)
     until: float = 0.0
     failed_at: float = 0.0
+    failed: dict[str, JSON] | None = None
 
     async def once(self) -> Reply:
         """Ask something that answers in one piece."""
@@ -208,8 +213,10 @@ class _Trying:
 
     async def _attempt(self) -> Reply:
         """One attempt; how it went is remembered of the provider."""
-        if self.heard.tries:
-            self.heard.tries[-1]["waited_ms"] = round((time.perf_counter() - self.failed_at) * 1000)
+        if self.failed is not None:
+            waited = round((time.perf_counter() - self.failed_at) * 1000)
+            self.heard.tries.append({**self.failed, "waited_ms": waited})
+            self.failed = None
         await self.place.turn()
         self.heard.begin()
         key = key_of(self.model)
@@ -236,7 +243,8 @@ class _Trying:
         status = error.context.get("status")
         self.failed_at = time.perf_counter()
         self.missed.append(str(status or "no connection"))
-        self.heard.tries.append({"kind": kind_of_error(error), "status": status, "waited_ms": 0})
+        # It becomes one of the tries once there is another one: the last is what the call itself says.
+        self.failed = {"kind": kind_of_error(error), "status": status}
         self.place = limits.line_up(self.model, self.request, after=self.place)
         # Agents that were refused together must not come back together.
         return True if asked is None else float(asked) * random.uniform(1.0, 1.1)  # noqa: S311

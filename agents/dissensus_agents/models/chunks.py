@@ -13,7 +13,13 @@ _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
 
 
 class Chunks:
-    """Puts one streamed chat completion together."""
+    """Puts one streamed chat completion together.
+
+    Attributes:
+        says_done: A stream of this format ends with `[DONE]`; without it, something may be missing.
+    """
+
+    says_done = True
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
@@ -62,9 +68,11 @@ class Chunks:
         return _shown(delta)
 
     def _piece(self, name: str, value: Any) -> None:
-        if isinstance(value, str) and name in _TEXTS:
+        if name == "content" and isinstance(value, str | list):
+            self._content(value)
+        elif isinstance(value, str) and name in _TEXTS:
             self._texts.setdefault(name, []).append(value)
-        elif isinstance(value, list) and name in ("content", "reasoning_details"):
+        elif isinstance(value, list) and name == "reasoning_details":
             kept = self._message.setdefault(name, [])
             for part in value:
                 _join(kept, part)
@@ -72,6 +80,18 @@ class Chunks:
             _join_calls(self._message.setdefault(name, []), value)
         elif value is not None:
             self._message[name] = value
+
+    def _content(self, value: str | list[Any]) -> None:
+        """Content is a text, or parts; Mistral's streams have both, one after the other."""
+        parts = self._message.get("content")
+        if isinstance(value, str) and parts is None:
+            self._texts.setdefault("content", []).append(value)
+            return
+        if parts is None:
+            before = "".join(self._texts.pop("content", []))
+            parts = self._message["content"] = [{"type": "text", "text": before}] if before else []
+        for part in [{"type": "text", "text": value}] if isinstance(value, str) else value:
+            _join(parts, part)
 
     def body(self) -> dict[str, Any]:
         """The completion, as far as its chunks go."""

@@ -64,6 +64,14 @@ class Streaming(Protocol):
         ...
 
 
+def is_chat_model(model: object) -> bool:
+    """Whether it is one of LangChain's chat models; LangChain need not be there for that."""
+    return any(
+        one.__name__ == "BaseChatModel" and one.__module__.startswith("langchain_core.")
+        for one in type(model).__mro__
+    )
+
+
 def estimate(request: Request, text: str, reasoning: str | None = None) -> Usage:
     """The tokens of a call that nobody counted: a quarter of the characters, rounded up."""
     return Usage(

@@ -8,20 +8,18 @@ from urllib.parse import quote
 
 from ..messages import ReasoningKind, Reply, Request, Turn, Usage
 from .bodies import dumped
+from .caching import cache_key
 from .chunks import Chunks, error_in
 from .client import estimate, sound
-from .counts import chat_usage, part
+from .counts import chat_usage
 from .dialects import Dialect
+from .fields import keepable, object_in, objects_in
 from .formats import NotAnAnswer, ProviderError
 from .keys import Key
+from .schemas import with_schema
 from .strict import strict_schema
 from .texts import shown
 from .thoughts import Thought, content_text, read_thought, withheld_note
-
-_SCHEMA_WORDS = (
-    "Answer with one JSON value that fits this JSON schema, and with nothing else: "
-    "no explanation, no code fence.\n"
-)
 
 _TOOL = "answer"
 
@@ -70,6 +68,8 @@ class ChatCompletions:
             body |= dialect.effort(request.effort)
         if request.output_schema is not None:
             body |= _format(request.output_schema, dialect)
+        if dialect.cache_key and (kept := cache_key(request)) is not None:
+            body["prompt_cache_key"] = kept
         return dumped(body).encode("utf-8", "replace")
 
     def error_in(self, parsed: dict[str, Any]) -> ProviderError | None:
@@ -88,7 +88,8 @@ class ChatCompletions:
             raise NotAnAnswer("no choices, or no message in the first one")
         thought = read_thought(message, self.dialect.reasoning)
         refusal = content_text(message.get("refusal"))
-        called = "" if thought.text or request.output_schema is None else _called(message)
+        called = _called(message) if self.dialect.format == "tool" and not thought.text else ""
+        echo, lost = keepable(self._echo(message, model))
         usage = chat_usage(_counts(parsed)) or estimate(request, thought.text, thought.reasoning)
         return sound(
             Reply(
@@ -98,8 +99,8 @@ class ChatCompletions:
                 reasoning=thought.reasoning,
                 reasoning_kind=_kind(thought, usage),
                 finish_reason=_finish(choice, refusal=refusal, called=called),
-                notes=(*withheld_note(thought.reasoning, usage), *self._notes(parsed, request)),
-                echo=self._echo(message, model),
+                notes=(*withheld_note(thought.reasoning, usage), *self._notes(parsed, request), *lost),
+                echo=echo,
             )
         )
 
@@ -108,9 +109,9 @@ class ChatCompletions:
         return Chunks()
 
     def _messages(self, request: Request, model: str) -> list[dict[str, Any]]:
-        system = _system(request, self.dialect)
+        system, prompt = request.placed(_system(request, self.dialect))
         messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-        messages.append({"role": "user", "content": request.prompt})
+        messages.append({"role": "user", "content": prompt})
         for turn in request.turns:
             messages.append({"role": "assistant", "content": turn.answer, **self._echoed(turn, model)})
             messages.append({"role": "user", "content": turn.objection})
@@ -136,9 +137,9 @@ class ChatCompletions:
         notes = []
         if request.effort is not None and self.dialect.effort is None:
             notes.append(f"how much to think was not passed on: {self.name} may not know it")
-        billed = part(parsed, "usage").get("cost")
+        billed = object_in(parsed, "usage").get("cost")
         if isinstance(billed, int | float) and not isinstance(billed, bool) and 0 < billed < 10**6:
-            notes.append(f"the provider billed {billed:.9f} USD".rstrip("0"))
+            notes.append(f"the provider billed {f'{billed:.9f}'.rstrip('0')} USD")
         return tuple(notes)
 
 
@@ -146,8 +147,7 @@ def _system(request: Request, dialect: Dialect) -> str:
     if request.output_schema is None or dialect.shows_schema:
         return request.system
     # In its own order, which is the order in which the model answers: reasoning before the verdict.
-    schema = dumped(request.output_schema)
-    return f"{request.system}\n\n{_SCHEMA_WORDS}{schema}".strip()
+    return with_schema(request.system, request.output_schema)
 
 
 def _format(schema: dict[str, Any], dialect: Dialect) -> dict[str, Any]:
@@ -174,18 +174,18 @@ def named_schema(schema: dict[str, Any], *, strict: bool) -> dict[str, Any]:
 
 
 def _first_choice(parsed: dict[str, Any]) -> dict[str, Any]:
-    choices = parsed.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    return first if isinstance(first, dict) else {}
+    return next(iter(objects_in(parsed.get("choices"))), {})
 
 
 def _called(message: dict[str, Any]) -> str:
     """The arguments of the tool by which a typed answer comes."""
-    calls = message.get("tool_calls")
-    call = calls[0] if isinstance(calls, list) and calls else None
-    arguments = part(call, "function").get("arguments") if isinstance(call, dict) else None
-    # Some servers send them parsed.
-    return arguments if isinstance(arguments, str) else dumped(arguments) if arguments else ""
+    for call in objects_in(message.get("tool_calls")):
+        function = object_in(call, "function")
+        if function.get("name") == _TOOL:
+            arguments = function.get("arguments")
+            # Some servers send them parsed.
+            return arguments if isinstance(arguments, str) else dumped(arguments)
+    return ""
 
 
 def _finish(choice: dict[str, Any], *, refusal: str, called: str) -> str:
@@ -197,7 +197,7 @@ def _finish(choice: dict[str, Any], *, refusal: str, called: str) -> str:
 
 def _counts(parsed: dict[str, Any]) -> Any:
     """The counts of an answer; Groq puts those of a stream aside."""
-    return parsed.get("usage") or part(parsed, "x_groq").get("usage")
+    return parsed.get("usage") or object_in(parsed, "x_groq").get("usage")
 
 
 def _kind(thought: Thought, usage: Usage) -> ReasoningKind:

@@ -5,36 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from ..messages import Usage
-
-MOST_TOKENS = 10**9
-"""A count above this is no count."""
+from .fields import count_in, object_in
 
 
 def chat_usage(counts: Any) -> Usage | None:
     """What Chat Completions counted; None where the server did not count."""
     if not isinstance(counts, dict):
         return None
-    sent, answered = count(counts, "prompt_tokens"), count(counts, "completion_tokens")
+    sent, answered = count_in(counts, "prompt_tokens"), count_in(counts, "completion_tokens")
     if sent + answered == 0:
         return None
-    details = part(counts, "prompt_tokens_details")
-    cached = count(details, "cached_tokens") or count(counts, "prompt_cache_hit_tokens")
-    reasoning = count(part(counts, "completion_tokens_details"), "reasoning_tokens")
+    details = object_in(counts, "prompt_tokens_details")
+    cached = count_in(details, "cached_tokens") or count_in(counts, "prompt_cache_hit_tokens")
+    reasoning = count_in(object_in(counts, "completion_tokens_details"), "reasoning_tokens")
     # xAI leaves the thinking out of completion_tokens, everybody else counts it in.
-    apart = reasoning > 0 and count(counts, "total_tokens") == sent + answered + reasoning
-    return _split(sent, cached, count(details, "cache_write_tokens"), answered + reasoning * apart, reasoning)
+    apart = reasoning > 0 and count_in(counts, "total_tokens") == sent + answered + reasoning
+    return _split(
+        sent, cached, count_in(details, "cache_write_tokens"), answered + reasoning * apart, reasoning
+    )
 
 
 def responses_usage(counts: Any) -> Usage | None:
     """What Responses counted; None where the server did not count."""
     if not isinstance(counts, dict):
         return None
-    sent, answered = count(counts, "input_tokens"), count(counts, "output_tokens")
+    sent, answered = count_in(counts, "input_tokens"), count_in(counts, "output_tokens")
     if sent + answered == 0:
         return None
-    details = part(counts, "input_tokens_details")
-    cached, written = count(details, "cached_tokens"), count(details, "cache_write_tokens")
-    reasoning = count(part(counts, "output_tokens_details"), "reasoning_tokens")
+    details = object_in(counts, "input_tokens_details")
+    cached, written = count_in(details, "cached_tokens"), count_in(details, "cache_write_tokens")
+    reasoning = count_in(object_in(counts, "output_tokens_details"), "reasoning_tokens")
     return _split(sent, cached, written, answered, reasoning)
 
 
@@ -50,17 +50,3 @@ def _split(sent: int, cached: int, written: int, answered: int, reasoning: int) 
         reasoning=reasoning,
         written=written,
     )
-
-
-def part(counts: dict[str, Any], name: str) -> dict[str, Any]:
-    """The counts within a count; none where there are none."""
-    inner = counts.get(name)
-    return inner if isinstance(inner, dict) else {}
-
-
-def count(counts: dict[str, Any], name: str) -> int:
-    """A count; 0 where it is none."""
-    number = counts.get(name)
-    if isinstance(number, bool) or not isinstance(number, int):
-        return 0
-    return number if 0 <= number <= MOST_TOKENS else 0

@@ -25,7 +25,8 @@ class Dialect:
     think (None: nothing is known), `echoes` which fields of an answer it takes back with that
     answer, the first one that is there. `key_header` bears the key; None is a bearer's token.
     `counts_streams` says that it takes `stream_options`, without which a stream may end uncounted;
-    `streams` that it can stream at all.
+    `streams` that it can stream at all; `cache_key` that prompts with one beginning can be given one
+    `prompt_cache_key`, by which they come to the machine that has it in its cache.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Dialect:
     key_header: str | None = None
     counts_streams: bool = True
     streams: bool = True
+    cache_key: bool = False
 
 
 def _plain(effort: Effort) -> dict[str, Any]:
@@ -87,6 +89,7 @@ _OPENAI = Dialect(
     shows_schema=True,
     reasoning="summary",
     effort=_openai,
+    cache_key=True,
 )
 
 DIALECTS = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .gemini_content import GeminiContent, format_for
-from .prices import Price
-from .retries import PATIENCE, Patience
 from .wire import WireModel
 
 GEMINI_URL = "https://generativelanguage.googleapis.com/v1beta"
@@ -19,16 +17,8 @@ class GeminiModel(WireModel):
         model: The model, as the server calls it.
         base_url: Where `/models` stands.
         key_env: The environment variable with the key; None: no key is sent.
-        key_needed: Whether a call without that key is an error.
-        lineage: What the model was made from; by default itself.
-        price: None where it is unknown.
         form: How the format is spoken with this model; by default as its name tells.
-        name: How the record calls it; by default `gemini:model`.
-        timeout: Seconds for one attempt.
-        first: Seconds in which the answer must begin; by default the whole timeout.
-        idle: Seconds that may pass between two pieces of it; by default the whole timeout.
-        patience: How often and how long to try.
-        client: An `AsyncClient` of httpx or httpx2 of your own, which you close.
+        more: Whatever else `WireModel` takes.
 
     Raises:
         ProviderFailed: The base URL is none.
@@ -40,29 +30,7 @@ class GeminiModel(WireModel):
         *,
         base_url: str = GEMINI_URL,
         key_env: str | None = "GEMINI_API_KEY",
-        key_needed: bool = True,
-        lineage: str = "",
-        price: Price | None = None,
         form: GeminiContent | None = None,
-        name: str = "",
-        timeout: float = 300.0,
-        first: float | None = None,
-        idle: float | None = None,
-        patience: Patience = PATIENCE,
-        client: Any = None,
+        **more: Any,
     ) -> None:
-        super().__init__(
-            form or format_for(model),
-            model,
-            base_url=base_url,
-            key_env=key_env,
-            key_needed=key_needed,
-            lineage=lineage,
-            price=price,
-            name=name,
-            timeout=timeout,
-            first=first,
-            idle=idle,
-            patience=patience,
-            client=client,
-        )
+        super().__init__(form or format_for(model), model, base_url=base_url, key_env=key_env, **more)

@@ -35,6 +35,9 @@ _SAYS: tuple[tuple[str, FailureKind], ...] = (
 )
 """What only the message or the reason tells."""
 
+_BY_NUMBER: dict[int, FailureKind] = {402: "spent", 413: "context_overflow"}
+"""Numbers that tell more than the status beside them, which is that of any bad request."""
+
 BLOCKED = frozenset(
     {
         "SAFETY",
@@ -49,7 +52,7 @@ BLOCKED = frozenset(
         "JAILBREAK",
     }
 )
-"""Reasons for which an answer was stopped, or a prompt not answered, by a policy."""
+"""Reasons for which an answer was stopped by a policy."""
 
 LONGEST_WAIT = 7 * 86_400.0
 
@@ -70,7 +73,7 @@ def error_of(parsed: dict[str, Any]) -> ProviderError | None:
     reason = next((text_in(item, "reason") for item in details if text_in(item, "reason")), "")
     message = text_in(error, "message") or code or "an error without a word"
     said = f"{message} {reason}".lower()
-    kind = next((meant for words, meant in _SAYS if words in said), kind)
+    kind = next((meant for words, meant in _SAYS if words in said), _BY_NUMBER.get(status or 0, kind))
     return ProviderError(message, shown(reason or code, 60), status, kind, _retry_delay(details))
 
 
@@ -84,17 +87,12 @@ def _retry_delay(details: list[dict[str, Any]]) -> float | None:
 
 
 def _blocked(parsed: dict[str, Any]) -> ProviderError | None:
-    """A prompt or an answer that a policy stopped."""
+    """A prompt that a policy stopped; an answer that one stopped is an answer, and was counted."""
     feedback = object_in(parsed, "promptFeedback")
     reason = text_in(feedback, "blockReason")
     if reason and not objects_in(parsed.get("candidates")):
         said = text_in(feedback, "blockReasonMessage") or f"The prompt was blocked: {shown(reason, 40)}"
         return ProviderError(said, shown(reason, 60), kind="content_policy")
-    for candidate in objects_in(parsed.get("candidates"))[:1]:
-        reason = text_in(candidate, "finishReason")
-        if reason in BLOCKED:
-            said = text_in(candidate, "finishMessage") or f"The answer was stopped: {reason}"
-            return ProviderError(said, reason, kind="content_policy")
     return None
 
 

@@ -12,7 +12,7 @@ from .bodies import dumped
 from .client import estimate, sound
 from .fields import count_in, keepable, object_in, objects_in, text_in
 from .formats import Assembler, NotAnAnswer, ProviderError
-from .gemini_chunks import ChunkAssembler, error_of
+from .gemini_chunks import BLOCKED, ChunkAssembler, error_of
 from .keys import Key
 from .schemas import plain, with_schema
 from .texts import shown
@@ -25,7 +25,7 @@ _SILENT = "(no answer)"
 _LEVELS: dict[Effort, str] = {"none": "low", "low": "low", "medium": "medium", "high": "high", "max": "high"}
 _SHARES: dict[Effort, float] = {"none": 0, "low": 0.25, "medium": 0.5, "high": 0.7, "max": 0.85}
 _MOST_BUDGET = 24_576
-_ENDS = {"STOP": "stop", "MAX_TOKENS": "length"}
+_ENDS = {"STOP": "stop", "MAX_TOKENS": "length"} | dict.fromkeys(BLOCKED, "content_filter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,11 @@ class GeminiContent:
         if request.output_schema is not None and not self.typed:
             system = with_schema(system, request.output_schema)
         body: dict[str, Any] = {}
+        system, prompt = request.placed(system)
         if system.strip() and self.system:
             body["systemInstruction"] = {"parts": [{"text": system}]}
-        prompt = request.prompt if self.system else f"{system}\n\n{request.prompt}".strip()
+        elif system.strip():
+            prompt = f"{system}\n\n{prompt}"
         body["contents"] = _contents(prompt, request.turns, model)
         body["generationConfig"] = self._generation(request)
         return dumped(body).encode("utf-8", "replace")

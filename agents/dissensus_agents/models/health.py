@@ -24,6 +24,10 @@ AT_ONCE: frozenset[FailureKind] = frozenset({"rate_limit", "spent", "key", "unkn
 
 OPENS_AFTER = 3
 FIRST_SECONDS = 5.0
+MENDED_BY_PEOPLE: frozenset[str] = frozenset({"spent", "key", "unknown_model"})
+"""What no waiting mends: it is left in peace for longer, since somebody has to notice."""
+
+FIRST_FOR_PEOPLE = 60.0
 LONGEST_SECONDS = 300.0
 LONGEST_ASKED = 86_400.0
 PROBE_SECONDS = 1.0
@@ -76,6 +80,7 @@ class Health:
         self._clock = clock
         self._lock = threading.Lock()
         self._states: dict[Key, _State] = {}
+        self._met: set[Key] = set()
 
     def cooling(self, key: Key) -> Cooling | None:
         """Why a model should not be asked now; None if it may be."""
@@ -94,7 +99,12 @@ class Health:
     def succeeded(self, key: Key) -> None:
         """It answered: everything before is forgotten."""
         with self._lock:
+            self._met.add(key)
             self._states.pop(key, None)
+
+    def met(self, key: Key) -> bool:
+        """Whether this process has heard of it already."""
+        return key in self._met
 
     def failed(
         self, key: Key, kind: FailureKind, retry_after: float | None = None, *, ago: float = 0.0
@@ -111,6 +121,7 @@ class Health:
             self.gave_up(key)
             return
         with self._lock:
+            self._met.add(key)
             self._fail(self._states.setdefault(key, _State()), kind, retry_after, self._clock() - ago)
 
     def gave_up(self, key: Key) -> None:
@@ -123,6 +134,7 @@ class Health:
         """Forget everything."""
         with self._lock:
             self._states.clear()
+            self._met.clear()
 
     def _cooling(self, key: Key) -> Cooling | None:
         state, now = self._states.get(key), self._clock()
@@ -145,7 +157,8 @@ class Health:
             state.level += 1
         if not state.level or not (opens or wait):
             return
-        own = 0.0 if open_now else min(FIRST_SECONDS * 2 ** (state.level - 1), LONGEST_SECONDS)
+        first = FIRST_FOR_PEOPLE if kind in MENDED_BY_PEOPLE else FIRST_SECONDS
+        own = 0.0 if open_now else min(first * 2.0 ** min(state.level - 1, 30), LONGEST_SECONDS)
         if now + max(own, wait) > state.until:
             state.until, state.kind, state.asked = now + max(own, wait), kind, wait >= own and wait > 0
 

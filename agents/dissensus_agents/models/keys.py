@@ -11,6 +11,9 @@ from ..errors import MissingKey
 CUT = "[key]"
 """What stands where a key stood."""
 
+LEAST_TELLING = 12
+"""Characters of a key that are left standing; most of them are the same in everybody's."""
+
 _LOOKS_LIKE_A_KEY = re.compile(r"\b(?:sk|pk|rk|gsk|csk|xai|hf|tgp|nvapi|fw|AIza|Bearer)[-_ ][\w.*…-]{6,}")
 
 _LONGEST_SPELLING = 14
@@ -57,8 +60,12 @@ class Key:
         return self.cut(body.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def cut_message(self, text: str) -> str:
-        """A provider's message without the key, whole or masked, and without any other."""
-        return _LOOKS_LIKE_A_KEY.sub(CUT, self.cut(text))
+        """A provider's message without the key, whole, cut short or masked, and without any other."""
+        text = self.cut(text)
+        if self.worth_hiding:
+            for length in range(len(self.secret) - 1, LEAST_TELLING - 1, -1):
+                text = text.replace(self.secret[:length], CUT)
+        return _LOOKS_LIKE_A_KEY.sub(CUT, text)
 
 
 def _spelled(secret: str) -> re.Pattern[str]:

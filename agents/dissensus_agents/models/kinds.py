@@ -84,7 +84,7 @@ BY_FINISH: MappingProxyType[str, FailureKind] = MappingProxyType(
 """Finish reasons, in lower case, of answers that are none: they are billed all the same."""
 
 
-def kind_of(status: int, code: str = "", message: str = "") -> FailureKind:
+def kind_told(status: int, code: str = "", message: str = "") -> FailureKind:
     """What an error of a provider is.
 
     Args:

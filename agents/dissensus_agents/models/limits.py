@@ -10,6 +10,7 @@ woken when that comes earlier.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import threading
 import time
@@ -76,6 +77,12 @@ class Window:
             self._tokens += tokens - leaving.tokens
             leaving.tokens = tokens
 
+    def take_back(self, leaving: Leaving) -> None:
+        """A request did not leave after all."""
+        if any(one is leaving for one in self._left):
+            self._left = deque(one for one in self._left if one is not leaving)
+            self._tokens -= leaving.tokens
+
     def close(self, until: float) -> None:
         """Let nothing leave before a time: the provider says that nothing is left."""
         self._closed_until = max(self._closed_until, until)
@@ -119,7 +126,7 @@ class Line:
     def wait(self, place: Place) -> float:
         """Seconds after which to look again whether it is one's turn; 0: it is."""
         with self._lock:
-            self._advance()
+            self._advance(but=place)
             if place.leaving is not None or place not in self._waiting:
                 return 0.0
             now = self._clock()
@@ -131,28 +138,37 @@ class Line:
             if place in self._waiting:
                 self._waiting.remove(place)
             elif back and place.leaving is not None:
-                self.window.correct(place.leaving, 0)
-            self._advance()
+                self.window.take_back(place.leaving)
+            self._changed()
 
     def correct(self, place: Place, tokens: int) -> None:
         """Say what a request really took."""
         with self._lock:
             if place.leaving is not None:
                 self.window.correct(place.leaving, tokens)
-            self._advance()
+            self._changed()
 
     def close(self, seconds: float) -> None:
         """Let nobody go for some seconds."""
         with self._lock:
             self.window.close(self._clock() + seconds)
 
-    def _advance(self) -> None:
-        """Let all go whose turn it is, and wake them."""
+    def _advance(self, but: Place | None = None) -> None:
+        """Let all go whose turn it is; they are woken, and so is the next, but for the one that asks."""
         now = self._clock()
+        gone: list[Place] = []
         while self._waiting and self.window.opens(self._waiting[0].tokens, now) <= now:
             place = self._waiting.popleft()
             place.leaving = self.window.take(place.tokens, now)
-            place.wake()
+            gone.append(place)
+        first = [self._waiting[0]] if gone and self._waiting else []
+        for place in (*gone, *first):
+            if place is not but:
+                place.wake()
+
+    def _changed(self) -> None:
+        """There may be room earlier than the first in line thought."""
+        self._advance()
         if self._waiting:
             self._waiting[0].wake()
 
@@ -178,10 +194,9 @@ class Place:
             return
         self._loop, self._ready = asyncio.get_running_loop(), asyncio.Event()
         while (seconds := self._line.wait(self)) > 0:
-            try:
-                await asyncio.wait_for(self._ready.wait(), seconds)
-            except TimeoutError:
-                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._ready.wait()
             self._ready.clear()
 
     def counted(self, usage: Usage | None) -> None:

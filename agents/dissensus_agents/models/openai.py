@@ -24,6 +24,7 @@ class OpenAIModel(WireModel):
         key_needed: Whether a call without that key is an error; local servers take either.
         lineage: What the model was made from; by default itself.
         price: None where it is unknown.
+        window: How many tokens fit into the model's window; None: nobody knows.
         dialect: A row of `dialects.DIALECTS`, or its name.
         name: How the record calls it; by default `dialect:model`.
         timeout: Seconds for one attempt.
@@ -50,6 +51,7 @@ class OpenAIModel(WireModel):
         key_needed: bool = True,
         lineage: str = "",
         price: Price | None = None,
+        window: int | None = None,
         dialect: str | Dialect = "openai",
         name: str = "",
         timeout: float = 300.0,
@@ -70,6 +72,7 @@ class OpenAIModel(WireModel):
             key_needed=key_needed,
             lineage=lineage,
             price=price,
+            window=window,
             name=name,
             timeout=timeout,
             first=first,

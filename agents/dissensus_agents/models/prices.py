@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
@@ -19,6 +20,28 @@ PER_REQUEST = 256
 
 
 @dataclass(frozen=True, slots=True)
+class Tier:
+    """What a model costs where more is sent than `above` tokens, in USD per million tokens.
+
+    The whole call costs that, and not only what is above: so providers count.
+
+    Raises:
+        ValueError: A price below zero, or none at all (NaN, infinity), or no length.
+    """
+
+    above: int
+    input: Decimal
+    output: Decimal
+    cached: Decimal | None = None
+    written: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if self.above < 0:
+            raise ValueError(f"A tier begins above so many tokens, not above {self.above}")
+        _check(self.input, self.output, self.cached, self.written)
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """What a model costs, in USD per million tokens.
 
@@ -29,6 +52,7 @@ class Price:
         written: Tokens that the provider wrote into its cache; None: like `input`.
         source: Who says so.
         since: The day (ISO) from which, or on which, it was so.
+        tiers: What it costs where more is sent; the last one that is reached counts.
 
     Raises:
         ValueError: A price below zero, or none at all (NaN, infinity).
@@ -40,16 +64,26 @@ class Price:
     source: str = ""
     since: str = ""
     written: Decimal | None = None
+    tiers: tuple[Tier, ...] = ()
 
     def __post_init__(self) -> None:
-        for usd in (self.input, self.output, self.cached, self.written):
-            if usd is not None and not (usd.is_finite() and usd >= 0):
-                raise ValueError(f"A price is zero or more USD per million tokens, not {usd}")
+        _check(self.input, self.output, self.cached, self.written)
 
-    @property
-    def dearest_input(self) -> Decimal:
-        """What a token sent costs at worst."""
-        return max(self.input, self.cached or self.input, self.written or self.input)
+    def at(self, sent: int) -> Price | Tier:
+        """What counts where so many tokens are sent, cached ones included."""
+        reached = [tier for tier in self.tiers if sent > tier.above]
+        return max(reached, key=lambda tier: tier.above, default=self)
+
+    def up_to(self, sent: int) -> Iterator[Price | Tier]:
+        """Everything that may count where at most so many tokens are sent."""
+        yield self
+        yield from (tier for tier in self.tiers if sent > tier.above)
+
+
+def _check(*prices: Decimal | None) -> None:
+    for usd in prices:
+        if usd is not None and not (usd.is_finite() and usd >= 0):
+            raise ValueError(f"A price is zero or more USD per million tokens, not {usd}")
 
 
 FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
@@ -58,26 +92,37 @@ FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
 
 def cost(price: Price, usage: Usage) -> int:
     """What a call did cost, in nano-USD, rounded up."""
-    cached = price.input if price.cached is None else price.cached
-    written = price.input if price.written is None else price.written
-    sent = price.input * usage.input + cached * usage.cached + written * usage.written
-    return _nano(sent + price.output * (usage.output + usage.reasoning))
+    unit = price.at(usage.input + usage.cached + usage.written)
+    cached = unit.input if unit.cached is None else unit.cached
+    written = unit.input if unit.written is None else unit.written
+    sent = unit.input * usage.input + cached * usage.cached + written * usage.written
+    return _nano(sent + unit.output * (usage.output + usage.reasoning))
 
 
 def worst_case(price: Price, request: Request, *, attempts: int = 1) -> int:
     """What a call can cost at most, in nano-USD: what must be reserved before it is sent.
 
     A token is at least one byte, so the bytes that are sent bound the tokens; the answer and the
-    thinking together are bounded by `max_output_tokens`.
+    thinking together are bounded by `max_output_tokens`. Where the price depends on the length, every
+    tier counts that these bytes can reach.
 
     Args:
         price: The model's price.
         request: What is to be sent.
         attempts: How often it may be sent and billed; an attempt that timed out may have been.
     """
-    sent = most_input_tokens(request)
-    usd = price.dearest_input * sent + price.output * request.max_output_tokens
+    return bound(price, most_input_tokens(request), request.max_output_tokens, attempts=attempts)
+
+
+def bound(price: Price, sent: int, answered: int, *, attempts: int = 1) -> int:
+    """What a call can cost at most, in nano-USD, where so many tokens at most are sent and answered."""
+    usd = max(_dearest(unit, sent, answered) for unit in price.up_to(sent))
     return _nano(usd * attempts)
+
+
+def _dearest(unit: Price | Tier, sent: int, answered: int) -> Decimal:
+    dearest = max(unit.input, unit.cached or unit.input, unit.written or unit.input)
+    return dearest * sent + unit.output * answered
 
 
 def most_input_tokens(request: Request) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..messages import Delta
+from .fields import count_in, object_in
 from .formats import Event, NotAnAnswer, ProviderError
 
 _TEXTS = ("response.output_text.delta", "response.refusal.delta", "response.function_call_arguments.delta")
@@ -50,9 +51,11 @@ class ResponseEvents:
             return failure_in(event.data)
         if not isinstance(kind, str) or not kind:
             raise NotAnAnswer("an event without a type, which is none of a response")
+        if self._complete:
+            return None
         if isinstance(event.data.get("response"), dict):
             self._response = event.data["response"]
-            self._complete = self._complete or kind in _LAST
+            self._complete = kind in _LAST
             return None
         if kind in ("response.output_item.added", "response.output_item.done"):
             self._item(event.data, done=kind.endswith("done"))
@@ -60,21 +63,21 @@ class ResponseEvents:
         return self._piece(kind, event.data)
 
     def _item(self, data: dict[str, Any], *, done: bool) -> None:
-        index, item = _index(data, "output_index"), data.get("item")
+        index, item = count_in(data, "output_index"), data.get("item")
         if isinstance(item, dict) and len(self._items) < _MOST_ITEMS:
             self._items[index] = item
         if done:
             self._pieces = {place: said for place, said in self._pieces.items() if place[0] != index}
 
     def _piece(self, kind: str, data: dict[str, Any]) -> Delta | None:
-        if kind == "response.reasoning_summary_part.added" and _index(data, "summary_index") > 0:
+        if kind == "response.reasoning_summary_part.added" and count_in(data, "summary_index") > 0:
             return Delta(reasoning="\n\n")
         delta = data.get("delta")
         if not isinstance(delta, str):
             return None
         if kind in _PLACES:
             listed, field, part, text = _PLACES[kind]
-            place = (_index(data, "output_index"), listed, _index(data, field), part, text)
+            place = (count_in(data, "output_index"), listed, count_in(data, field), part, text)
             self._pieces.setdefault(place, []).append(delta)
         if kind in _TEXTS:
             return Delta(text=delta)
@@ -95,8 +98,7 @@ class ResponseEvents:
 
 def failure_in(data: dict[str, Any]) -> ProviderError:
     """What an error says, in a body, in an event, or in a response that failed."""
-    inside = data.get("response")
-    error = data.get("error") or (inside.get("error") if isinstance(inside, dict) else None) or data
+    error = data.get("error") or object_in(data, "response").get("error") or data
     if not isinstance(error, dict):
         return ProviderError(str(error))
     code = error.get("code")
@@ -105,8 +107,3 @@ def failure_in(data: dict[str, Any]) -> ProviderError:
     return ProviderError(
         str(error.get("message") or error), "" if named in (None, "error") else str(named), status
     )
-
-
-def _index(data: dict[str, Any], name: str) -> int:
-    index = data.get(name)
-    return index if isinstance(index, int) and not isinstance(index, bool) else 0

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from ..messages import ReasoningKind, Reply, Request, Turn
 from .bodies import dumped
+from .caching import cache_key
 from .client import estimate, sound
 from .completions import named_schema
 from .counts import responses_usage
+from .fields import keepable, object_in, objects_in
 from .formats import NotAnAnswer, ProviderError
 from .keys import Key
 from .openai import OPENAI_URL
@@ -55,15 +57,18 @@ class Responses:
 
     def body(self, request: Request, model: str, *, stream: bool) -> bytes:
         """What is posted."""
+        system, prompt = request.placed(request.system)
         body: dict[str, Any] = {
             "model": model,
-            "input": self._input(request, model),
+            "input": self._input(request, prompt, model),
             "max_output_tokens": request.max_output_tokens,
             "store": False,
             "stream": stream,
         }
-        if request.system:
-            body["instructions"] = request.system
+        if system:
+            body["instructions"] = system
+        if (kept := cache_key(request)) is not None:
+            body["prompt_cache_key"] = kept
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.output_schema is not None:
@@ -81,8 +86,8 @@ class Responses:
             reasoning["summary"] = self._summary
         return ({"reasoning": reasoning} if reasoning else {}) | ({"include": [ENCRYPTED]} if thinks else {})
 
-    def _input(self, request: Request, model: str) -> list[Any]:
-        items: list[Any] = [{"role": "user", "content": request.prompt}]
+    def _input(self, request: Request, prompt: str, model: str) -> list[Any]:
+        items: list[Any] = [{"role": "user", "content": prompt}]
         for turn in request.turns:
             items += _echoed(turn, model) or [{"role": "assistant", "content": turn.answer}]
             items.append({"role": "user", "content": turn.objection})
@@ -102,10 +107,12 @@ class Responses:
         output = parsed.get("output")
         if not isinstance(output, list):
             raise NotAnAnswer("no output")
-        items = [item for item in output if isinstance(item, dict)]
-        said = [part for item in items if item.get("type") == "message" for part in _parts(item, "content")]
+        items = objects_in(output)
+        messages = [item for item in items if item.get("type") == "message"]
+        said = [part for item in messages for part in objects_in(item.get("content"))]
         text, refusal = _texts(said, "output_text", "text"), _texts(said, "refusal", "refusal")
         reasoning, kind = _thought(items)
+        echo, lost = keepable(_echo(items, model))
         usage = responses_usage(parsed.get("usage")) or estimate(request, text, reasoning)
         return sound(
             Reply(
@@ -115,8 +122,8 @@ class Responses:
                 reasoning=reasoning,
                 reasoning_kind="withheld" if reasoning is None and usage.reasoning else kind,
                 finish_reason="refusal" if refusal else _finish(parsed),
-                notes=withheld_note(reasoning, usage),
-                echo=_echo(items, model),
+                notes=(*withheld_note(reasoning, usage), *lost),
+                echo=echo,
             )
         )
 
@@ -154,11 +161,6 @@ class ResponsesModel(WireModel):
         super().__init__(form, model, base_url=base_url, key_env=key_env, **more)
 
 
-def _parts(item: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    parts = item.get(name)
-    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
-
-
 def _texts(parts: list[dict[str, Any]], kind: str, field: str, between: str = "") -> str:
     texts = (part.get(field) for part in parts if part.get("type") == kind)
     return between.join(text for text in texts if isinstance(text, str))
@@ -168,11 +170,11 @@ def _thought(items: list[dict[str, Any]]) -> tuple[str | None, ReasoningKind]:
     """The thinking itself where it is shown (open models), else its summary; encrypted is withheld."""
     thoughts = [item for item in items if item.get("type") == "reasoning"]
     raw = "\n\n".join(
-        filter(None, (_texts(_parts(one, "content"), "reasoning_text", "text") for one in thoughts))
+        filter(None, (_texts(objects_in(one.get("content")), "reasoning_text", "text") for one in thoughts))
     )
     if raw:
         return raw, "raw"
-    summaries = (_texts(_parts(one, "summary"), "summary_text", "text", "\n\n") for one in thoughts)
+    summaries = (_texts(objects_in(one.get("summary")), "summary_text", "text", "\n\n") for one in thoughts)
     if summary := "\n\n".join(filter(None, summaries)):
         return summary, "summary"
     hidden = any(one.get("encrypted_content") for one in thoughts)
@@ -180,8 +182,7 @@ def _thought(items: list[dict[str, Any]]) -> tuple[str | None, ReasoningKind]:
 
 
 def _finish(parsed: dict[str, Any]) -> str:
-    details = parsed.get("incomplete_details")
-    reason = details.get("reason") if isinstance(details, dict) else None
+    reason = object_in(parsed, "incomplete_details").get("reason")
     if reason or parsed.get("status") == "incomplete":
         return _INCOMPLETE.get(str(reason), shown(reason or "incomplete"))
     status = parsed.get("status") or "completed"

@@ -118,10 +118,22 @@ class Waits:
     idle: float | None = None
 
 
+async def get(parts: SplitResult, *, seconds: float, client: Any = None) -> tuple[int, bytes]:
+    """What stands at an address: its status and its body. No key is sent.
+
+    Raises:
+        Offline: Another machine is not allowed.
+        Unavailable: No connection, no answer in time, or it broke off.
+        ProviderFailed: It is over 16 MiB, or cannot be unpacked.
+    """
+    async with opened(parts, None, dict, waits=Waits(seconds), client=client) as incoming:
+        return incoming.status, await incoming.whole()
+
+
 @asynccontextmanager
 async def opened(
     parts: SplitResult,
-    body: bytes,
+    body: bytes | None,
     headers: Callable[[], Mapping[str, str]],
     *,
     waits: Waits,
@@ -131,7 +143,7 @@ async def opened(
 
     Args:
         parts: Where to.
-        body: JSON.
+        body: JSON; None asks for what stands there (GET).
         headers: Gives the headers; the key is among them, so no frame of ours holds them.
         waits: How long to wait.
         client: A client of httpx's API; by default the one that this event loop shares.
@@ -157,10 +169,10 @@ async def opened(
         yield Incoming(response, wire)
 
 
-def _request(client: Any, wire: _Wire, body: bytes, headers: Callable[[], Mapping[str, str]]) -> Any:
+def _request(client: Any, wire: _Wire, body: bytes | None, headers: Callable[[], Mapping[str, str]]) -> Any:
     total = wire.waits.total
     return client.stream(
-        "POST",
+        "GET" if body is None else "POST",
         wire.parts.geturl(),
         content=body,
         headers={**_HEADERS, **headers()},

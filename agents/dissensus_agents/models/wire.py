@@ -34,6 +34,7 @@ class WireModel:
         key_needed: Whether a call without that key is an error; local servers take either.
         lineage: What the model was made from; by default itself.
         price: None where it is unknown.
+        window: How many tokens fit into the model's window, prompt and answer together; None: nobody knows.
         name: How the record calls it; by default `format:model`.
         timeout: Seconds for one attempt, from the connection to the end of the answer.
         first: Seconds in which the answer must begin; by default the whole timeout.
@@ -62,6 +63,7 @@ class WireModel:
         key_needed: bool = True,
         lineage: str = "",
         price: Price | None = None,
+        window: int | None = None,
         name: str = "",
         timeout: float = 300.0,
         first: float | None = None,
@@ -76,6 +78,7 @@ class WireModel:
         self.name = name or f"{form.name}:{model}"
         self.lineage = lineage or self.name
         self.price = price
+        self.window = window
         self.patience = patience
         self.timeout = timeout
         self.rpm = rpm

@@ -17,7 +17,7 @@ from dissensus_state.values import JSON
 from ..errors import GraphError, ModelFailed
 from ..models.client import Model, Streaming
 from ..models.formats import FailureKind
-from ..models.health import Cooling, Health, key_of
+from ..models.health import MENDED_BY_PEOPLE, Cooling, Health, key_of
 from ..models.retries import PATIENCE, Patience
 from ..models.transport import Unavailable
 
@@ -25,9 +25,6 @@ KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 
 DEFAULT_KINDS: frozenset[FailureKind] = frozenset(KINDS) - {"invalid"}
 """What another model may do better; a request that is wrong in itself is a defect to be seen."""
-
-MENDED_BY_PEOPLE: frozenset[str] = frozenset({"spent", "key", "unknown_model"})
-"""What no waiting mends: the only candidate left is asked at once, since somebody may have mended it."""
 
 
 @dataclass(frozen=True, init=False)
@@ -74,8 +71,8 @@ class Candidates:
         return sorted(left, key=lambda model: model.name != current)
 
 
-def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidates:
-    """What a user gave as the model of a seat, as its candidates.
+def candidates_of(given: Any, name: str, as_model: Callable[[Any, str, int], Model]) -> Candidates:
+    """What a user gave as the model of a seat, as its candidates; an alias is what it stands for.
 
     Raises:
         GraphError: two of them have one name, by which the record tells them apart.
@@ -83,7 +80,8 @@ def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidat
     if isinstance(given, list | tuple):
         given = Failover(*given)
     several = given if isinstance(given, Failover) else Failover(given)
-    models = tuple(as_model(one, place) for place, one in enumerate(several.candidates))
+    named = [one for candidate in several.candidates for one in _stands_for(candidate)]
+    models = tuple(as_model(one, name, place) for place, one in enumerate(named))
     names = [model.name for model in models]
     if len(set(names)) < len(names):
         raise GraphError(
@@ -91,6 +89,15 @@ def candidates_of(given: Any, as_model: Callable[[Any, int], Model]) -> Candidat
             next_step="Give each model a name=, or leave the second one out",
         )
     return Candidates(models, several.on)
+
+
+def _stands_for(candidate: Any) -> list[Any]:
+    """What a candidate stands for: several models, where it is an alias of the project's settings."""
+    if not isinstance(candidate, str) or ":" in candidate:
+        return [candidate]
+    from ..models.catalog import names_for
+
+    return list(names_for(candidate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +155,7 @@ def _soonest(cooling: list[tuple[Model, Cooling]]) -> Choice:
 
 
 def _delay(why: Cooling) -> float:
+    """What no waiting mends is asked at once where nobody else is left: somebody may have mended it."""
     return 0.0 if why.kind in MENDED_BY_PEOPLE and not why.asked else why.seconds
 
 

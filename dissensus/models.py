@@ -1,0 +1,37 @@
+"""Models: the classes of providers, failover, and what the catalogue knows of each.
+
+`dissensus.model("provider:model")` gives one by its name.
+"""
+
+from __future__ import annotations
+
+from dissensus_agents.models.anthropic import AnthropicModel
+from dissensus_agents.models.available import available
+from dissensus_agents.models.catalog import describe, entries
+from dissensus_agents.models.entries import Abilities, Deprecated, Entry
+from dissensus_agents.models.gemini import GeminiModel
+from dissensus_agents.models.openai import AzureModel, OpenAIModel
+from dissensus_agents.models.prices import Price, Tier
+from dissensus_agents.models.responses import ResponsesModel
+from dissensus_agents.models.retries import Patience
+from dissensus_agents.models.wire import WireModel
+from dissensus_agents.patterns.failover import Failover
+
+__all__ = [
+    "Abilities",
+    "AnthropicModel",
+    "AzureModel",
+    "Deprecated",
+    "Entry",
+    "Failover",
+    "GeminiModel",
+    "OpenAIModel",
+    "Patience",
+    "Price",
+    "ResponsesModel",
+    "Tier",
+    "WireModel",
+    "available",
+    "describe",
+    "entries",
+]

@@ -1,0 +1,147 @@
+"""One fault at one adapter, lived through by a whole session, and all that is wrong with the outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from adapters import asked_at
+from dissensus.testing import FakeProvider, Fault
+from dissensus.testing.answers import Spoken
+from dissensus_agents.agent import Agent
+from dissensus_agents.graph import AgentGraph
+from dissensus_agents.models.health import HEALTH
+from dissensus_agents.models.prices import Price
+from dissensus_agents.models.retries import Patience
+from dissensus_state.errors import DissensusError
+from dissensus_state.records import Budget, Call
+from dissensus_state.sessions import Session
+from dissensus_state.shapes import SharedState
+from dissensus_state.store import Store
+
+MOST_SECONDS = 10.0
+MOST_BYTES = 64 * 1024 * 1024
+PRICE = Price(Decimal(1), Decimal(2), source="a test", since="2026-01-01")
+LIMIT = Budget(usd="0.05")
+TIMEOUT = 0.4
+PATIENCE = Patience(attempts=2, seconds=1.0, pause=0.01)
+SETTLED = {"answered", "partial", "failed", "unknown"}
+
+
+class Inquiry(SharedState):
+    """One question, and its answer."""
+
+    question: str = "What is six times seven?"
+    answer: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lived:
+    """What became of one fault: how long it took, how much memory, and what is wrong, if anything."""
+
+    fault: str
+    spoken: Spoken
+    seconds: float
+    bytes: int
+    defects: tuple[str, ...]
+
+
+def lived(provider: FakeProvider, store: Store, fault: Fault, spoken: Spoken, **settings: object) -> Lived:
+    """A session of one agent whose provider has this fault, for ever."""
+    HEALTH.forget()
+    provider.says(fault)
+    before = len(provider.received)
+    scheme = "https" if fault.connection == "tls" else "http"
+    model = asked_at(
+        provider,
+        spoken,
+        fault.name,
+        scheme=scheme,
+        price=PRICE,
+        timeout=TIMEOUT,
+        patience=PATIENCE,
+        **settings,
+    )
+    graph = AgentGraph(Inquiry)
+    ana = Agent("ana", model, "Answer with a number.", max_output_tokens=1000)
+    graph.add_step("answer", [ana], writes={"answer"})
+    session = store.create(Inquiry(), budget=LIMIT)
+    tracemalloc.start()
+    started = time.perf_counter()
+    raised = _run(graph, session)
+    seconds = time.perf_counter() - started
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    requests = len(provider.received) - before
+    defects = [*_bounds(seconds, peak), *_outcome(session, raised), *_calls(session, fault, requests)]
+    return Lived(fault.name, spoken, seconds, peak, tuple(defects))
+
+
+def _run(graph: AgentGraph, session: Session[Inquiry]) -> Exception | None:
+    try:
+        asyncio.run(graph.run(session))
+    except Exception as error:  # noqa: BLE001 - whatever comes is judged: only our own errors are expected
+        return error
+    return None
+
+
+def _bounds(seconds: float, peak: int) -> Iterator[str]:
+    if seconds > MOST_SECONDS:
+        yield f"it took {seconds:.1f} s"
+    if peak > MOST_BYTES:
+        yield f"it took {peak / 2**20:.0f} MB"
+
+
+def _outcome(session: Session[Inquiry], raised: Exception | None) -> Iterator[str]:
+    """The session is sound: an error of ours, the money held together, the history verifies."""
+    if not isinstance(raised, DissensusError):
+        yield f"it ended with {raised!r}"
+    account = session.budget
+    if account.held:
+        yield f"{account.held} is still held"
+    if account.limit is None or account.spent > account.limit:
+        yield f"{account.spent} of {account.limit} was spent"
+    if account.spent != sum(call.cost or 0 for call in _made(session)):
+        yield "the account is not the sum of its calls"
+    try:
+        session.verify()
+    except DissensusError as error:
+        yield f"it does not verify: {error}"
+
+
+def _made(session: Session[Inquiry]) -> list[Call]:
+    return [call for opened in session.rounds() for call in session.round(opened.round)[2]]
+
+
+def _calls(session: Session[Inquiry], fault: Fault, requests: int) -> Iterator[str]:
+    """Every attempt has exactly one outcome on record, of the right kind, and is charged where it may be."""
+    calls = _made(session)
+    if not calls:
+        yield "no call is on record"
+    attempts = sum(1 + len((call.detail or {}).get("tries", ())) for call in calls)
+    if fault.connection == "taken" and attempts != requests:
+        yield f"{requests} requests came, and {attempts} are on record"
+    for call in calls:
+        yield from _call(call, fault)
+
+
+def _call(call: Call, fault: Fault) -> Iterator[str]:
+    detail = call.detail or {}
+    kind = detail.get("kind")
+    named = f"attempt {call.attempt}"
+    if call.status not in SETTLED:
+        yield f"{named} is {call.status}"
+    if call.status != "answered" and kind is None:
+        yield f"{named} does not say why it failed"
+    if kind not in fault.kinds:
+        yield f"{named} is called {kind}"
+    if any(tried["kind"] not in fault.kinds for tried in detail.get("tries", ())):
+        yield f"{named} was tried for another reason: {detail['tries']}"
+    if fault.billed and call.status == "failed":
+        yield f"{named} may have been charged, and is not counted"
+    if not fault.billed and call.cost:
+        yield f"{named} cost nothing, and is charged"
