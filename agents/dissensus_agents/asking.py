@@ -13,9 +13,10 @@ from dissensus_state.charges import given_up
 from dissensus_state.errors import BudgetExceeded, LeaseLost, located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, CallStatus, Round
+from dissensus_state.reuse import used_again
 from dissensus_state.values import JSON
 
-from .calls import answered, beside, cancelled, intent, lost
+from .calls import answered, beside, cancelled, intent, lost, reply_of
 from .crossing import aside
 from .departures import Departure, seconds_of, wait_for
 from .errors import ModelFailed
@@ -26,8 +27,27 @@ from .models.health import HEALTH, Health
 from .models.kinds import kind_of_error
 from .models.limits import line_up
 from .patterns.failover import choose
+from .questions import key_of
 
 Tell: TypeAlias = Callable[[Delta], None]
+
+Shared: TypeAlias = tuple[Call, dict[str, str | int]]
+"""An answered call, and where it is recorded."""
+
+_ASKED: dict[tuple[int, str, int | None, bytes], asyncio.Future[Shared | None]] = {}
+"""The questions that are being asked in this process: event loop, database, tenant and key."""
+
+
+def _shared(session: str, done: Call | None) -> Shared | None:
+    if done is None or done.status != "answered":
+        return None
+    where: dict[str, str | int] = {
+        "session": session,
+        "round": done.round,
+        "agent": done.agent,
+        "attempt": done.attempt,
+    }
+    return done, where
 
 
 class Asker:
@@ -60,6 +80,8 @@ class Asker:
         left: Sequence[Model],
         request_for: Callable[[Model], Request],
         unpaid: Sequence[str] = (),
+        *,
+        reuse: bool = False,
     ) -> Departure:
         """A call of the first of these models that may be asked, ready to be written down.
 
@@ -69,6 +91,7 @@ class Asker:
             left: The candidates, at least one.
             request_for: What each is to be asked.
             unpaid: The candidates whose calls do not fit into the budget.
+            reuse: An answer that is recorded for the same question will do.
 
         Raises:
             BudgetExceeded: Its price is unknown, and the session refuses such calls.
@@ -86,7 +109,8 @@ class Asker:
         passed: list[JSON] = [{"model": name, "why": "budget"} for name in unpaid]
         passed += choice.passed_over
         status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
-        made = replace(made, status=status, detail={"passed_over": passed} if passed else None)
+        key = key_of(choice.model, request) if reuse else None
+        made = replace(made, status=status, detail={"passed_over": passed} if passed else None, key=key)
         return Departure(made, choice, request, place)
 
     def written(self, departures: Iterable[Departure], calls: Iterable[Call]) -> None:
@@ -138,6 +162,33 @@ class Asker:
         Raises:
             ModelFailed: No usable answer came; that is recorded as well.
         """
+        if departure.call.key is None:
+            return await self._ask(departure, tell)
+        if departure.call.status == "answered":
+            self.give_back([departure])
+            return departure.call, reply_of(departure.call)
+        return await self._ask_once(departure, departure.call.key, tell)
+
+    async def _ask_once(self, departure: Departure, key: bytes, tell: Tell | None) -> tuple[Call, Reply]:
+        """Ask, unless somebody in this process is asking the same: then the first answer is for all."""
+        session, loop = self._journal.session, asyncio.get_running_loop()
+        question = (id(loop), session.database.name, session.database.tenant, key)
+        while (asked := _ASKED.get(question)) is not None:
+            if (first := await asyncio.shield(asked)) is not None:
+                self.give_back([departure])
+                again = used_again(departure.call, *first)
+                await self.record(again)
+                return again, reply_of(again)
+        mine = _ASKED[question] = loop.create_future()
+        done: Call | None = None
+        try:
+            done, reply = await self._ask(departure, tell)
+        finally:
+            del _ASKED[question]
+            mine.set_result(_shared(session.name, done))
+        return done, reply
+
+    async def _ask(self, departure: Departure, tell: Tell | None) -> tuple[Call, Reply]:
         heard = Heard(tell, most_heard(departure.request))
         try:
             await self._depart(departure)

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 from dissensus_state.accounts import Policy
 from dissensus_state.budgets import terms_of
@@ -19,11 +20,7 @@ from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
 from .models.kinds import refusal_of
-<<<<<<< HEAD
-from .models.prices import Price, cost, most_input_tokens, worst_case
-=======
-from .models.prices import Price, Tier, cost, worst_case
->>>>>>> main
+from .models.prices import Price, Tier, cost, most_input_tokens, worst_case
 from .models.texts import readable
 
 CANCELLED = "call.cancelled"
@@ -66,7 +63,6 @@ def intent(agent: str, attempt: int, model: Model, request: Request, policy: Pol
     )
 
 
-<<<<<<< HEAD
 _terms = functools.lru_cache(maxsize=256)(terms_of)
 """The unit prices as they are stored with the call."""
 
@@ -78,15 +74,20 @@ def assumed(policy: Policy) -> dict[str, JSON] | None:
 
 def price_of(terms: Mapping[str, JSON]) -> Price:
     """The price that stands with a call."""
-    cached, written = terms.get("cached"), terms.get("written")
     return Price(
-        Decimal(str(terms["input"])),
-        Decimal(str(terms["output"])),
-        None if cached is None else Decimal(str(cached)),
+        **_unit(terms),
         source=str(terms.get("source", "")),
         since=str(terms.get("since", "")),
-        written=None if written is None else Decimal(str(written)),
+        tiers=tuple(Tier(int(tier["above"]), **_unit(tier)) for tier in _tiers(terms)),
     )
+
+
+def _unit(terms: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {name: Decimal(terms[name]) for name in ("input", "output", "cached", "written") if name in terms}
+
+
+def _tiers(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(terms.get("tiers", ()))
 
 
 def most_tokens(request: Request) -> int:
@@ -97,19 +98,6 @@ def most_tokens(request: Request) -> int:
 def most_ms(model: Model) -> int:
     """How long a call may take: the model's timeout, at which it is stopped where time is budgeted."""
     return round(float(getattr(model, "timeout", TIMEOUT)) * 1000)
-=======
-@functools.lru_cache(maxsize=256)
-def _terms(price: Price) -> JSON:
-    """The unit prices as they are stored with the call."""
-    tiers: list[JSON] = [{"above": tier.above, **_unit(tier)} for tier in price.tiers]
-    terms = {**_unit(price), "source": price.source, "since": price.since, "tiers": tiers}
-    return {name: value for name, value in terms.items() if value}
->>>>>>> main
-
-
-def _unit(price: Price | Tier) -> dict[str, JSON]:
-    named = {name: getattr(price, name) for name in ("input", "output", "cached", "written")}
-    return {name: str(usd) for name, usd in named.items() if usd is not None}
 
 
 def recorded(request: Request) -> JSON:

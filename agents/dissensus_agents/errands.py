@@ -96,7 +96,8 @@ class Errand:
             if not left:
                 raise next(iter(self._unpaid.values()))
             try:
-                made = self.run.asker.prepare(self.seat, number, left, self._for, tuple(self._unpaid))
+                reuse, unpaid = self.running.step.governor.reuse, tuple(self._unpaid)
+                made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:
                 self._unpaid[error.context.get("model", left[0].name)] = error

@@ -27,9 +27,9 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
-    `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`,
-    `rejected`, `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
+    `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
+    `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
     """
 
     kind: str
@@ -95,6 +95,7 @@ class Running:
     outcomes: list[Outcome] = field(default_factory=list)
     ending: Ending = ""
     tries: int = 1
+    trivial: str | None = None
 
     @property
     def made(self) -> tuple[Proposal, ...]:

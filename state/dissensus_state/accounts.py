@@ -98,9 +98,11 @@ class Account:
         return f"{who}: {_SAID[self.unit]}{' per day' if self.daily else ''}"
 
     def covers(self, agent: str, task: str) -> bool:
-        """Whether a call of this agent in this task falls under it."""
+        """Whether a call of this agent, or of a seat of its own (`ana~summary`), in this task is its."""
         kind, name = self.scope
-        return kind == "session" or name == (agent if kind == "agent" else task)
+        if kind == "agent":
+            return agent == name or agent.startswith(f"{name}~")
+        return kind == "session" or name == task
 
     def on(self, day: int) -> Self:
         """The account on a day: what a day before has spent no longer counts.

@@ -7,7 +7,7 @@ is a step. Money is counted in nano-USD (10^-9), time in milliseconds; a day is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol, TypeAlias
@@ -64,6 +64,11 @@ class Priced(Protocol):
         """From which day on."""
         ...
 
+    @property
+    def tiers(self) -> Iterable[Any]:
+        """What it costs where more is sent than `above` tokens."""
+        ...
+
 
 Terms: TypeAlias = Mapping[str, JSON]
 """Unit prices as they are stored with a call."""
@@ -74,15 +79,14 @@ Unpriced: TypeAlias = Literal["refuse", "allow"] | Priced | Terms
 
 def terms_of(price: Priced) -> dict[str, JSON]:
     """Unit prices as they are stored with a call: what is not said is left out."""
-    terms = {
-        "input": str(price.input),
-        "output": str(price.output),
-        "cached": None if price.cached is None else str(price.cached),
-        "written": None if price.written is None else str(price.written),
-        "source": price.source,
-        "since": price.since,
-    }
+    tiers: list[JSON] = [{"above": tier.above, **_unit(tier)} for tier in price.tiers]
+    terms = {**_unit(price), "source": price.source, "since": price.since, "tiers": tiers}
     return {name: value for name, value in terms.items() if value}
+
+
+def _unit(price: Any) -> dict[str, JSON]:
+    named = {name: getattr(price, name) for name in ("input", "output", "cached", "written")}
+    return {name: str(usd) for name, usd in named.items() if usd is not None}
 
 
 @dataclass(frozen=True, slots=True)

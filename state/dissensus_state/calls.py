@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
-from . import ledger
+from . import ledger, reuse
 from .accounts import Account
 from .blobs import REDACTED, is_gone, pack, stow_texts, unpack, unpack_text
 from .engines import Row, Statement, Work, insert
@@ -113,16 +113,20 @@ def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -
         stored: What this caller knows to be stored already; it grows.
 
     Returns:
-        The calls as they are stored: with what they hold beside money.
+        The calls as they are stored: with what they hold beside money; answered, where an answer to the
+        same question is used again.
 
     Raises:
         BudgetExceeded: together they do not fit; nothing is written then.
     """
     if not intents:
         return []
-    held = ledger.hold(work, session_id, intents)
-    work.run_all(_insert, [_sent(work, session_id, call, stored) for call in held])
-    return held
+    known = [reuse.found(work, call) for call in intents]
+    asked = [call for call, answer in zip(intents, known, strict=True) if answer is None]
+    held = iter(ledger.hold(work, session_id, asked) if asked else ())
+    written = [next(held) if answer is None else answer for answer in known]
+    work.run_all(_insert, [_sent(work, session_id, call, stored) for call in written])
+    return written
 
 
 def _sent(work: Work, session_id: int, call: Call, stored: Stored) -> dict[str, Any]:
@@ -204,7 +208,9 @@ def settle(work: Work, session_id: int, outcomes: Sequence[Call]) -> list[Accoun
     for call in outcomes:
         if work.run(_answer, **_named(session_id, call), **_outcome(call)) != 1:
             raise _taken(call)
-    return ledger.settle(work, session_id, outcomes)
+    crossed = ledger.settle(work, session_id, outcomes)
+    reuse.keep(work, session_id, outcomes)
+    return crossed
 
 
 def leave(work: Work, session_id: int, held: Iterable[Call], now: int) -> None:

@@ -10,6 +10,7 @@ from .accounts import Account
 from .budgets import InFlight
 from .engines import Row, Statement, Work
 from .records import Call
+from .reuse import REUSED, is_reused
 from .tables import calls, rounds
 from .values import parse_object
 
@@ -23,16 +24,18 @@ _tokens = sa.cast(
 )
 _of_round = sa.and_(rounds.c.session_id == calls.c.session_id, rounds.c.round == calls.c.round)
 _here = (calls.c.session_id == sa.bindparam("session_id"), calls.c.sent_at >= sa.bindparam("since"))
-_plain = calls.c.status == "answered"
+_plain = sa.and_(
+    calls.c.status == "answered",
+    sa.or_(calls.c.detail.is_(None), calls.c.detail.not_like(sa.literal_column(f"'%\"{REUSED}\":%'"))),
+)
 _answered = Statement(
     sa.select(
         calls.c.agent,
         rounds.c.step,
         sa.func.sum(sa.func.coalesce(calls.c.cost, calls.c.reserved)),
-        *(
-            sa.func.sum(sa.case((calls.c.holds == "{}", 0), else_=n))
-            for n in (_tokens, 1, calls.c.latency_ms)
-        ),
+        sa.func.sum(_tokens),
+        sa.func.count(),
+        sa.func.sum(calls.c.latency_ms),
     )
     .outerjoin(rounds, _of_round)
     .where(*_here, _plain)
@@ -60,16 +63,14 @@ Amounts = dict[str, int]
 
 
 def held_by(call: Call) -> Amounts:
-    """What a call holds until it is settled: what it was reserved, which is nothing where it cannot cost."""
-    if call.holds == {}:
-        return {}
+    """What a call holds until it is settled."""
     return {"usd": call.reserved, "calls": 1, **(call.holds or {})}
 
 
 def spent_by(call: Call) -> Amounts:
     """What a settled call is charged with: what was counted; in full, where nobody did."""
     usd = call.reserved if call.cost is None else call.cost
-    if call.holds == {} or (call.detail or {}).get("code") == NOT_SENT:
+    if is_reused(call) or (call.detail or {}).get("code") == NOT_SENT:
         return {"usd": usd}
     counted = call.input_tokens + call.output_tokens + call.cached_tokens + call.reasoning_tokens
     counted += call.written_tokens or 0

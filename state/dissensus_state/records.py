@@ -165,7 +165,8 @@ class Call:
 
     Money is in nano-USD (10^-9); `cost` is None where the price is unknown. Times are
     milliseconds. `request` holds the parts of the prompt by reference. `holds` is what was reserved
-    beside the money, by unit. `echo` is what the provider wants back if it is asked again.
+    beside the money, by unit. `echo` is what the provider wants back if it is asked again. `key` is not
+    stored: the digest of the question, where an answer that is recorded under it is to be used again.
     """
 
     agent: str
@@ -195,6 +196,7 @@ class Call:
     written_tokens: int | None = None
     holds: dict[str, int] | None = None
     echo: JSON = None
+    key: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def thinking(self) -> str | None:

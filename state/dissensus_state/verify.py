@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, commits, doors, joining, ledger, rounds
+from . import blobs, commits, documents, doors, joining, ledger, rounds
 from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
@@ -40,7 +40,7 @@ class Verified:
 
     `other_schema` of them were written under another version of the schema than the one given, so
     that its rules were not asked about them. `redacted` and `pruned` count the operations whose values
-    were taken away, each by a commit that says so.
+    were taken away, each by a commit that says so. `documents` of the session are what was added.
     """
 
     versions: int
@@ -50,6 +50,7 @@ class Verified:
     other_schema: int = 0
     redacted: int = 0
     pruned: int = 0
+    documents: int = 0
 
 
 def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None) -> Verified:
@@ -86,12 +87,20 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     _check_elsewhere(work, session_id, branch, known, erasures)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
+    added = _check_documents(work, session_id, erasures)
     ended = sum(commit.round is not None for commit in known)
     others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
     gone = [item.gone[0] for commit in known for item in commit.patch if item.gone]
     checked = shape is not None
     return Verified(
-        len(known), ended, previous.hex(), checked, others, gone.count("redacted"), gone.count("pruned")
+        len(known),
+        ended,
+        previous.hex(),
+        checked,
+        others,
+        gone.count("redacted"),
+        gone.count("pruned"),
+        added,
     )
 
 
@@ -308,10 +317,19 @@ def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
     _check_money(work, session_id)
 
 
+def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:
+    try:
+        return documents.check(work, session_id, erasures.passages)
+    except Tampered:
+        raise
+    except UNREADABLE as error:
+        raise Tampered(f"A document cannot be read: {error}") from error
+
+
 def _check_money(work: Work, session_id: int) -> None:
     try:
         ledger.check(work, session_id)
+    except Tampered:
+        raise
     except UNREADABLE as error:
-        if isinstance(error, Tampered):
-            raise
         raise Tampered(f"The money of the calls cannot be read: {error}") from error

@@ -334,12 +334,16 @@ def test_g07_an_answer_that_is_used_again_is_no_call(store: Store) -> None:
     spends(session)
     journal = Journal(session)
     round_, _ = begun(journal, "gather")
-    (sent,) = journal.send(round_, [replace(intent("ana"), holds={})])
-    journal.settle([answered(sent, cost=0)])
+    first = replace(intent("ben"), key=b"q" * 32)
+    session.set_budget(replace(session.limits, calls=2))
+    (sent,) = journal.send(round_, [first])
+    journal.settle([answered(sent, cost=CENT)])
+    (again,) = journal.send(round_, [replace(intent("cy"), key=b"q" * 32, reserved=9 * CENT)])
+    assert (again.status, again.cost, again.reserved, again.answer) == ("answered", 0, 0, "The valve.")
     assert stands(session) == {
-        "total": (None, 0, 0),
-        "total/calls": (1, 0, 1),
-        "total/tokens": (1000, 0, 180),
+        "total": (None, 0, CENT),
+        "total/calls": (2, 0, 2),
+        "total/tokens": (1000, 0, 360),
     }
     assert session.verify().versions == 1
 
