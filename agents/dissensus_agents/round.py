@@ -38,7 +38,7 @@ from .reasons import reasons
 from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
-from .summarising import summarised, tell_fitted
+from .summarising import summarised, taken_up, tell_fitted
 from .waves import decided, has_answered, needed, spared, waves
 
 if TYPE_CHECKING:
@@ -172,6 +172,7 @@ def requests_of(
 async def propose(run: Run, running: Running) -> None:
     """Ask every agent at once, or in waves; each answer is recorded, read, and becomes a proposal."""
     if running.stored:
+        taken_up(running)
         return
     recorded, done, left = running.calls, list[Call](), len(running.step.agents)
     for wave in waves(running.step, running.trivial):

@@ -27,8 +27,8 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
-    `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
+    `spared`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
     `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
     """
 
