@@ -21,11 +21,12 @@ QUIET = frozenset({"asked", "answered", "delta", "proposed", "agreed"})
 KINDS = QUIET | {"round", "disagreed", "reviewing", "ruled", "committed"}
 """What happens again and again; the rest is always offered."""
 
-LOUD = frozenset({"failover", "abstained", "conflict", "refused", "rejected", "parked"})
+LOUD = frozenset({"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning"})
 
 FIELDS = (
     *("agent", "model", "cost", "version", "author"),
     *("decision", "supervisor", "code", "path", "votes", "base", "why"),
+    *("account", "limit", "soft", "spent"),
 )
 """What of an event's body is logged: names, numbers and codes, no text of a model."""
 
