@@ -21,7 +21,7 @@ from dissensus_state.values import JSON
 from ..errors import ModelFailed, ProviderFailed
 from ..messages import Delta, Reply, Request
 from . import limits, retries
-from .client import Model, Streaming
+from .client import Model, Streaming, streams
 from .formats import FailureKind
 from .health import HEALTH, Health, key_of
 from .kinds import kind_of_error
@@ -154,7 +154,7 @@ async def call(
     clock = asyncio.timeout(seconds)
     try:
         async with clock:
-            if not isinstance(model, Streaming):
+            if not streams(model):
                 return await trying.once()
             own: Patience = getattr(model, "patience", PATIENCE)
             return await trying.run(patience or own)
