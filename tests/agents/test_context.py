@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dissensus.cli.calls import left_out
 from dissensus.cli.data import call_data
-from dissensus.cli.stories import left_out
 from dissensus.context import XML, ContextOverflow, Newest, Refuse, Relevant, Summarised
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import MalformedAnswer
