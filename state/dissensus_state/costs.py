@@ -32,7 +32,7 @@ class Cost:
     unknown_charged: int
 
 
-_settled = sa.and_(calls.c.status != "held", calls.c.status != "sent")
+_settled = sa.and_(calls.c.status != "sent", calls.c.status != "held")
 _unpriced = sa.and_(_settled, calls.c.cost.is_(None))
 
 
