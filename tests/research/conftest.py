@@ -17,6 +17,7 @@ from dissensus.research.incident import Incident, opening
 from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
+from scouts_in_script import harbour
 
 COMMAND = (sys.executable, "-m", "dissensus")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -101,3 +102,9 @@ def session(database_url: str) -> Iterator[Session[Incident]]:
     """The incident before anybody has read anything."""
     with Store.open(database_url) as store:
         yield store.create(opening(), name="incident", budget=Budget(usd=1))
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Path:
+    """Thirty files; the answer stands in one of them, and what that one points to in another."""
+    return harbour(tmp_path / "sources")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from dissensus_agents.models.prices import FREE, Price
@@ -20,6 +21,38 @@ LEAD = re.compile(r"^SEE ALSO (\d+): (.+)$", re.MULTILINE)
 FOUND = re.compile(r"^F(\d+): (.+)$", re.MULTILINE)
 
 Plan = list[dict[str, Any]]
+
+QUESTION = "What happened in the harbour?"
+
+PLAN: Plan = [
+    {"question": "Which valve stood open?", "queries": ["valve open noon"]},
+    {"question": "How high was the pressure?", "queries": ["manometer"]},
+]
+
+FILLER = "The weather was fine and nothing was to be noted in the harbour on that day. " * 16
+
+
+def harbour(folder: Path, files: int = 30) -> Path:
+    """A folder of notes with two facts; the second is found only by following a lead of the first."""
+    folder.mkdir(parents=True)
+    facts = {
+        7: "FACT A 1: The valve of the third boiler stood open at noon.\nSEE ALSO 2: gauge protocol",
+        21: "FACT B 2: The gauge protocol says 12 bar.",
+    }
+    for n in range(files):
+        text = f"{FILLER}\n\n{facts.get(n, 'Nothing else.')}\n\n{FILLER}\n"
+        (folder / f"notes-{n:02}.txt").write_text(text, "utf-8")
+    return folder
+
+
+def panel(**options: Any) -> list[ScriptedModel]:
+    """Three models of three lineages, of which the second is wrong."""
+    wrong = {**options, "short": "the pump broke down"}
+    return [
+        thinker("script:ana", PLAN, lineage="quill/1", **options),
+        thinker("script:ben", PLAN, lineage="heron/1", **wrong),
+        thinker("script:caro", PLAN, lineage="lark/1", **options),
+    ]
 
 
 def thinker(
@@ -52,7 +85,7 @@ def found(prompt: str, *, misquotes: bool = False) -> dict[str, Any]:
     findings, leads = [], []
     for number, text in zip(pieces[1::2], pieces[2::2], strict=True):
         for fact in FACT.finditer(text):
-            line = fact[0].replace("a", "o") if misquotes else fact[0]
+            line = fact[0].replace("a", "o") if misquotes and "valve" in fact[0] else fact[0]
             said = {"claim": fact[3], "quotation": line, "passage": int(number)}
             findings.append({"question": int(fact[2]), **said})
         leads += [{"question": int(lead[1]), "query": lead[2]} for lead in LEAD.finditer(text)]
