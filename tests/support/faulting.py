@@ -24,7 +24,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
 from dissensus_state.store import Store
 
-MOST_SECONDS = 20.0
+MOST_SECONDS = 60.0
 """Far above what any takes: the machine may be busy, and a call that nothing bounds never ends."""
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -34,6 +34,7 @@ TIMEOUT = 5.0
 SHORT_TIMEOUT = 0.5
 HANGING = {"silent", "stalled_midway", "slow_loris"}
 PATIENCE = Patience(attempts=2, seconds=0.3, pause=0.01)
+SOUND = '{"answer": 42}'
 SETTLED = {"answered", "partial", "failed", "unknown"}
 
 
@@ -92,6 +93,23 @@ def lived(
     ended = _outcome(session) if then and raised is None else _failed(session, raised)
     defects = [*_bounds(seconds, peak), *ended, *_calls(session, fault, requests, well=then is not None)]
     return Lived(fault.name, spoken, seconds, peak, tuple(defects))
+
+
+def mixed(provider: FakeProvider, store: Store, faults: Sequence[Fault], spoken: Spoken) -> tuple[str, ...]:
+    """What is wrong after a session lived through these faults, one after the other, and then an answer."""
+    HEALTH.forget()
+    provider.says(*faults, SOUND)
+    before = len(provider.received)
+    graph = AgentGraph(Inquiry)
+    model = _model(provider, Fault.named("silent"), spoken, whole=False)
+    graph.add_step("answer", [Agent("ana", model, max_output_tokens=1000)], writes={"answer"})
+    session = store.create(Inquiry(), budget=LIMIT)
+    raised = _run(graph, session)
+    attempts = _attempts(session)
+    requests = _arrived(provider, before, attempts)
+    unlike = [f"{requests} requests came, and {attempts} are on record"] if attempts != requests else []
+    ended = _outcome(session) if raised is None else _failed(session, raised)
+    return (*unlike, *ended)
 
 
 def handled(found: Sequence[Lived]) -> float:
@@ -182,7 +200,7 @@ def _calls(session: Session[Inquiry], fault: Fault, requests: int, *, well: bool
     attempts = _attempts(session)
     if fault.connection == "taken" and attempts != requests:
         yield f"{requests} requests came, and {attempts} are on record"
-    if well and (calls[-1].status, calls[-1].answer) != ("answered", '{"answer": 42}'):
+    if well and (calls[-1].status, calls[-1].answer) != ("answered", SOUND):
         yield f"the last attempt is {calls[-1].status}"
     for call in calls[:-1] if well else calls:
         yield from _call(call, fault)
