@@ -115,7 +115,7 @@ class Library:
         """The passages that fit a question best, the best first; of equals, by name and number.
 
         Args:
-            query: A question, or a few words.
+            query: A question, or a few words; of a long text, its first 64 different terms.
             limit: How many at most.
             documents: The names of those to look in; None for all.
 

@@ -22,7 +22,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.tables import documents, passages, terms
 from dissensus_state.terms import terms_of
-from erasing import CANARY
+from erasing import CANARY, files_with, standing
 from inquiries import Notes, does
 
 PAGES = [("p. 1", "The valve was open during the night."), ("p. 2", "The pumps ran at 3,500 rpm.")]
@@ -367,6 +367,19 @@ def test_a_text_that_is_redacted_goes_from_the_documents_and_from_their_index(
     assert notes.verify().documents == 2
     assert notes.fork("other").verify().documents == 2
     assert notes.library.verify() == 2
+
+
+def test_what_was_redacted_is_in_no_table_and_in_no_file_any_more(own_store: Store, backend: str) -> None:
+    session = own_store.create(Notes())
+    pages = [(f"p. {n} {CANARY}", f"{'It was so. ' * n}{CANARY}{' It was so.' * n}") for n in range(40)]
+    session.library.add("log.txt", "text", pages, b"1", {"title": [CANARY]})
+    session.transact(does("set", "text", CANARY), "ana")
+    assert "passages.data" in standing(session)
+    assert session.redact("/text", author="chair", reason="asked for").erased["passages"] == 40
+    assert standing(session) == []
+    if backend == "sqlite":
+        assert files_with(session) == []
+    assert session.verify().documents == 1
 
 
 def test_a_passage_that_is_taken_out_without_a_commit_that_says_so_is_tampering(
