@@ -182,7 +182,7 @@ def test_many_workers_add_the_same_documents_at_once_and_each_is_there_once(
 
 
 @pytest.mark.slow
-def test_g11_a_process_that_adds_documents_is_killed_again_and_again_and_each_is_there_whole_or_not_at_all(
+def test_g11_documents_of_a_process_that_is_killed_are_there_whole_or_not_at_all(
     own_store: Store, database_url: str
 ) -> None:
     library = own_store.create(Notes(), name="notes").library
@@ -323,7 +323,7 @@ def test_g13_what_is_found_is_what_bm25_says_on_both_databases(notes: Session[No
 # Held to their digest, and taken away
 
 
-def test_a_document_that_was_changed_is_named_by_verify(notes: Session[Notes]) -> None:
+def test_g08_a_document_that_was_changed_is_named_by_verify(notes: Session[Notes]) -> None:
     notes.library.add("log.txt", "text", PAGES, b"1")
     notes.library.add("other.txt", "text", PAGES, b"1")
     assert notes.verify().documents == 2
