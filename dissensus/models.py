@@ -8,8 +8,10 @@ from __future__ import annotations
 from dissensus_agents.models.anthropic import AnthropicModel
 from dissensus_agents.models.available import available
 from dissensus_agents.models.catalog import describe, entries
+from dissensus_agents.models.dialects import Dialect
 from dissensus_agents.models.entries import Abilities, Deprecated, Entry
 from dissensus_agents.models.gemini import GeminiModel
+from dissensus_agents.models.langchain import from_langchain
 from dissensus_agents.models.openai import AzureModel, OpenAIModel
 from dissensus_agents.models.prices import Price, Tier
 from dissensus_agents.models.responses import ResponsesModel
@@ -22,6 +24,7 @@ __all__ = [
     "AnthropicModel",
     "AzureModel",
     "Deprecated",
+    "Dialect",
     "Entry",
     "Failover",
     "GeminiModel",
@@ -34,4 +37,5 @@ __all__ = [
     "available",
     "describe",
     "entries",
+    "from_langchain",
 ]

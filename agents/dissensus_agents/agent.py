@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
@@ -14,8 +14,9 @@ from dissensus_state.patches import Operation, Patch, get, touched
 from dissensus_state.rights import check
 from dissensus_state.values import Path, parse_path, pointer, within
 
-from .context.fits import Fit, check_fit
+from .context.fits import Fit, Summarised, check_fit
 from .context.fitting import Fitting, Room
+from .context.summaries import SUFFIX
 from .context.templates import Template, check_templates
 from .errors import GraphError, WrongType
 from .judgement.comparators import is_number
@@ -92,7 +93,7 @@ class Agent:
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
         self.temperature = temperature
-        self.fit = fit
+        self.fit = with_own_model(fit, name)
         self.templates = check_templates(templates, name)
         self._check_fit()
 
@@ -157,6 +158,13 @@ class Agent:
             return task.parsed(self.parse, reply) if self.parse else task.read(reply)
         except (NotFound, Refused) as error:
             raise WrongType(error.message, **error.context) from error
+
+
+def with_own_model(fit: Fit | None, owner: str) -> Fit | None:
+    """The rule, with a model in the place of a name of one."""
+    if not isinstance(fit, Summarised):
+        return fit
+    return replace(fit, model=as_model(fit.model, f"{owner}{SUFFIX}"))
 
 
 def as_model(model: Model | str | Callable[[Request], Any], name: str, place: int = 0) -> Model:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from dissensus_state.values import JSON, canonical, parse
 
-if TYPE_CHECKING:
-    from .context.summaries import Pending
-    from .context.templates import Template
+from .context.templates import Template, Templates
 
 ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 """How much of a model's thinking could be read.
@@ -108,7 +106,7 @@ class Request:
     turns: tuple[Turn, ...] = ()
     effort: Effort | None = None
     template: Template | None = None
-    templates: Mapping[str, Template] | None = field(default=None, compare=False, repr=False)
+    templates: Templates | None = field(default=None, compare=False, repr=False)
     pending: tuple[Pending, ...] = field(default=(), compare=False, repr=False)
 
     @property
@@ -159,15 +157,28 @@ class Request:
 
     def said_to(self, name: str, lineage: str) -> Request:
         """The same request as a model of this name and lineage is asked it: in the template that suits it."""
-        if not self.templates:
+        if self.templates is None:
             return self
-        from .context.templates import template_for
-
-        return replace(self, template=template_for(self.templates, name, lineage))
+        return replace(self, template=self.templates.for_model(name, lineage))
 
     def again(self, answer: str, objection: str, echo: JSON = None) -> Request:
         """The same request, with the answer that would not do and why."""
         return replace(self, turns=(*self.turns, Turn(answer, objection, echo)))
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A part of a request that waits for its summary.
+
+    `place` is the part's, `share` the tokens that it may take, `room` those of all parts together.
+    `asks` are the questions to the `model` that summarises, by their seats.
+    """
+
+    place: int
+    share: int
+    room: int
+    model: Any
+    asks: Mapping[str, Request]
 
 
 @dataclass(frozen=True, slots=True)

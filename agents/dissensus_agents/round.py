@@ -38,7 +38,7 @@ from .reasons import reasons
 from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
-from .summarising import summarised, tell_fitted
+from .summarising import summarised, taken_up, tell_fitted
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -168,6 +168,7 @@ def requests_of(
 async def propose(run: Run, running: Running) -> None:
     """Ask every agent at once; each answer is recorded, read, and becomes a proposal."""
     if running.stored:
+        taken_up(running)
         return
     asked = [_proposal(run, running, agent) for agent in running.step.agents]
     results = await asyncio.gather(*asked, return_exceptions=True)

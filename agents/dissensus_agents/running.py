@@ -26,7 +26,7 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
     `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`,
     `rejected`, `finished`. `body` holds plain data that depends on it.
     """

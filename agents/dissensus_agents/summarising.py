@@ -11,7 +11,7 @@ from dissensus_state.records import Call
 
 from .context.summaries import with_summaries
 from .errands import Errand
-from .errors import MalformedAnswer
+from .errors import ContextOverflow, MalformedAnswer
 from .messages import Request
 from .models.client import Model
 from .patterns.failover import Candidates
@@ -63,7 +63,19 @@ def recorded_summaries(request: Request, calls: Sequence[Call]) -> Request | Non
             if not answers or answers[-1].status != "answered":
                 return None
             said[seat] = answers[-1].attempt, answers[-1].answer or ""
-    return with_summaries(request, said)
+    try:
+        return with_summaries(request, said)
+    except ContextOverflow:
+        return None
+
+
+def taken_up(running: Running) -> None:
+    """The requests of a round whose answers are all given, as the models were asked them."""
+    made = {
+        seat: recorded_summaries(request, running.calls) or request
+        for seat, request in running.requests.items()
+    }
+    running.requests = made
 
 
 def tell_fitted(run: Run, running: Running, seat: str, request: Request) -> None:

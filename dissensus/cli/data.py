@@ -77,6 +77,7 @@ def proposal_data(item: Proposal) -> Data:
 
 def call_data(item: Call) -> Data:
     """A model call: what it was, what came of it, what it cost."""
+    detail = item.detail or {}
     return {
         "agent": item.agent,
         "attempt": item.attempt,
@@ -99,6 +100,12 @@ def call_data(item: Call) -> Data:
         "latency_ms": item.latency_ms,
         "ttft_ms": item.ttft_ms,
         "finish_reason": item.finish_reason,
+        "written_tokens": item.written_tokens or 0,
+        "holds": item.holds,
+        "answered_by": detail.get("answered_by"),
+        "tries": detail.get("tries", []),
+        "passed_over": detail.get("passed_over", []),
+        "reused": detail.get("reused"),
         "detail": item.detail,
     }
 

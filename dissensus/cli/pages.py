@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from .blocks import Block, Grid, Line
+from .blocks import Block, Grid, Line, Passage
 from .data import Data
 from .texts import clipped, compact, count, money, when
 
@@ -21,6 +21,13 @@ def facts(named: Data, indent: int = 0) -> list[Block]:
     """Names with their values, one a line; what is None or empty is left out."""
     rows = [(name, value) for name, value in named.items() if value not in (None, "", [], {})]
     return grid("", [(name, _said(value)) for name, value in rows], "dim", indent)
+
+
+def text_of(title: str, text: str | None, indent: int) -> Iterator[Block]:
+    """A text under its title; nothing where there is none."""
+    if text:
+        yield Line(f"{title}:", "dim", indent)
+        yield Passage(text, indent + 2)
 
 
 def _said(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,12 +32,20 @@ if TYPE_CHECKING:
     epilog=options.examples(
         """dissensus run inquiry:graph -d inquiry.db --state '{"question": "Why?"}' --budget 2""",
         "dissensus run inquiry:graph -d inquiry.db",
+        "dissensus run inquiry:graph -d inquiry.db --model analyst=ollama:llama3.1",
     )
 )
 @click.argument("graph", metavar="MODULE:GRAPH")
 @click.option("--state", "initial", metavar="JSON|@FILE", help="Begin a new session with this state.")
 @click.option("--budget", metavar="USD", help="What a new session may spend.")
 @click.option("--start", metavar="STEP", help="Begin a new pass at this step.")
+@click.option(
+    "--model",
+    "models",
+    metavar="AGENT=MODEL",
+    multiple=True,
+    help="Another model for an agent, for this run; several, separated by commas, stand in for each other.",
+)
 @options.on_session
 def run(
     *,
@@ -45,6 +53,7 @@ def run(
     initial: str | None,
     budget: str | None,
     start: str | None,
+    models: tuple[str, ...],
     database: str | None,
     session: str | None,
     as_json: bool,
@@ -58,15 +67,30 @@ def run(
     from dissensus_state.store import Store
 
     made = _graph(graph)
+    if models:
+        made = made.swapped(_models(models))
     here = situation()
     here.kept = database or "dissensus.db"
     with closing(Store.open(here.kept, tenant=here.tenant)) as store:
         work = _session(store, made, session, initial, budget)
         whose = f" --tenant {shlex.quote(here.tenant)}" if here.tenant else ""
-        here.again = f"{program()} run {graph} -d {store.database.name}{whose} -s {work.name}"
+        swapped = "".join(f" --model {shlex.quote(one)}" for one in models)
+        here.again = f"{program()} run {graph} -d {store.database.name}{whose} -s {work.name}{swapped}"
         asyncio.run(_watch(made, work, start))
         _answer(work, as_json=as_json)
     return 0
+
+
+def _models(given: Iterable[str]) -> dict[str, Any]:
+    """Models by the agent's name, as `--model` gives them."""
+    pairs = [text.partition("=") for text in given]
+    for text, (agent, _, model) in zip(given, pairs, strict=True):
+        if not agent or not model.strip(", "):
+            raise Misuse(
+                f"--model {text} names no agent and model",
+                next_step="Write --model analyst=ollama:llama3.1; `supervisor` names the seat that rules",
+            )
+    return {agent: [one for one in model.split(",") if one] for agent, _, model in pairs}
 
 
 def _graph(name: str) -> AgentGraph:
@@ -128,8 +152,14 @@ def _told(event: Progress) -> str:
     match event.kind:
         case "round":
             return where + ", ".join(body["agents"]) + f" on version {body['base']}"
+        case "fitted":
+            from .calls import shown_of
+
+            return where + f"{body['agent']}: {body['path'] or '/'}: {shown_of(body)}"
         case "abstained" | "conflict" | "refused":
             return where + f"{body.get('agent', event.kind)}: {body.get('message', '')}"
+        case "failover":
+            return where + f"{body['agent']}: {body['model']} failed ({body['why']}), the next is asked"
         case "disagreed":
             paths = ", ".join(item["path"] for item in body["review"]["disagreements"])
             return where + f"they disagree on {paths}"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from .blocks import Block, Line, Passage
+from . import calls
+from .blocks import Block, Line
 from .data import Data
-from .pages import facts, grid
+from .pages import facts, grid, text_of
 from .texts import compact, money, when
 
 
@@ -55,7 +56,7 @@ def round_(item: Data) -> list[Block]:
     for proposal in item["proposals"]:
         page += _proposal(proposal)
     for call in item["calls"]:
-        page += _call(call)
+        page += calls.call(call)
     for ruling in item["rulings"]:
         page += ruling_(ruling, 2)
     return page
@@ -73,52 +74,12 @@ def _proposal(item: Data) -> Iterator[Block]:
     yield from _operations(item["patch"], 4)
 
 
-def _call(item: Data) -> Iterator[Block]:
-    tokens = f"{item['input_tokens']:,} tokens in, {item['output_tokens']:,} out"
-    took = f"{item['latency_ms']:,} ms"
-    yield Line(
-        f"call {item['attempt']} of {item['agent']} to {item['model']} ({item['lineage']}): "
-        f"{item['status']}, {tokens}, {money(item['usd'])}, {took}",
-        "cyan",
-        2,
-    )
-    yield from facts({"detail": item["detail"]}, 4)
-    yield from (Line(told, "yellow", 4) for told in left_out(item["request"]))
-    yield from _text(item["reasoning_kind"], item["reasoning"], 4)
-    yield from _text("answer", item["answer"], 4)
-
-
-def left_out(request: object) -> Iterator[str]:
-    """What of a recorded prompt was not shown to the model, a line for each part."""
-    parts = request[1] if isinstance(request, list) and len(request) > 1 else []
-    for part in parts if isinstance(parts, list) else []:
-        if isinstance(part, list) and len(part) == 3 and isinstance(part[2], dict):
-            yield f"{part[0] or '/'}: {_shown(part[2])}"
-
-
-def _shown(item: Data) -> str:
-    if item["by"] == "summary":
-        calls = ", ".join(f"call {attempt} of {seat}" for seat, attempt in item["summaries"])
-        return f"shown as a summary ({calls})"
-    kept = sum(end - begin for begin, end in item["kept"])
-    if item["by"] == "piece":
-        return f"characters {item['kept'][0][0]:,} to {item['kept'][0][1]:,} of {item['of']:,}"
-    rule = {"newest": "newest first", "relevant": "the most relevant"}[item["by"]]
-    return f"{kept:,} of {item['of']:,} items shown, {item['of'] - kept:,} left out ({rule})"
-
-
-def _text(title: str, text: str | None, indent: int) -> Iterator[Block]:
-    if text:
-        yield Line(f"{title}:", "dim", indent)
-        yield Passage(text, indent + 2)
-
-
 def ruling_(item: Data, indent: int) -> Iterator[Block]:
     """One ruling."""
     yield Line(f"ruling {item['n']} of {item['author']}: {item['decision']}", "yellow", indent)
     said = ("upheld", "dissent", "amendment", "clarification", "cause", "steps", "notes")
     yield from facts({name: item[name] for name in said}, indent + 2)
-    yield from _text("reason", item["reason"], indent + 2)
+    yield from text_of("reason", item["reason"], indent + 2)
 
 
 def blame(data: Data) -> list[Block]:
@@ -138,7 +99,7 @@ def blame(data: Data) -> list[Block]:
         *facts(head, 2),
     ]
     for agent, text in data["reasoning"].items():
-        page += _text(f"reasoning of {agent}", text, 2)
+        page += text_of(f"reasoning of {agent}", text, 2)
     for item in data["rulings"]:
         page += ruling_(item, 2)
     for item in data["dissent"]:
@@ -163,7 +124,7 @@ def _dispute(item: Data) -> Iterator[Block]:
         yield from _review(_blind(item["review"]))
         for letter, texts in item["reasoning"].items():
             for text in texts:
-                yield from _text(f"reasoning behind {letter}", text, 2)
+                yield from text_of(f"reasoning behind {letter}", text, 2)
     for ruling in item["rulings"]:
         yield from ruling_(ruling, 2)
 

@@ -125,11 +125,11 @@ def error_with_200(asked: Received) -> Raw:
 
 
 def error_midway(name: str) -> Breaking:
-    """An error event in the middle of a stream; in one piece, an error with status 200."""
+    """An error event in the middle of a stream; in one piece, where there is none, the end in the middle."""
 
     def make(asked: Received) -> Raw:
         if not asked.streamed:
-            return trouble(name, asked, status=200)
+            return cut(asked, len(body_of(asked)) // 2)
         told = events(_SOUND, asked)
         return streamed([*told[: len(told) // 2], error_event(name, asked)])
 

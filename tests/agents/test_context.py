@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from dissensus.cli.calls import left_out
 from dissensus.cli.data import call_data
-from dissensus.cli.stories import left_out
 from dissensus.context import XML, ContextOverflow, Newest, Refuse, Relevant, Summarised
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import MalformedAnswer
@@ -40,6 +40,11 @@ def prompt(view: Any) -> list[Any]:
 def judging(model: Voice, fit: Any, role: str = "You judge.", **settings: Any) -> AgentGraph:
     ana = Agent("ana", model, role, prompt=prompt, fit=fit, max_output_tokens=500, **settings)
     return AgentGraph(Case).add_step("judge", [ana], writes={"verdict"})
+
+
+def stop(_: Request) -> Any:
+    """A process that dies of its own model."""
+    raise RuntimeError
 
 
 @pytest.fixture
@@ -139,16 +144,35 @@ async def test_g10_a_replay_takes_the_recorded_summary(session: Session[Case]) -
 
 async def test_g11_a_summary_that_is_recorded_is_not_bought_again(session: Session[Case]) -> None:
     small = cheap()
-
-    def stop(_: Request) -> Any:
-        raise RuntimeError
-
     with pytest.raises(RuntimeError):
         await judging(voice("m", stop, window=3000), Summarised(small)).run(session)
     assert len(small.asked) == 1
     await judging(voice("m", window=3000), Summarised(small)).run(session)
     assert len(small.asked) == 1
     assert session.head == 1
+
+
+async def test_g11_a_supervisor_after_a_stop_is_shown_what_it_would_have_been_shown_before(
+    session: Session[Case],
+) -> None:
+    def graph(chair: Voice, small: Voice) -> AgentGraph:
+        panel = [
+            Agent(
+                name, voice(name, {**ANSWER, "verdict": {"cause": name}}, window=6000), prompt=prompt, **fits
+            )
+            for name in ("disk", "net")
+        ]
+        return AgentGraph(Case).add_step("judge", panel, writes={"verdict"}, supervisor=Supervisor(chair))
+
+    small = cheap()
+    fits: dict[str, Any] = {"fit": Summarised(small, tokens=500)}
+    with pytest.raises(RuntimeError):
+        await graph(voice("chair", stop), small).run(session)
+    chair = voice("chair", ruling("disk"))
+    await graph(chair, small).run(session)
+    assert len(small.asked) == 2
+    assert "Nothing of note but hour 7." in chair.asked[0].prompt
+    assert "Finding 3" not in chair.asked[0].prompt
 
 
 async def test_an_empty_summary_is_asked_for_again_and_then_the_agent_abstains(

@@ -133,3 +133,25 @@ def test_ctrl_c_keeps_what_was_answered_and_the_same_command_goes_on(home: Path)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=90)
     assert (process.returncode, "goes on from there" in err) == (130, True), err
+
+
+def test_another_model_for_an_agent_is_one_option_and_several_stand_in_for_each_other(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dissensus.testing import FakeProvider
+
+    with FakeProvider() as provider:
+        provider.says('{"reasoning": "the log", "verdict": "disk"}')
+        monkeypatch.setenv("VLLM_BASE_URL", provider.url("openai"))
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+        code, out, err = run(home, "no_key", "--json", "--model", "a=openai:gpt-4o-mini,vllm:tiny")
+    assert code == 0, err
+    assert json.loads(out)["state"]["verdict"] == "disk"
+    assert "openai:gpt-4o-mini failed (key), the next is asked" in err
+
+
+def test_a_model_for_nobody_and_half_an_option_are_said(home: Path) -> None:
+    code, _, err = run(home, "agreed", "--model", "nobody=vllm:tiny")
+    assert (code, "no agent 'nobody'" in err) == (2, True), err
+    code, _, err = run(home, "agreed", "--model", "a0")
+    assert (code, "--model analyst=ollama:llama3.1" in err) == (2, True), err

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dissensus.context import ContextOverflow
+from dissensus.context import ContextOverflow, Summarised
 from dissensus_agents.context.counting import tokens_of
 from dissensus_agents.context.summaries import _spans, pending_of, with_summaries
 from dissensus_agents.messages import Part, Request, Shown
@@ -21,7 +21,7 @@ def asked(text: str) -> Request:
 
 
 def pending(request: Request, room: int, piece: int | None = None) -> Any:
-    return pending_of(request, room, CHEAP, piece, "ana", "You read logs.")
+    return pending_of(request, room, Summarised(CHEAP, piece=piece), "ana", "You read logs.")
 
 
 def test_what_fits_waits_for_no_summary() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dissensus.context import BY_MAKER, MARKDOWN, WITHOUT_SYSTEM, XML, Template
 from dissensus_agents.agent import Agent
+from dissensus_agents.context.templates import Templates
 from dissensus_agents.errors import GraphError
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.anthropic_messages import AnthropicMessages
@@ -17,7 +18,7 @@ from dissensus_agents.models.gemini_content import GeminiContent
 from dissensus_agents.models.responses import Responses
 
 PARTS = (Part("Who was it?"), Part("12:01 the door", "/log", "/log"))
-ASKED = Request("You are ana.", PARTS, templates=BY_MAKER)
+ASKED = Request("You are ana.", PARTS, templates=Templates(BY_MAKER))
 
 
 def test_headings_are_what_every_prompt_is_written_in_unless_something_else_is_asked_for() -> None:
@@ -51,7 +52,7 @@ def test_the_longest_lineage_that_fits_decides_then_the_provider_then_the_star(
 ) -> None:
     keys = {"google": "google", "google/gemma": "gemma", "vllm": "vllm", "*": "star"}
     templates = {key: Template(called, "{title}: ") for key, called in keys.items()}
-    chosen = Request("", PARTS, templates=templates).said_to(name, lineage).template
+    chosen = Request("", PARTS, templates=Templates(templates)).said_to(name, lineage).template
     assert chosen is not None
     assert chosen.name == found
 

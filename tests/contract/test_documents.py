@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 import random
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 import sqlalchemy as sa
 
+import filling
 from dissensus_state import index, shelving, spool
 from dissensus_state.errors import NotFound, Refused, Tampered, ValueRefused
 from dissensus_state.sessions import Session
@@ -175,6 +179,33 @@ def test_many_workers_add_the_same_documents_at_once_and_each_is_there_once(
     for n in range(12):
         other.library.add(f"doc-{n}", "text", pages_of(n), bytes([n]))
     assert found(session, "valve river") == found(other, "valve river")
+
+
+@pytest.mark.slow
+def test_g11_a_process_that_adds_documents_is_killed_again_and_again_and_each_is_there_whole_or_not_at_all(
+    own_store: Store, database_url: str
+) -> None:
+    library = own_store.create(Notes(), name="notes").library
+    chance = random.Random()
+    there: set[str] = set()
+    for _ in range(12):
+        program = [sys.executable, filling.__file__, database_url]
+        with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(chance.uniform(0, 0.25))
+            process.kill()
+        before, there = there, {one.name for one in library.documents()}
+        assert before <= there
+        assert library.verify() == len(there)
+    filling.fill(database_url)
+    assert [one.name for one in library.documents()] == [
+        filling.name_of(number) for number in range(filling.DOCUMENTS)
+    ]
+    assert library.verify() == filling.DOCUMENTS
+    for number in range(filling.DOCUMENTS):
+        added = [(one.place, one.text) for one in library.passages_of(filling.name_of(number))]
+        assert added == list(filling.passages_of(number))
 
 
 @pytest.mark.parametrize(

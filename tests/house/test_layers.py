@@ -15,7 +15,7 @@ PACKAGES = {"dissensus_state": "state", "dissensus_agents": "agents", "dissensus
 """Each package with the folder it stands in, the lowest floor first."""
 
 FACE = "dissensus"
-FACES = (FACE, "dissensus.testing", "dissensus.research")
+FACES = (FACE, "dissensus.research", "dissensus.testing")
 """They only hand names on, each when it is asked for, and so may name what imports them."""
 
 WRITING = ("proposals", "transitions")

@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 import pytest
 
+from dissensus_agents.calls import intent
 from dissensus_agents.messages import Part, Request, Usage
 from dissensus_agents.models.catalog import entries
 from dissensus_agents.models.known import CORRECTIONS, ENDS, KNOWN, SEEN, SOURCE, end_of, known_of
@@ -16,6 +17,7 @@ from dissensus_agents.models.lineages import lineage_of
 from dissensus_agents.models.listed import listed
 from dissensus_agents.models.prices import Price, Tier, cost, worst_case
 from dissensus_agents.models.providers import PROVIDERS
+from dissensus_agents.models.scripted import FunctionModel
 
 TODAY = date.fromisoformat(SEEN)
 NEW_YEAR = date(2027, 1, 1)
@@ -128,6 +130,19 @@ def test_g07_a_tier_that_is_cheaper_does_not_lower_the_worst_case() -> None:
     price = replace(PRICE, tiers=(Tier(1000, Decimal("0.5"), Decimal("0.5")),))
     long = Request("", (Part("x" * 2000),))
     assert worst_case(price, long) == worst_case(replace(price, tiers=()), long)
+
+
+def test_g07_the_unit_prices_of_every_length_are_stored_with_the_call() -> None:
+    priced = FunctionModel("m", lambda _: "x", price=replace(PRICE, source="a list", since=SEEN))
+    made = intent("ana", 1, priced, Request("", (Part("x"),)), "refuse")
+    assert made.price == {
+        "input": "1",
+        "output": "2",
+        "cached": "0.1",
+        "source": "a list",
+        "since": SEEN,
+        "tiers": [{"above": 1000, "input": "3", "output": "4"}],
+    }
 
 
 @pytest.mark.parametrize("tier", [(-1, 1, 1), (1, -1, 1), (1, 1, "NaN")])

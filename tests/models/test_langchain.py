@@ -205,7 +205,7 @@ def test_name_lineage_and_price_are_the_users_where_given_and_else_read_from_the
 def test_whether_something_is_a_chat_model_is_seen_without_importing_langchain() -> None:
     program = (
         "import sys; from dissensus_agents.agent import as_model; "
-        "as_model(lambda request: '42', 'ana'); "
+        "as_model(lambda request: 0, name='ana'); "
         "print(sorted({'langchain_core', 'langgraph'} & set(sys.modules)))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from dissensus_agents.errors import UnknownModel
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.catalog import describe, known, resolve
 from dissensus_agents.models.client import Model, Streaming
-from dissensus_agents.models.prices import FREE
+from dissensus_agents.models.prices import FREE, Price, Tier
 from dissensus_agents.models.providers import PROVIDERS, address_of
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.models.wire import WireModel
@@ -74,6 +75,19 @@ def test_each_is_asked_in_its_own_format_at_its_own_path_with_its_own_key(
     assert (model.name, model.price) == (f"{name}:some-model", FREE if provider.local else None)
 
 
+def test_g07_a_router_may_take_nobody_who_is_dearer_than_what_is_reserved_for(
+    server: FakeProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", KEY)
+    price = Price(Decimal("0.5"), Decimal(2), tiers=(Tier(1000, Decimal("0.75"), Decimal(3)),))
+    for given in (price, None):
+        model = resolve("openrouter:nobody/knows", base_url=server.url(), price=given)
+        asyncio.run(model.answer(ASKED))
+    routed, free = (asked.body.get("provider") for asked in server.received)
+    assert routed == {"max_price": {"prompt": 0.75, "completion": 3.0}}
+    assert free is None
+
+
 @pytest.mark.parametrize(
     ("name", "variable", "value", "address"),
     [
@@ -120,7 +134,7 @@ def test_how_long_and_how_often_is_a_setting_and_so_are_the_limits_of_a_minute(f
     assert isinstance(model, WireModel)
     assert (model.rpm, model.tpm) == (30, 9000)
     assert (model.patience.attempts, model.patience.pause) == (2, 0.5)
-    assert "in 7 s" in str(model._waits) or model._waits.total == 7
+    assert model._waits.total == 7
 
 
 def test_an_alias_of_several_models_is_a_failover_for_an_agent(folder: Path) -> None:
@@ -139,4 +153,6 @@ def test_what_is_known_of_a_model_in_use_goes_by_its_name() -> None:
     entry = known(resolve("anthropic:claude-haiku-4-5"))
     assert entry is not None
     assert entry.window == 200_000
+    assert getattr(resolve("anthropic:claude-haiku-4-5"), "window", None) == 200_000
+    assert getattr(resolve("ollama:anything"), "window", 0) is None
     assert known(FunctionModel("mine", lambda _: "x")) is None

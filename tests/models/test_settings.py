@@ -8,6 +8,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dissensus_agents.errors import SettingsRefused, UnknownModel
 from dissensus_agents.models import listed as lists
@@ -48,7 +50,7 @@ instead = "openai:gpt-6-sol"
 
 [models."azure:our-deployment"]
 like = "openai:gpt-4o"
-""".replace("deprecated = 2027-01-01", 'deprecated = "2027-01-01"')
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -246,6 +248,9 @@ def test_a_file_that_was_changed_is_read_again(folder: Path) -> None:
         ("[defaults]\ntimout = 1\n", "line 2, defaults.timout", "Did you mean timeout?"),
         ("[aliases]\ncareful = []\n", "line 2, aliases.careful", ""),
         ('[models."openai:gpt-5"]\nreasoning = "all"\n', "line 2", ""),
+        ('[models."openai:gpt-5"]\ndeprecated = "2027-13-01"\n', "line 2", ""),
+        ('[providers.mine]\nbase_url = "ftp://example.com"\n', "line 2, providers.mine.base_url", ""),
+        ('[providers.mine]\nbase_url = "https:///v1"\n', "line 2, providers.mine.base_url", ""),
     ],
 )
 def test_what_is_wrong_is_told_with_its_line_and_what_was_probably_meant(
@@ -268,6 +273,7 @@ KEY = "sk-proj-0123456789abcdefghij"
         f'[providers.mine]\napi_key = "{KEY}"\n',
         f'[providers.mine]\nkey_env = "{KEY}"\n',
         f'[providers.mine]\nbase_url = "https://ana:{KEY}@example.com/v1"\n',
+        f'[providers.mine]\nbase_url = "https://example.com/v1?api_key={KEY}"\n',
         f'api_key = "{KEY}"\n',
         f'[models."openai:gpt-5"]\ntoken = "{KEY}"\n',
         f'[aliases]\nbest = "{KEY}"\n',
@@ -344,3 +350,27 @@ def test_the_page_shows_a_file_that_can_be_used() -> None:
     used = set(document.models["openai:gpt-5"].model_fields_set) | {"like", "tools", "streaming", "caching"}
     assert used == set(ModelTable.model_fields)
     assert document.providers["mine"].model_fields_set | {"base_url"} == set(ProviderTable.model_fields)
+
+
+words = st.sampled_from(
+    ["models", "providers", "aliases", "defaults", '"openai:gpt-5"', "price", "input", "tiers", "mine", "x"]
+)
+values = st.sampled_from(
+    ["1", "-1", "nan", "inf", '"text"', "true", "[]", '["a"]', "{}", "{input = 1}", "2027-01-01", "1e999"]
+)
+lines = st.one_of(
+    st.builds("[{}]".format, st.lists(words, min_size=1, max_size=3).map(".".join)),
+    st.builds("{} = {}".format, words, values),
+    st.text(max_size=12),
+)
+
+
+@given(st.lists(lines, max_size=8).map("\n".join))
+def test_whatever_stands_in_the_file_it_is_used_or_refused(text: str) -> None:
+    try:
+        parse(text, Path("dissensus.toml"))
+    except SettingsRefused as error:
+        refused = error.message
+    else:
+        refused = "dissensus.toml"
+    assert refused.startswith("dissensus.toml")

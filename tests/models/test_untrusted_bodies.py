@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,9 +13,13 @@ from hypothesis import strategies as st
 from dissensus_agents.calls import recorded
 from dissensus_agents.messages import Part, Reply, Request
 from dissensus_agents.models.anthropic_messages import AnthropicMessages
+from dissensus_agents.models.completions import ChatCompletions
+from dissensus_agents.models.dialects import DIALECTS
 from dissensus_agents.models.formats import Format, NotAnAnswer, ProviderError
 from dissensus_agents.models.gemini_content import GeminiContent
+from dissensus_agents.models.responses import Responses
 from dissensus_state.values import store
+from openai_bodies import COMPLETION, COMPLETION_CHUNKS, RESPONSE_OBJECT, RESPONSE_OBJECT_EVENTS
 from wire_bodies import MESSAGE, MESSAGE_EVENTS, RESPONSE, RESPONSE_CHUNKS, broken, events
 
 ASKED = Request("You are ana.", (Part("Who was it?"),), {"type": "object"}, effort="high", temperature=1.0)
@@ -34,6 +39,11 @@ TOOL = {"type": "tool_use", "id": "t", "name": "answer", "input": {"a": [1]}}
 BODIES: dict[Format, tuple[dict[str, Any], tuple[dict[str, Any], ...]]] = {
     AnthropicMessages(): ({**MESSAGE, "content": [*MESSAGE["content"], TOOL]}, MESSAGE_EVENTS),
     GeminiContent(): (RESPONSE, RESPONSE_CHUNKS),
+    **{
+        ChatCompletions(replace(DIALECTS[name], format=form)): (COMPLETION, COMPLETION_CHUNKS)
+        for name, form in (("openai", "json_schema"), ("openrouter", "tool"), ("vllm", "none"))
+    },
+    Responses(): (RESPONSE_OBJECT, RESPONSE_OBJECT_EVENTS),
 }
 wires = pytest.mark.parametrize("wire", list(BODIES), ids=lambda wire: wire.name)
 
@@ -85,5 +95,6 @@ def test_no_stream_brings_a_format_down(wire: Format, seed: int, end: int) -> No
 @wires
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=8))
 def test_anything_at_all_in_the_place_of_a_body_is_no_answer(wire: Format, junk: Any) -> None:
-    for name in ("content", "candidates", "error", "usage", "usageMetadata", "type"):
+    names = "content candidates error usage usageMetadata type choices output status x_groq object"
+    for name in names.split():
         judged(wire, {name: junk})

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from adapters import ADAPTERS, base_of
+from adapters import ADAPTERS, asked_at
 from dissensus.testing import Answer, FakeProvider, Fault, Received
 from dissensus.testing.answers import Spoken
 from dissensus.testing.fake import Sayable
@@ -28,7 +28,6 @@ from dissensus_agents.models.calling import call
 from dissensus_agents.models.health import Health
 from dissensus_agents.models.kinds import kind_of_error, refusal_of
 from dissensus_agents.models.retries import Patience
-from dissensus_agents.models.wire import WireModel
 
 HERE = Path(__file__).parent
 PYTHON = HERE.parents[1] / ".venv/sdks/bin/python"
@@ -150,14 +149,13 @@ class Both:
         return read
 
     async def _read(self, spoken: Spoken, case: str, way: str) -> dict[str, Any]:
-        form = ADAPTERS[spoken](case, base_url="http://127.0.0.1", key_env=None).format
-        model = WireModel(
-            form,
+        model = asked_at(
+            self.provider,
+            spoken,
             case,
-            base_url=base_of(self.provider, spoken),
+            whole=way == "whole",
             key_env=OURS,
             patience=Patience(attempts=2, pause=0.01),
-            streams=way == "streamed",
         )
         schema = NUMBER if case == "structured" else None
         request = Request("You are ana.", (Part("What is it?"),), schema, max_output_tokens=1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from dissensus.testing import FakeProvider
 from dissensus.testing.answers import Spoken
@@ -20,14 +20,26 @@ ADAPTERS: dict[Spoken, Any] = {
 }
 
 
-def base_of(provider: FakeProvider, spoken: Spoken) -> str:
-    """Where an adapter asks."""
-    return provider.url(spoken)
+def asked_at(
+    provider: FakeProvider,
+    spoken: Spoken,
+    model: str = "a-model",
+    *,
+    scheme: Literal["http", "https"] = "http",
+    whole: bool = False,
+    **more: Any,
+) -> WireModel:
+    """A model of an adapter; without a key, unless `key_env` names one.
 
-
-def asked_at(provider: FakeProvider, spoken: Spoken, model: str = "a-model", **more: Any) -> WireModel:
-    """A model that needs no key."""
-    scheme = more.pop("scheme", "http")
+    Args:
+        provider: Who is asked.
+        spoken: In which format.
+        model: Which model.
+        scheme: With `https` there is garbage behind it.
+        whole: Whether answers come in one piece instead of as a stream.
+        more: Whatever else `WireModel` takes.
+    """
     url = provider.url(spoken, scheme=scheme)
-    made: WireModel = ADAPTERS[spoken](model, base_url=url, key_env=None, key_needed=False, **more)
-    return made
+    kept = {"key_env": None, "key_needed": False, **more}
+    made: WireModel = ADAPTERS[spoken](model, base_url=url, **kept)
+    return WireModel(made.format, model, base_url=url, streams=False, **kept) if whole else made

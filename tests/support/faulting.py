@@ -1,11 +1,11 @@
-"""One fault at one adapter, lived through by a whole session, and all that is wrong with the outcome."""
+"""A session lives through one fault at one adapter; and everything that is wrong with the outcome."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,18 +17,23 @@ from dissensus_agents.graph import AgentGraph
 from dissensus_agents.models.health import HEALTH
 from dissensus_agents.models.prices import Price
 from dissensus_agents.models.retries import Patience
+from dissensus_agents.models.wire import WireModel
 from dissensus_state.errors import DissensusError
 from dissensus_state.records import Budget, Call
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
 from dissensus_state.store import Store
 
-MOST_SECONDS = 10.0
+MOST_SECONDS = 20.0
+"""Far above what any takes: the machine may be busy, and a call that nothing bounds never ends."""
+
 MOST_BYTES = 64 * 1024 * 1024
 PRICE = Price(Decimal(1), Decimal(2), source="a test", since="2026-01-01")
 LIMIT = Budget(usd="0.05")
-TIMEOUT = 0.4
-PATIENCE = Patience(attempts=2, seconds=1.0, pause=0.01)
+TIMEOUT = 5.0
+SHORT_TIMEOUT = 0.3
+HANGING = {"silent", "stalled_midway", "slow_loris"}
+PATIENCE = Patience(attempts=2, seconds=0.3, pause=0.01)
 SETTLED = {"answered", "partial", "failed", "unknown"}
 
 
@@ -50,23 +55,30 @@ class Lived:
     defects: tuple[str, ...]
 
 
-def lived(provider: FakeProvider, store: Store, fault: Fault, spoken: Spoken, **settings: object) -> Lived:
-    """A session of one agent whose provider has this fault, for ever."""
+def lived(
+    provider: FakeProvider,
+    store: Store,
+    fault: Fault,
+    spoken: Spoken,
+    *,
+    whole: bool = False,
+    then: str | None = None,
+) -> Lived:
+    """A session of one agent whose provider has this fault, for ever.
+
+    Args:
+        provider: Who is asked.
+        store: Where the session is.
+        fault: What is wrong.
+        spoken: In which format.
+        whole: Whether answers come in one piece instead of as a stream.
+        then: What the provider says after the fault: a fault for ever, by default.
+    """
     HEALTH.forget()
-    provider.says(fault)
+    provider.says(fault, *([] if then is None else [then]))
     before = len(provider.received)
-    scheme = "https" if fault.connection == "tls" else "http"
-    model = asked_at(
-        provider,
-        spoken,
-        fault.name,
-        scheme=scheme,
-        price=PRICE,
-        timeout=TIMEOUT,
-        patience=PATIENCE,
-        **settings,
-    )
     graph = AgentGraph(Inquiry)
+    model = _model(provider, fault, spoken, whole=whole)
     ana = Agent("ana", model, "Answer with a number.", max_output_tokens=1000)
     graph.add_step("answer", [ana], writes={"answer"})
     session = store.create(Inquiry(), budget=LIMIT)
@@ -77,8 +89,35 @@ def lived(provider: FakeProvider, store: Store, fault: Fault, spoken: Spoken, **
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     requests = len(provider.received) - before
-    defects = [*_bounds(seconds, peak), *_outcome(session, raised), *_calls(session, fault, requests)]
+    ended = _outcome(session) if then and raised is None else _failed(session, raised)
+    defects = [*_bounds(seconds, peak), *ended, *_calls(session, fault, requests, well=then is not None)]
     return Lived(fault.name, spoken, seconds, peak, tuple(defects))
+
+
+def handled(found: Sequence[Lived]) -> float:
+    """The share of them with nothing wrong."""
+    return sum(not one.defects for one in found) / len(found)
+
+
+def warmed(provider: FakeProvider, store: Store) -> None:
+    """Have everything imported that a session needs, so that no fault is charged for it."""
+    provider.says(Fault.named("wrong_key"))
+    graph = AgentGraph(Inquiry)
+    graph.add_step("answer", [Agent("ana", asked_at(provider, "openai"))], writes={"answer"})
+    _run(graph, store.create(Inquiry(), budget=Budget(usd=1, unpriced="allow")))
+
+
+def _model(provider: FakeProvider, fault: Fault, spoken: Spoken, *, whole: bool) -> WireModel:
+    return asked_at(
+        provider,
+        spoken,
+        fault.name,
+        scheme="https" if fault.connection == "tls" else "http",
+        whole=whole,
+        price=PRICE,
+        timeout=SHORT_TIMEOUT if fault.name in HANGING else TIMEOUT,
+        patience=PATIENCE,
+    )
 
 
 def _run(graph: AgentGraph, session: Session[Inquiry]) -> Exception | None:
@@ -96,10 +135,14 @@ def _bounds(seconds: float, peak: int) -> Iterator[str]:
         yield f"it took {peak / 2**20:.0f} MB"
 
 
-def _outcome(session: Session[Inquiry], raised: Exception | None) -> Iterator[str]:
-    """The session is sound: an error of ours, the money held together, the history verifies."""
+def _failed(session: Session[Inquiry], raised: Exception | None) -> Iterator[str]:
     if not isinstance(raised, DissensusError):
         yield f"it ended with {raised!r}"
+    yield from _outcome(session)
+
+
+def _outcome(session: Session[Inquiry]) -> Iterator[str]:
+    """The session is sound: the money is held together, and the history verifies."""
     account = session.budget
     if account.held:
         yield f"{account.held} is still held"
@@ -117,7 +160,7 @@ def _made(session: Session[Inquiry]) -> list[Call]:
     return [call for opened in session.rounds() for call in session.round(opened.round)[2]]
 
 
-def _calls(session: Session[Inquiry], fault: Fault, requests: int) -> Iterator[str]:
+def _calls(session: Session[Inquiry], fault: Fault, requests: int, *, well: bool) -> Iterator[str]:
     """Every attempt has exactly one outcome on record, of the right kind, and is charged where it may be."""
     calls = _made(session)
     if not calls:
@@ -125,7 +168,9 @@ def _calls(session: Session[Inquiry], fault: Fault, requests: int) -> Iterator[s
     attempts = sum(1 + len((call.detail or {}).get("tries", ())) for call in calls)
     if fault.connection == "taken" and attempts != requests:
         yield f"{requests} requests came, and {attempts} are on record"
-    for call in calls:
+    if well and (calls[-1].status, calls[-1].answer) != ("answered", '{"answer": 42}'):
+        yield f"the last attempt is {calls[-1].status}"
+    for call in calls[:-1] if well else calls:
         yield from _call(call, fault)
 
 

@@ -25,7 +25,7 @@ def tokens_of(text: str, characters: int = ESTIMATED) -> int:
     """
     if text.isascii():
         return -(-len(text) // characters)
-    beyond = sum(not sign.isascii() for sign in text)
+    beyond = len(text) - len(text.encode("ascii", "ignore"))
     # The same slack for other scripts: they are about a token for each sign, and two signs at best.
     return -(-(len(text) - beyond) // characters) + -(-beyond * ESTIMATED // characters)
 

@@ -89,10 +89,7 @@ class Fitting:
         return request
 
     def _summarised(self, request: Request, room: int, fit: Summarised) -> Request:
-        from ..agent import as_model
-
-        model = as_model(fit.model, name=f"{self.owner}{SUFFIX}")
-        pending = pending_of(request, room, model, fit.piece, self.owner, self.role)
+        pending = pending_of(request, room, fit, self.owner, self.role)
         return replace(request, pending=pending)
 
 

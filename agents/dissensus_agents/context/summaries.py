@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import ContextOverflow
-from ..messages import Part, Request, Shown
+from ..messages import Part, Pending, Request, Shown
 from .counting import room_of, tokens_of
-from .fits import NOTE, overfull, too_much
+from .fits import NOTE, Summarised, overfull, too_much
 
 if TYPE_CHECKING:
     from ..models.client import Model
@@ -35,37 +35,25 @@ ASKED = (
 TOLD = "(Too long to be shown: a summary, made by {model})"
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """A part that waits for its summary: where it stands, its room, and what is asked at which seat."""
-
-    place: int
-    share: int
-    room: int
-    model: Model
-    asks: Mapping[str, Request]
-
-
 def seat_of(agent: str, number: int) -> str:
     """The seat of an agent's summary; the first bears no number."""
     return f"{agent}{SUFFIX}" if number == 1 else f"{agent}{SUFFIX}{number}"
 
 
-def pending_of(
-    request: Request, room: int, model: Model, piece: int | None, agent: str, role: str
-) -> tuple[Pending, ...]:
+def pending_of(request: Request, room: int, fit: Summarised, agent: str, role: str) -> tuple[Pending, ...]:
     """The summaries that a request needs before it fits; none if it does.
 
     Raises:
         ContextOverflow: It would not fit with summaries either.
     """
-    owner = f"the agent {agent!r}"
+    owner = repr(agent)
+    model: Model = fit.model  # type: ignore[assignment]  # whoever took the rule has made a model of it
     over = overfull(request.parts, room, _in_the_state, owner)
     made: list[Pending] = []
     asked = 0
     for place, share in sorted(over.items()):
         part = request.parts[place]
-        spans = list(_spans(part.text, piece or _piece(model)))
+        spans = list(_spans(part.text, fit.piece or _piece(model)))
         asked += len(spans)
         each = (share - NOTE - tokens_of(part.title)) // len(spans)
         if each < LEAST or asked > MOST_PIECES:

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from dissensus_state.values import JSON
 
 from ..errors import GraphError
-from ..messages import Part
+
+
+class Titled(Protocol):
+    """A piece of a prompt, as far as a template looks at it."""
+
+    @property
+    def title(self) -> str:
+        """What it is called; empty: it has no title."""
+        ...
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +51,7 @@ class Template:
                 next_step="Write {title} where it belongs, for instance '## {title}\\n'",
             )
 
-    def text(self, parts: Iterable[Part]) -> str:
+    def text(self, parts: Iterable[Titled]) -> str:
         """The parts as one text."""
         return "\n\n".join(self._one(part) for part in parts)
 
@@ -45,7 +59,7 @@ class Template:
         """What the records say of it."""
         return {"name": self.name, "head": self.head, "tail": self.tail, "system": self.system}
 
-    def _one(self, part: Part) -> str:
+    def _one(self, part: Titled) -> str:
         if not part.title:
             return part.text
         # What closes a part cannot stand inside of it: a text that says so would be read as ours.
@@ -69,7 +83,34 @@ BY_MAKER: Mapping[str, Template] = {"anthropic": XML, "google/gemma": WITHOUT_SY
 """`Agent(templates=BY_MAKER)`: what suits each maker's models."""
 
 
-def check_templates(templates: object, owner: str) -> Mapping[str, Template] | None:
+@dataclass(frozen=True, slots=True)
+class Templates:
+    """Which template suits which models.
+
+    Args:
+        by_maker: By a lineage or the beginning of one (`google/gemma`, `anthropic`), or by a provider;
+            `*` stands for all others.
+    """
+
+    by_maker: Mapping[str, Template]
+
+    def for_model(self, name: str, lineage: str) -> Template | None:
+        """The template for a model: by what it was made from, then by who serves it, then `*`.
+
+        Args:
+            name: The model's name, `provider:model`.
+            lineage: What it was made from.
+
+        Returns:
+            None says headings, as everywhere where nothing is asked for.
+        """
+        known = self.by_maker
+        keys = sorted((key for key in known if _begins(lineage, key)), key=len)
+        found = known[keys[-1]] if keys else known.get(name.partition(":")[0]) or known.get("*")
+        return None if found == MARKDOWN else found
+
+
+def check_templates(templates: object, owner: str) -> Templates | None:
     """Templates by maker, or None.
 
     Raises:
@@ -77,28 +118,12 @@ def check_templates(templates: object, owner: str) -> Mapping[str, Template] | N
     """
     if templates is None:
         return None
-    fine = isinstance(templates, Mapping) and all(isinstance(one, Template) for one in templates.values())
-    if not fine or not isinstance(templates, Mapping):
-        raise GraphError(
-            f"The templates of {owner!r} are none: {templates!r}",
-            next_step="Give a dictionary, for instance {'anthropic': XML, '*': MARKDOWN}",
-        )
-    return templates
-
-
-def template_for(templates: Mapping[str, Template], name: str, lineage: str) -> Template | None:
-    """The template for a model: by what it was made from, then by who serves it, then `*`.
-
-    None says headings, as everywhere where nothing is asked for.
-
-    Args:
-        templates: By a lineage or the beginning of one (`google/gemma`, `anthropic`), or by a provider.
-        name: The model's name, `provider:model`.
-        lineage: What it was made from.
-    """
-    keys = sorted((key for key in templates if _begins(lineage, key)), key=len)
-    found = templates[keys[-1]] if keys else templates.get(name.partition(":")[0]) or templates.get("*")
-    return None if found == MARKDOWN else found
+    if isinstance(templates, Mapping) and all(isinstance(one, Template) for one in templates.values()):
+        return Templates(dict(templates))
+    raise GraphError(
+        f"The templates of {owner!r} are none: {templates!r}",
+        next_step="Give a dictionary, for instance {'anthropic': XML, '*': MARKDOWN}",
+    )
 
 
 def _begins(lineage: str, key: str) -> bool:

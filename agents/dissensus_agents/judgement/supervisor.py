@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from dissensus_state.records import Decision
 from dissensus_state.values import JSON, canonical
 
-from ..agent import as_model
+from ..agent import as_model, with_own_model
 from ..context.fits import Fit, check_fit
 from ..context.fitting import Fitting
 from ..context.templates import Template, check_templates
@@ -170,7 +170,7 @@ class Supervisor:
         self.parse = parse
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
-        self.fit = fit
+        self.fit = with_own_model(fit, SEAT)
         self.templates = check_templates(templates, self.name)
         if fit is not None:
             check_fit(fit, repr(self.name), self._fitting.window)

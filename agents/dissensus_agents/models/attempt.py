@@ -94,9 +94,10 @@ class Attempt:
         try:
             async with aclosing(incoming.chunks()) as chunks:
                 async for chunk in chunks:
-                    for delta in hearing.feed(chunk):
-                        yield delta
+                    deltas = hearing.feed(chunk)
                     self._time(hearing)
+                    for delta in deltas:
+                        yield delta
                     if hearing.error is not None:
                         raise self._failed(hearing.error, incoming, begun=hearing.begun)
                     if hearing.whole:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..messages import Delta
+from .fields import object_in, objects_in, text_in
 from .formats import Event, NotAnAnswer, ProviderError
 from .thoughts import content_text
 
@@ -23,8 +24,11 @@ class Chunks:
 
     def __init__(self) -> None:
         self._top: dict[str, Any] = {}
-        self._message: dict[str, Any] = {}
+        self._others: dict[str, Any] = {}
         self._texts: dict[str, list[str]] = {}
+        self._parts: list[dict[str, Any]] = []
+        self._details: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
         self._finish: Any = None
         self._seen = False
 
@@ -46,8 +50,8 @@ class Chunks:
         if choices is None and "usage" not in chunk and event.name in ("", "message"):
             raise NotAnAnswer("an event that is no chunk of a chat completion")
         self._note(chunk)
-        for choice in choices if isinstance(choices, list) else []:
-            if isinstance(choice, dict) and choice.get("index", 0) == 0:
+        for choice in objects_in(choices):
+            if choice.get("index", 0) == 0:
                 return self._choice(choice)
         return None
 
@@ -68,35 +72,35 @@ class Chunks:
         return _shown(delta)
 
     def _piece(self, name: str, value: Any) -> None:
-        if name == "content" and isinstance(value, str | list):
-            self._content(value)
+        if name == "content" and (self._parts or isinstance(value, list)):
+            self._part(value)
         elif isinstance(value, str) and name in _TEXTS:
             self._texts.setdefault(name, []).append(value)
-        elif isinstance(value, list) and name == "reasoning_details":
-            kept = self._message.setdefault(name, [])
-            for part in value:
-                _join(kept, part)
-        elif isinstance(value, list) and name == "tool_calls":
-            _join_calls(self._message.setdefault(name, []), value)
-        elif value is not None:
-            self._message[name] = value
+        elif name == "reasoning_details":
+            _join(self._details, objects_in(value))
+        elif name == "tool_calls":
+            _join_calls(self._calls, objects_in(value))
+        elif value is not None and name not in _TEXTS:
+            self._others[name] = value
 
-    def _content(self, value: str | list[Any]) -> None:
+    def _part(self, value: Any) -> None:
         """Content is a text, or parts; Mistral's streams have both, one after the other."""
-        parts = self._message.get("content")
-        if isinstance(value, str) and parts is None:
-            self._texts.setdefault("content", []).append(value)
-            return
-        if parts is None:
-            before = "".join(self._texts.pop("content", []))
-            parts = self._message["content"] = [{"type": "text", "text": before}] if before else []
-        for part in [{"type": "text", "text": value}] if isinstance(value, str) else value:
-            _join(parts, part)
+        before = "".join(self._texts.pop("content", []))
+        if before:
+            self._parts.append({"type": "text", "text": before})
+        _join(self._parts, [{"type": "text", "text": value}] if isinstance(value, str) else objects_in(value))
 
     def body(self) -> dict[str, Any]:
         """The completion, as far as its chunks go."""
         texts = {name: "".join(pieces) for name, pieces in self._texts.items()}
-        message = {"role": "assistant", "content": None, **texts, **self._message}
+        lists = {"content": self._parts, "reasoning_details": self._details, "tool_calls": self._calls}
+        message = {
+            "role": "assistant",
+            "content": None,
+            **self._others,
+            **texts,
+            **{name: [_joined(one) for one in listed] for name, listed in lists.items() if listed},
+        }
         choice = {"index": 0, "message": message, "finish_reason": self._finish}
         choices = [choice] if self._seen else []
         return {**self._top, "object": "chat.completion", "choices": choices}
@@ -104,9 +108,8 @@ class Chunks:
 
 def error_in(parsed: dict[str, Any]) -> ProviderError | None:
     """The error that a body or a chunk holds, at its top or in its first choice."""
-    choices = parsed.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    error = parsed.get("error") or (choice.get("error") if isinstance(choice, dict) else None)
+    choice = next(iter(objects_in(parsed.get("choices"))), {})
+    error = parsed.get("error") or choice.get("error")
     if parsed.get("object") == "error":  # vLLM, before it took OpenAI's form
         error = error or parsed
     if not error:
@@ -131,59 +134,66 @@ def _shown(delta: dict[str, Any]) -> Delta:
 
 
 def _texts_of(details: Any) -> str:
-    parts = details if isinstance(details, list) else []
-    texts = (part.get("text") or part.get("summary") for part in parts if isinstance(part, dict))
-    return "".join(text for text in texts if isinstance(text, str))
+    return "".join(text_in(part, "text") or text_in(part, "summary") for part in objects_in(details))
 
 
 def _thinking(content: Any) -> str:
-    parts = content if isinstance(content, list) else []
-    return "".join(content_text(part.get("thinking")) for part in parts if isinstance(part, dict))
+    return "".join(content_text(part.get("thinking")) for part in objects_in(content))
 
 
 def _arguments(delta: dict[str, Any]) -> str:
-    calls = delta.get("tool_calls")
-    for call in calls if isinstance(calls, list) else []:
-        function = call.get("function") if isinstance(call, dict) else None
-        arguments = function.get("arguments") if isinstance(function, dict) else None
-        if isinstance(arguments, str):
-            return arguments
-    return ""
+    calls = objects_in(delta.get("tool_calls"))
+    return "".join(text_in(object_in(call, "function"), "arguments") for call in calls[:1])
 
 
-def _join(kept: list[Any], part: Any) -> None:
-    """Add a part, or go on with the last one, if this is a further piece of it."""
-    last = kept[-1] if kept else None
-    if not isinstance(part, dict) or not isinstance(last, dict) or not _goes_on(last, part):
-        kept.append(dict(part) if isinstance(part, dict) else part)
-        return
-    for name, value in part.items():
-        known = last.get(name)
-        if name in ("text", "summary", "data") and isinstance(known, str) and isinstance(value, str):
-            last[name] = known + value
-        elif name == "thinking" and isinstance(known, list) and isinstance(value, list):
-            last[name] = [*known, *value]
-        elif value is not None:
-            last[name] = value
+class _Pieces(list[str]):
+    """A text that is still coming: joined once, at the end, however many pieces it has."""
 
 
-def _goes_on(last: dict[str, Any], part: dict[str, Any]) -> bool:
-    return last.get("type") == part.get("type") and last.get("index") == part.get("index")
+def _join(kept: list[dict[str, Any]], parts: list[dict[str, Any]]) -> None:
+    """Add parts; one may be a further piece of the last."""
+    for part in parts:
+        last = kept[-1] if kept else None
+        if last is None or any(last.get(name) != part.get(name) for name in ("type", "index")):
+            last = {name: part[name] for name in ("type", "index") if name in part}
+            kept.append(last)
+        for name, value in part.items():
+            known = last.get(name)
+            if name in ("text", "summary", "data") and isinstance(value, str):
+                _add(last, name, value)
+            elif name == "thinking" and isinstance(known, list) and isinstance(value, list):
+                known += value
+            elif value is not None or name not in last:
+                last[name] = list(value) if isinstance(value, list) else value
 
 
-def _join_calls(kept: list[Any], calls: list[Any]) -> None:
+def _join_calls(kept: list[dict[str, Any]], calls: list[dict[str, Any]]) -> None:
     """Tool calls come in pieces under their index, their arguments as pieces of a text."""
     for call in calls:
-        if not isinstance(call, dict):
-            continue
         index = call.get("index", 0)
         known = next((one for one in kept if one.get("index", 0) == index), None)
-        function = call.get("function")
-        if known is None or not isinstance(function, dict):
-            kept.append({**call, "function": dict(function) if isinstance(function, dict) else {}})
-            continue
-        for name, value in function.items():
-            before = known["function"].get(name)
-            joined = before + value if isinstance(before, str) and isinstance(value, str) else value
-            if value is not None:
-                known["function"][name] = joined
+        if known is None:
+            known = {**call, "function": {}}
+            kept.append(known)
+        for name, value in object_in(call, "function").items():
+            if isinstance(value, str):
+                _add(known["function"], name, value)
+            elif value is not None:
+                known["function"][name] = value
+
+
+def _add(holder: dict[str, Any], name: str, piece: str) -> None:
+    known = holder.get(name)
+    if isinstance(known, _Pieces):
+        known.append(piece)
+    else:
+        holder[name] = _Pieces([piece])
+
+
+def _joined(value: Any, deep: int = 2) -> Any:
+    """The same with every text in one piece; those that came in pieces stand no deeper."""
+    if isinstance(value, _Pieces):
+        return "".join(value)
+    if isinstance(value, dict) and deep:
+        return {name: _joined(one, deep - 1) for name, one in value.items()}
+    return value

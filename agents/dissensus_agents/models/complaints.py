@@ -181,10 +181,15 @@ def _values(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:
 
 
 def _has_password(value: str) -> bool:
+    """Whether an address holds a password, or a key behind its question mark."""
     try:
-        return "://" in value and urlsplit(value).password is not None
+        parts = urlsplit(value) if "://" in value else None
     except ValueError:
         return False
+    if parts is None:
+        return False
+    named = [pair.partition("=")[0] for pair in parts.query.split("&")]
+    return parts.password is not None or any(map(_SECRET_NAMES.search, named))
 
 
 def _where(path: Path, text: str, place: Place) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -30,11 +31,19 @@ class ChatCompletions:
     Args:
         dialect: What sets its servers apart.
         path: Where below the base URL; `{model}` is the model's name.
+        extra: Fields that stand in every body.
     """
 
-    def __init__(self, dialect: Dialect, *, path: str = "/chat/completions") -> None:
+    def __init__(
+        self,
+        dialect: Dialect,
+        *,
+        path: str = "/chat/completions",
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
         self.dialect = dialect
         self._path = path
+        self._extra = dict(extra or {})
 
     @property
     def name(self) -> str:
@@ -59,6 +68,7 @@ class ChatCompletions:
             "messages": self._messages(request, model),
             dialect.limit: request.max_output_tokens,
             "stream": stream,
+            **self._extra,
         }
         if stream and dialect.counts_streams:
             body["stream_options"] = {"include_usage": True}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..messages import Delta
+from .bodies import MENDED
 from .formats import Assembler, Event, ProviderError
 from .keys import Cutter, Key
 from .sse import Events
@@ -36,7 +37,7 @@ class Hearing:
     @property
     def notes(self) -> tuple[str, ...]:
         """What had to be mended."""
-        return ("bytes that are not UTF-8 became U+FFFD",) if self._events.mended else ()
+        return (MENDED,) if self._events.mended else ()
 
     def feed(self, chunk: bytes) -> list[Delta]:
         """What can be shown of this chunk.

@@ -10,6 +10,7 @@ from .completions import ChatCompletions
 from .dialects import find_dialect
 from .entries import Entry
 from .formats import Format
+from .prices import Price, Tier
 from .responses import Responses
 from .retries import Patience
 from .wire import WireModel
@@ -50,4 +51,17 @@ def _format(entry: Entry) -> Format:
             return gemini_content.format_for(entry.model)
         case "responses":
             return Responses()
-    return ChatCompletions(find_dialect(entry.dialect))
+    return ChatCompletions(find_dialect(entry.dialect), extra=_dearest(entry))
+
+
+def _dearest(entry: Entry) -> dict[str, Any]:
+    """What a router may take at most: else a call could cost more than was reserved for it."""
+    price = entry.price
+    if entry.dialect != "openrouter" or price is None:
+        return {}
+    units: list[Price | Tier] = [price, *price.tiers]
+    dearest = {
+        "prompt": float(max(unit.input for unit in units)),
+        "completion": float(max(unit.output for unit in units)),
+    }
+    return {"provider": {"max_price": dearest}}

@@ -9,11 +9,12 @@ import functools
 import os
 import tomllib
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from ..errors import SettingsRefused
 from . import complaints
@@ -25,12 +26,24 @@ VARIABLE = "DISSENSUS_CONFIG"
 MOST_BYTES = 256 * 1024
 _REPOSITORY = (".git", ".hg", ".jj")
 
-Usd = Annotated[Decimal, Field(ge=0, allow_inf_nan=False)]
+Usd = Annotated[Decimal, Field(ge=0, le=10**6, allow_inf_nan=False)]
 Tokens = Annotated[int, Field(gt=0, le=10**9)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$")]
-Day = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/?#]+\S*$", max_length=2000)]
+
+
+def _day(value: Any) -> Any:
+    """A day as TOML writes it, or as text."""
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str):
+        return date.fromisoformat(value).isoformat()
+    return value
+
+
+Day = Annotated[str, BeforeValidator(_day)]
 
 
 class Table(BaseModel):
@@ -90,7 +103,7 @@ class ModelTable(Table):
 class ProviderTable(Table):
     """A provider of the user's own, or what the user says of one that is known."""
 
-    base_url: Text | None = None
+    base_url: Url | None = None
     key_env: Variable | None = None
     format: FormatName | None = None
     dialect: Text | None = None
@@ -160,7 +173,9 @@ def _found() -> Path | None:
                 next_step=f"Name a file, or unset {VARIABLE}",
             )
         return path
-    return next((folder / FILE for folder in _folders() if (folder / FILE).is_file()), None)
+    files = (folder / FILE for folder in _folders())
+    # Unlike pathlib's, these do not raise where a folder above may not be looked into.
+    return next((file for file in files if os.path.isfile(file)), None)  # noqa: PTH113
 
 
 def _folders() -> list[Path]:
@@ -170,8 +185,12 @@ def _folders() -> list[Path]:
     except OSError:
         return []
     above = [here, *here.parents]
-    roots = [n for n, folder in enumerate(above) if any((folder / name).exists() for name in _REPOSITORY)]
+    roots = [n for n, folder in enumerate(above) if _is_root(folder)]
     return above[: roots[0] + 1] if roots else [here]
+
+
+def _is_root(folder: Path) -> bool:
+    return any(os.path.exists(folder / name) for name in _REPOSITORY)  # noqa: PTH110 - as above
 
 
 @functools.lru_cache(maxsize=16)

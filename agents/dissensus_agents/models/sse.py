@@ -6,9 +6,10 @@ here. What stands in `data` must be a JSON object; the one exception is OpenAI's
 
 from __future__ import annotations
 
-import json
 import re
+from typing import Any
 
+from .bodies import parse_object
 from .formats import Event, NotAnAnswer
 from .texts import shown
 
@@ -101,15 +102,7 @@ class Events:
             return None
         return Event(self._parsed(data), name)
 
-    def _parsed(self, data: bytes) -> dict[str, object]:
-        try:
-            text = data.decode()
-        except UnicodeDecodeError:
-            text, self.mended = data.decode(errors="replace"), True
-        try:
-            parsed = json.loads(text)
-        except (ValueError, RecursionError):
-            raise NotAnAnswer(f"an event that is not JSON: «{shown(text[:200], 80)}»") from None
-        if not isinstance(parsed, dict):
-            raise NotAnAnswer(f"an event that is not a JSON object: «{shown(text[:200], 80)}»")
+    def _parsed(self, data: bytes) -> dict[str, Any]:
+        parsed, mended = parse_object(data, "an event that")
+        self.mended = self.mended or mended
         return parsed
