@@ -72,19 +72,17 @@ def _changed(
 ) -> Budget:
     """The budget with what was given in the place of what was there."""
     if agent and task:
-        raise Misuse(
-            "A limit is an agent's or a task's", next_step="Give --agent or --task, and then the other"
-        )
+        raise Misuse("A limit is an agent's or a task's", next_step="Give first one, then the other")
     given = {name: _amount(name, text) for name, text in limits.items() if text is not None}
     if (agent or task or per_day) and not given:
         raise Misuse("No limit was given", next_step="Add USD, --tokens N, --calls N or --seconds S")
-    kind, name = ("agents", agent) if agent else ("tasks", task or "")
+    name = agent or task
     if given and name:
         from dissensus_state.budgets import Limits
 
-        named = dict(getattr(now, kind))
+        named = dict(now.agents if agent else now.tasks)
         named[name] = _limited(named.get(name, Limits()), given, per_day=per_day)
-        now = replace(now, **{kind: named})
+        now = replace(now, agents=named) if agent else replace(now, tasks=named)
     elif given:
         now = _limited(now, given, per_day=per_day)
     if soft is not None:

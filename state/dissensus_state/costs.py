@@ -136,7 +136,7 @@ def _priced(item: Cost, price: Any) -> Cost:
     if not isinstance(price, dict):
         return item
     sent = Decimal(price["input"])
-    cached, written = (Decimal(price.get(name, price["input"])) for name in ("cached", "written"))
+    cached, written = (Decimal(str(price.get(name, price["input"]))) for name in ("cached", "written"))
     nano = (sent - cached) * item.cached_tokens - (written - sent) * item.written_tokens
     saved = int((nano * _NANO_PER_TOKEN).to_integral_value(ROUND_FLOOR))
     return replace(item, saved=saved, assumed=item.calls if price.get("assumed") else 0)
