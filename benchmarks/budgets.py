@@ -139,6 +139,12 @@ def _start(url: str, number: int, calls: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, __file__, "--work", url, str(number), "--calls", str(calls)])
 
 
+def _on_both(workers: int, calls: int, kills: int) -> dict[str, dict[str, float]]:
+    with tempfile.TemporaryDirectory(prefix="budgets-") as folder, own_postgres() as server:
+        urls = {"sqlite": f"sqlite:///{folder}/race.db", "postgresql": server}
+        return {name: race(url, workers, calls, kills) for name, url in urls.items()}
+
+
 def summary(found: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The worse of the databases counts."""
     return {
@@ -154,6 +160,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=8, help="how many processes")
     parser.add_argument("--calls", type=int, default=1000, help="how many calls they want to make together")
     parser.add_argument("--kills", type=int, default=0, help="how often one of them is killed")
+    parser.add_argument("--on", metavar="URL", help="an empty database; by default one of each kind")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     parser.add_argument("--work", nargs=2, metavar=("URL", "NUMBER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -161,11 +168,7 @@ def main() -> None:
         work(options.work[0], int(options.work[1]), options.calls)
         return
     asked = options.workers, options.calls, options.kills
-    with tempfile.TemporaryDirectory(prefix="budgets-") as folder, own_postgres() as server:
-        found = {
-            "sqlite": race(f"sqlite:///{folder}/race.db", *asked),
-            "postgresql": race(server, *asked),
-        }
+    found = {options.on: race(options.on, *asked)} if options.on else _on_both(*asked)
     for name, one in found.items():
         print(f"{name:12} overspent {one['overspent']} nano-USD, used {one['used']:.4f}", file=sys.stderr)
     if options.json:
