@@ -17,6 +17,8 @@ from dissensus_state.reuse import used_again
 from dissensus_state.values import JSON
 
 from .calls import answered, beside, cancelled, intent, lost, reply_of
+from .context.counting import surely_over
+from .context.fitting import window_of
 from .crossing import aside
 from .departures import Departure, seconds_of, wait_for
 from .errors import ModelFailed
@@ -97,7 +99,8 @@ class Asker:
             BudgetExceeded: Its price is unknown, and the session refuses such calls.
             Unavailable: All of them are to be left in peace for longer than there is patience.
         """
-        choice = choose(left, self.health)
+        fitting = [model for model in left if not _overflows(model, request_for(model))] or left
+        choice = choose(fitting, self.health)
         request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
         try:
             with located(model=choice.model.name):
@@ -107,6 +110,7 @@ class Asker:
             raise
         place = line_up(choice.model, request)
         passed: list[JSON] = [{"model": name, "why": "budget"} for name in unpaid]
+        passed += [{"model": one.name, "why": "context_overflow"} for one in left if one not in fitting]
         passed += choice.passed_over
         status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
         key = key_of(choice.model, request) if reuse else None
@@ -231,6 +235,7 @@ class Asker:
     async def _cancelled(self, departure: Departure, heard: Heard) -> None:
         """Keep the part of an answer that had come; a call of which nothing was heard stays as it is."""
         departure.place.leave()
+        departure.choice.give_back(self.health)
         if heard.anything:
             with contextlib.suppress(LeaseLost):
                 await self.record(cancelled(departure.call, heard))
@@ -263,3 +268,9 @@ class Asker:
                 done.set_result(None)
         for account in () if isinstance(result, BaseException) else result:
             self.warn(account)
+
+
+def _overflows(model: Model, request: Request) -> bool:
+    """Whether a request surely does not fit into a model's window, so that it need not be asked."""
+    window = window_of(model)
+    return window is not None and bool(surely_over(request, window))

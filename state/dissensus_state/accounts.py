@@ -125,9 +125,7 @@ class Account:
         """What is said when the soft limit is reached."""
         of = "" if self.limit is None else f" of {_shown(self.limit, self.unit)}"
         soft = _shown(self.soft or 0, self.unit)
-        return (
-            f"{self.label}: {_shown(self.spent, self.unit)}{of} spent, past the soft limit of {soft}"
-        )
+        return f"{self.label}: {_shown(self.spent, self.unit)}{of} spent, past the soft limit of {soft}"
 
     def as_dict(self) -> dict[str, Any]:
         """The account as plain data, in its own unit."""

@@ -88,6 +88,12 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "revert": lambda session: session.revert(1, author="ana"),
     "begin": lambda session: Journal(session).begin("gather", 1, [intent()]),
     "commit": lambda session: session.commit(Change("ana", (), 1)),
+    "documents": lambda session: session.library.documents(),
+    "passage": lambda session: session.library.passage("log.txt", 1),
+    "search": lambda session: session.library.search("valve"),
+    "add": lambda session: session.library.add("log.txt", "text", [("line 1", "The valve")], b"other"),
+    "verify the library": lambda session: session.library.verify(),
+    "index again": lambda session: session.library.index_again(),
 }
 
 
@@ -105,6 +111,7 @@ def test_a_guessed_number_of_another_tenants_session_is_to_us_like_one_that_nobo
             with session.transaction("scout", "gather") as tx:
                 tx.merge("answers", {"why": session.branch})
         theirs.merge("other", author="ana")
+        theirs.library.add("log.txt", "text", [("line 1", "The valve was open")], b"log")
         Journal(theirs).begin("gather", theirs.head, [intent()])
         before = _told(globex.database, theirs.session_id)
         answers = [
