@@ -58,8 +58,14 @@ def test_a_question_is_answered_and_the_report_says_how_to_check_it(
     assert "they disagree: analyst-1, analyst-3 say “it was the valve”" in done.err
 
 
-def test_its_json_gives_the_answer_with_its_citations(ask, asked, provider) -> None:
+def test_its_json_gives_the_answer_with_its_citations(ask, asked, provider, folder: Path) -> None:
+    (folder / "notes/empty.txt").touch()
     data = ask(*asked, "--json").data
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
+    for path, keys in re.findall(r"^\| `research\.?([\w.\[\]]*)` \| ([a-z_ ]+) \|$", page, re.MULTILINE):
+        there = data[path.removesuffix("[]")] if path else data
+        for one in there if isinstance(there, list) else [there]:
+            assert set(one) == set(keys.split()), path
     assert data["session"] == SESSION
     assert data["short"] == "it was the valve"
     assert data["confidence"]["word"] == "low"
