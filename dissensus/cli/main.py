@@ -22,6 +22,7 @@ from . import (
     researching,
     retention,
     running,
+    spending,
     watching,
 )
 from .options import examples
@@ -80,8 +81,8 @@ for command in (
     judging.rule,
     running.run,
     researching.research,
-    checking.cost,
-    checking.budget,
+    spending.cost,
+    spending.budget,
     checking.replay,
     checking.verify,
     retention.sizes,

@@ -37,6 +37,9 @@ FEWEST, MOST = 24, 400
 DEPTH = 12
 """Passages that are looked at for one query."""
 
+HEADS = 2
+"""Passages for each query of a sub-question that may be chosen whatever their share is."""
+
 FAINT = 0.25
 """Below this part of a query's best score, a passage is not worth its price."""
 
@@ -166,10 +169,11 @@ def _found(library: Library, state: Mapping[str, Any], wanted: Sequence[Wanted])
     taken = {_at(item) for item in state["reading"]}
     total = sum(item["passages"] for item in state["sources"])
     room = min(MOST, max(FEWEST, int(total * SHARE)))
-    each = max(1, room // max(1, len(wanted)))
+    share, most = (max(1, count // max(1, len(wanted))) for count in (room, MOST))
     chosen: list[tuple[int, Passage]] = []
     for one in wanted:
         best = _ranked(library, one.queries)
+        each = min(most, max(share, HEADS * len(one.queries)))
         fresh = [passage for passage in best if (passage.name, passage.n) not in taken][:each]
         taken.update((passage.name, passage.n) for passage in fresh)
         chosen += [(one.question, passage) for passage in fresh]

@@ -259,6 +259,17 @@ async def test_a_candidate_that_cannot_be_paid_for_is_passed_over_for_one_that_c
     assert (calls(session)[0].detail or {})["passed_over"] == [{"model": "dear", "why": "budget"}]
 
 
+async def test_a_candidate_whose_window_is_surely_too_small_is_passed_over_unasked(
+    session: Session[Case],
+) -> None:
+    small, large = saying("small", DISK, window=30), saying("large", DISK, window=100_000)
+
+    await one_step([Agent("ana", [small, large], max_output_tokens=200)]).run(session)
+
+    assert (small.asked, outcome(session)) == ([], [("large", "answered")])
+    assert (calls(session)[0].detail or {})["passed_over"] == [{"model": "small", "why": "context_overflow"}]
+
+
 async def test_g07_an_agent_whose_call_does_not_fit_abstains_and_the_round_goes_on_with_the_others(
     store: Store,
 ) -> None:
@@ -489,3 +500,30 @@ async def test_a_model_that_cools_for_a_moment_and_has_no_other_is_waited_for(se
 
     (call,) = calls(session)
     assert (call.status, len(model.asked)) == ("answered", 1)
+
+
+async def test_while_one_call_looks_how_a_model_is_those_that_have_no_other_wait_for_what_comes_of_it(
+    session: Session[Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissensus_agents.models.health.PROBE_SECONDS", 0.02)
+    at_once: list[int] = []
+    running = 0
+
+    class Counting(Streamed):
+        async def stream(self, request: Request) -> Any:
+            nonlocal running
+            running += 1
+            at_once.append(running)
+            try:
+                async for piece in super().stream(request):
+                    yield piece
+            finally:
+                running -= 1
+
+    model = Counting("m", [0.2, '{"verdict": {"cause": "disk"}}'])
+    HEALTH.failed(key_of(model), "rate_limit", ago=10)
+
+    await one_step([Agent(name, model) for name in ("ana", "ben", "cid")]).run(session)
+
+    assert at_once == [1, 1, 2]
+    assert [call.status for call in session.round(1)[2]] == ["answered"] * 3

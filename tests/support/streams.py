@@ -37,6 +37,7 @@ class Streamed:
         patience: Patience = QUICK,
         rpm: int | None = None,
         tpm: int | None = None,
+        window: int | None = None,
     ) -> None:
         self.name = name
         self.lineage = name
@@ -44,6 +45,7 @@ class Streamed:
         self.patience = patience
         self.rpm = rpm
         self.tpm = tpm
+        self.window = window
         self.address = f"test-{next(_numbers)}"
         self.asked: list[Request] = []
         self.closed = 0

@@ -43,7 +43,7 @@ from dissensus import (
     model,
 )
 from dissensus.comparators import Number, Text
-from dissensus.testing import check_merge
+from dissensus.testing import Answer, FakeProvider, Fault, Received, check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
 from dissensus_agents.graph import Result
 from dissensus_agents.judgement.supervisor import Review
@@ -236,3 +236,19 @@ def errors_have_a_code_and_a_next_step(graph: AgentGraph, session: Session[Inqui
 
 def a_misspelt_name_is_found() -> None:
     _ = dissensus.AgentGraf  # type: ignore[attr-defined]
+
+
+def a_provider_on_this_machine() -> None:
+    def decides(asked: Received) -> str | Answer | Fault:
+        assert_type(asked.body, dict[str, Any])
+        return Answer("42", reasoning="because") if asked.streamed else Fault.rate_limit(retry_after=2)
+
+    with FakeProvider(models=("tiny",)) as provider:
+        assert_type(provider, FakeProvider)
+        provider.says(Fault.status(503), "42", reasoning="because")
+        provider.answers(decides)
+        provider.answers(lambda asked: asked.text)
+        provider.answers(lambda asked: asked.number)  # type: ignore[arg-type, return-value]
+        provider.says(42)  # type: ignore[arg-type]
+        provider.url("cohere")  # type: ignore[arg-type]
+        assert_type(provider.received, list[Received])
