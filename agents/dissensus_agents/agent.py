@@ -20,7 +20,7 @@ from .context.summaries import SUFFIX
 from .context.templates import Template, check_templates
 from .errors import GraphError, WrongType
 from .judgement.comparators import is_number
-from .messages import Part, Reply, Request
+from .messages import Effort, Part, Reply, Request, check_effort
 from .models.client import Model, is_chat_model
 from .models.replies import read_answer
 from .models.scripted import FunctionModel
@@ -28,9 +28,11 @@ from .patterns.failover import Failover, candidates_of
 from .views import View, parts_of
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
     from dissensus_state.shapes import Shape
 
-Thinker: TypeAlias = "Model | str | Callable[[Request], Any] | Failover | Sequence[Any]"
+Thinker: TypeAlias = "Model | str | Callable[[Request], Any] | Failover | BaseChatModel | Sequence[Any]"
 Prompt = Callable[[View], "str | Part | Iterable[str | Part]"]
 Parse = Callable[[Reply], Mapping[str, Any]]
 
@@ -62,6 +64,8 @@ class Agent:
         attempts: How often an answer that does not fit is asked again, the first included.
         max_output_tokens: The bound of an answer, thinking included; it is reserved for.
         temperature: Passed on to the model; None leaves it to the provider.
+        effort: How much it thinks before it answers: `none`, `low`, `medium`, `high` or `max`; None leaves
+            it to the provider.
         fit: How its prompt is made to fit the window of its model: `Refuse()`, `Newest()`, `Relevant(…)` or
             `Summarised(…)` of `dissensus.context`; by default only what surely does not fit is refused.
         templates: How its prompt is written, by the maker of the model; by default in headings.
@@ -79,6 +83,7 @@ class Agent:
         attempts: int = 3,
         max_output_tokens: int = 4096,
         temperature: float | None = None,
+        effort: Effort | None = None,
         fit: Fit | None = None,
         templates: Mapping[str, Template] | None = None,
     ) -> None:
@@ -93,6 +98,7 @@ class Agent:
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
         self.temperature = temperature
+        self.effort = check_effort(effort, name)
         self.fit = with_own_model(fit, name)
         self.templates = check_templates(templates, name)
         self._check_fit()
@@ -142,6 +148,7 @@ class Agent:
             output_schema=None if self.parse else task.schema,
             max_output_tokens=self.max_output_tokens,
             temperature=self.temperature,
+            effort=self.effort,
             templates=self.templates,
         )
         return self._fitting.of(whole, view.read, room)

@@ -8,12 +8,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from dissensus_state.accounts import Account, Policy
+from dissensus_state.charges import given_up
 from dissensus_state.errors import BudgetExceeded, LeaseLost, located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, CallStatus, Round
+from dissensus_state.reuse import used_again
 from dissensus_state.values import JSON
 
-from .calls import answered, beside, cancelled, intent, lost, not_sent, unanswered
+from .calls import answered, beside, cancelled, intent, lost, reply_of
+from .context.counting import surely_over
+from .context.fitting import window_of
 from .crossing import aside
 from .departures import Departure, seconds_of, wait_for
 from .errors import ModelFailed
@@ -24,8 +29,27 @@ from .models.health import HEALTH, Health
 from .models.kinds import kind_of_error
 from .models.limits import line_up
 from .patterns.failover import choose
+from .questions import key_of
 
 Tell: TypeAlias = Callable[[Delta], None]
+
+Shared: TypeAlias = tuple[Call, dict[str, str | int]]
+"""An answered call, and where it is recorded."""
+
+_ASKED: dict[tuple[int, str, int | None, bytes], asyncio.Future[Shared | None]] = {}
+"""The questions that are being asked in this process: event loop, database, tenant and key."""
+
+
+def _shared(session: str, done: Call | None) -> Shared | None:
+    if done is None or done.status != "answered":
+        return None
+    where: dict[str, str | int] = {
+        "session": session,
+        "round": done.round,
+        "agent": done.agent,
+        "attempt": done.attempt,
+    }
+    return done, where
 
 
 class Asker:
@@ -35,12 +59,16 @@ class Asker:
 
     Args:
         journal: Where calls are recorded.
-        unpriced: The session's policy for calls of unknown price.
+        policy: What the session does where a price or an outcome is unknown.
         health: Where it is remembered how providers fare.
+
+    Attributes:
+        warn: Hears of each account whose soft limit is reached.
     """
 
-    def __init__(self, journal: Journal, unpriced: str, health: Health = HEALTH) -> None:
-        self.unpriced = unpriced
+    def __init__(self, journal: Journal, policy: Policy, health: Health = HEALTH) -> None:
+        self.policy = policy
+        self.warn: Callable[[Account], None] = lambda _: None
         self.health = health
         self._journal = journal
         self._leaving: dict[tuple[int, str, int], Departure] = {}
@@ -54,6 +82,8 @@ class Asker:
         left: Sequence[Model],
         request_for: Callable[[Model], Request],
         unpaid: Sequence[str] = (),
+        *,
+        reuse: bool = False,
     ) -> Departure:
         """A call of the first of these models that may be asked, ready to be written down.
 
@@ -63,24 +93,28 @@ class Asker:
             left: The candidates, at least one.
             request_for: What each is to be asked.
             unpaid: The candidates whose calls do not fit into the budget.
+            reuse: An answer that is recorded for the same question will do.
 
         Raises:
             BudgetExceeded: Its price is unknown, and the session refuses such calls.
             Unavailable: All of them are to be left in peace for longer than there is patience.
         """
-        choice = choose(left, self.health)
+        fitting = [model for model in left if not _overflows(model, request_for(model))] or left
+        choice = choose(fitting, self.health)
         request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
         try:
             with located(model=choice.model.name):
-                made = intent(seat, number, choice.model, request, self.unpriced)
+                made = intent(seat, number, choice.model, request, self.policy)
         except BudgetExceeded:
             choice.give_back(self.health)
             raise
         place = line_up(choice.model, request)
         passed: list[JSON] = [{"model": name, "why": "budget"} for name in unpaid]
+        passed += [{"model": one.name, "why": "context_overflow"} for one in left if one not in fitting]
         passed += choice.passed_over
         status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
-        made = replace(made, status=status, detail={"passed_over": passed} if passed else None)
+        key = key_of(choice.model, request) if reuse else None
+        made = replace(made, status=status, detail={"passed_over": passed} if passed else None, key=key)
         return Departure(made, choice, request, place)
 
     def written(self, departures: Iterable[Departure], calls: Iterable[Call]) -> None:
@@ -114,8 +148,8 @@ class Asker:
         return departure
 
     async def give_up(self, call: Call) -> Call:
-        """Settle a call of a worker that is gone: held, it never left; sent, nobody knows."""
-        left = not_sent(call) if call.status == "held" else unanswered(call)
+        """Settle a call of a worker that is gone: held, it never left; sent, the budget's rule says."""
+        left = given_up(call, self.policy.in_flight)
         await self.record(left)
         return left
 
@@ -132,6 +166,33 @@ class Asker:
         Raises:
             ModelFailed: No usable answer came; that is recorded as well.
         """
+        if departure.call.key is None:
+            return await self._ask(departure, tell)
+        if departure.call.status == "answered":
+            self.give_back([departure])
+            return departure.call, reply_of(departure.call)
+        return await self._ask_once(departure, departure.call.key, tell)
+
+    async def _ask_once(self, departure: Departure, key: bytes, tell: Tell | None) -> tuple[Call, Reply]:
+        """Ask, unless somebody in this process is asking the same: then the first answer is for all."""
+        session, loop = self._journal.session, asyncio.get_running_loop()
+        question = (id(loop), session.database.name, session.database.tenant, key)
+        while (asked := _ASKED.get(question)) is not None:
+            if (first := await asyncio.shield(asked)) is not None:
+                self.give_back([departure])
+                again = used_again(departure.call, *first)
+                await self.record(again)
+                return again, reply_of(again)
+        mine = _ASKED[question] = loop.create_future()
+        done: Call | None = None
+        try:
+            done, reply = await self._ask(departure, tell)
+        finally:
+            del _ASKED[question]
+            mine.set_result(_shared(session.name, done))
+        return done, reply
+
+    async def _ask(self, departure: Departure, tell: Tell | None) -> tuple[Call, Reply]:
         heard = Heard(tell, most_heard(departure.request))
         try:
             await self._depart(departure)
@@ -149,7 +210,7 @@ class Asker:
         except asyncio.CancelledError:
             await self._cancelled(departure, heard)
             raise
-        done = answered(departure.call, reply, departure.choice.model.price, heard)
+        done = answered(departure.call, reply, heard)
         await self.record(done)
         return done, reply
 
@@ -174,6 +235,7 @@ class Asker:
     async def _cancelled(self, departure: Departure, heard: Heard) -> None:
         """Keep the part of an answer that had come; a call of which nothing was heard stays as it is."""
         departure.place.leave()
+        departure.choice.give_back(self.health)
         if heard.anything:
             with contextlib.suppress(LeaseLost):
                 await self.record(cancelled(departure.call, heard))
@@ -196,11 +258,19 @@ class Asker:
     async def _write_batch(self, batch: Sequence[tuple[Call, asyncio.Future[None]]]) -> None:
         """Write some outcomes; everybody who waits for one of them learns what came of that."""
         outcomes = [outcome for outcome, _ in batch]
-        (failure,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
+        (result,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
         for _, done in batch:
             if done.done():
                 continue
-            if failure is None:
-                done.set_result(None)
+            if isinstance(result, BaseException):
+                done.set_exception(result)
             else:
-                done.set_exception(failure)
+                done.set_result(None)
+        for account in () if isinstance(result, BaseException) else result:
+            self.warn(account)
+
+
+def _overflows(model: Model, request: Request) -> bool:
+    """Whether a request surely does not fit into a model's window, so that it need not be asked."""
+    window = window_of(model)
+    return window is not None and bool(surely_over(request, window))

@@ -16,6 +16,7 @@ from .models.client import Model
 from .running import Run
 from .steps import Step
 from .summarising import first_call
+from .waves import needed, waves
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -28,8 +29,9 @@ def begin(
     requests: Mapping[str, Request],
     again_of: Round | None,
     note: str | None,
+    trivial: str | None = None,
 ) -> tuple[Round, list[Call]] | None:
-    """Open a round and write down the first call of each agent that can be asked now.
+    """Open a round and write down the first call of each agent of its first wave that can be asked now.
 
     An agent whose call does not fit into the budget is left out, and abstains when it still does not
     fit. Where fewer than the quorum are left, nothing is written and nobody is asked.
@@ -41,9 +43,10 @@ def begin(
         BudgetExceeded: Too few calls fit.
         ModelFailed: Too few agents have a model that may be asked now.
     """
-    leaving, errors = _prepared(run, step.agents, requests)
+    first, quorum = next(waves(step, trivial)), needed(step, trivial)
+    leaving, errors = _prepared(run, first, requests, reuse=step.governor.reuse)
     try:
-        while len(leaving) >= step.quorum:
+        while len(leaving) >= quorum:
             try:
                 begun = run.journal.begin(step.name, version, [one.call for one in leaving], again_of, note)
             except BudgetExceeded as error:
@@ -60,14 +63,14 @@ def begin(
 
 
 def _prepared(
-    run: Run, agents: Sequence[Agent], requests: Mapping[str, Request]
+    run: Run, agents: Sequence[Agent], requests: Mapping[str, Request], *, reuse: bool
 ) -> tuple[list[Departure], list[DissensusError]]:
     leaving: list[Departure] = []
     errors: list[DissensusError] = []
     for agent in agents:
         seat, models, request = first_call(agent, requests[agent.name])
         try:
-            leaving.append(run.asker.prepare(seat, 1, models, partial(_same, request)))
+            leaving.append(run.asker.prepare(seat, 1, models, partial(_same, request), reuse=reuse))
         except (BudgetExceeded, ModelFailed) as error:
             errors.append(error)
     return leaving, errors

@@ -5,7 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
+from dissensus_state.accounts import Policy
+from dissensus_state.budgets import terms_of
+from dissensus_state.charges import NOT_SENT
 from dissensus_state.errors import BudgetExceeded
 from dissensus_state.records import Call
 from dissensus_state.values import JSON, canonical
@@ -15,55 +20,80 @@ from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
 from .models.kinds import refusal_of
-from .models.prices import Price, Tier, cost, worst_case
+from .models.prices import Price, Tier, bound, cost, most_input_tokens
 from .models.texts import readable
 
 CANCELLED = "call.cancelled"
-NOT_SENT = "call.not_sent"
+
+TIMEOUT = 300.0
+"""Seconds that a model is given which names no timeout of its own."""
 
 _BESIDE = {"passed_over", "tries"}
 """What the record of a call says beside what came of it."""
 
 
-def intent(agent: str, attempt: int, model: Model, request: Request, unpriced: str) -> Call:
-    """A call about to be made, with its honest worst case.
+def intent(agent: str, attempt: int, model: Model, request: Request, policy: Policy) -> Call:
+    """A call about to be made, with its honest worst case in money, tokens and time.
 
     Args:
-        unpriced: The session's policy for a call whose price is unknown: `refuse` or `allow`.
+        policy: What the session does with a call whose price is unknown.
 
     Raises:
         BudgetExceeded: its price is unknown, and the session refuses such calls.
     """
     price = model.price
-    if price is None and unpriced == "refuse":
+    terms = _terms(price) if price is not None else assumed(policy)
+    if terms is None and policy.unpriced == "refuse":
         raise BudgetExceeded(
             f"The price of {model.name} is unknown, so its call cannot be reserved",
-            next_step="Give the model a price, or open the session with Budget(…, unpriced='allow')",
+            next_step="Give the model a price, or open the session with Budget(…, unpriced='allow') "
+            "or the Price to assume",
             agent=agent,
         )
+    sent = most_input_tokens(request)
     return Call(
         agent=agent,
         attempt=attempt,
         model=model.name,
         lineage=model.lineage,
-        price=None if price is None else _terms(price),
+        price=terms,
         request=recorded(request),
-        reserved=0 if price is None else worst_case(price, request),
+        reserved=0 if terms is None else bound(price or price_of(terms), sent, request.max_output_tokens),
         sent_at=0,
+        holds={"tokens": sent + request.max_output_tokens, "ms": most_ms(model)},
     )
 
 
-@functools.lru_cache(maxsize=256)
-def _terms(price: Price) -> JSON:
-    """The unit prices as they are stored with the call."""
-    tiers: list[JSON] = [{"above": tier.above, **_unit(tier)} for tier in price.tiers]
-    terms = {**_unit(price), "source": price.source, "since": price.since, "tiers": tiers}
-    return {name: value for name, value in terms.items() if value}
+_terms = functools.lru_cache(maxsize=256)(terms_of)
+"""The unit prices as they are stored with the call."""
 
 
-def _unit(price: Price | Tier) -> dict[str, JSON]:
-    named = {name: getattr(price, name) for name in ("input", "output", "cached", "written")}
-    return {name: str(usd) for name, usd in named.items() if usd is not None}
+def assumed(policy: Policy) -> dict[str, JSON] | None:
+    """The unit prices that a session assumes of a model whose price is unknown; the record says so."""
+    return None if isinstance(policy.unpriced, str) else {**policy.unpriced, "assumed": True}
+
+
+def price_of(terms: Mapping[str, JSON]) -> Price:
+    """The price that stands with a call."""
+    return Price(
+        **_unit(terms),
+        source=str(terms.get("source", "")),
+        since=str(terms.get("since", "")),
+        tiers=tuple(Tier(int(tier["above"]), **_unit(tier)) for tier in _tiers(terms)),
+    )
+
+
+def _unit(terms: Mapping[str, Any]) -> dict[str, Decimal]:
+    return {name: Decimal(terms[name]) for name in ("input", "output", "cached", "written") if name in terms}
+
+
+def _tiers(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return list(terms.get("tiers", ()))
+
+
+def most_ms(model: Model) -> int:
+    """How long a call may take: the model's timeout, at which it is stopped where time is budgeted."""
+    return round(float(getattr(model, "timeout", TIMEOUT)) * 1000)
 
 
 def recorded(request: Request) -> JSON:
@@ -90,7 +120,7 @@ def _stored(part: Part) -> JSON:
     return part.source if part.title == part.source else [part.source, part.title]
 
 
-def answered(call: Call, reply: Reply, price: Price | None, heard: Heard | None = None) -> Call:
+def answered(call: Call, reply: Reply, heard: Heard | None = None) -> Call:
     """The call with what came of it."""
     return replace(
         call,
@@ -104,7 +134,7 @@ def answered(call: Call, reply: Reply, price: Price | None, heard: Heard | None 
         cached_tokens=reply.usage.cached,
         reasoning_tokens=reply.usage.reasoning,
         estimated=reply.usage.estimated,
-        cost=None if price is None else cost(price, reply.usage),
+        cost=cost(price_of(call.price), reply.usage) if isinstance(call.price, dict) else None,
         latency_ms=reply.latency_ms,
         ttft_ms=reply.ttft_ms,
         finish_reason=reply.finish_reason,
@@ -166,12 +196,6 @@ def never_left(call: Call) -> bool:
     return call.status == "failed" and (call.detail or {}).get("code") == NOT_SENT
 
 
-def not_sent(call: Call) -> Call:
-    """A call that was held when its worker went away: what was reserved for it is returned."""
-    told = {"code": NOT_SENT, "message": "It was held back, and never sent"}
-    return replace(call, status="failed", cost=0, detail={**(call.detail or {}), **told})
-
-
 def lost(call: Call, error: ModelFailed, heard: Heard) -> Call:
     """A call that failed after it may have been billed, with what was heard of it: charged in full."""
     stopped = isinstance(error, CallStopped)
@@ -201,11 +225,6 @@ def _cut(call: Call, heard: Heard, told: Mapping[str, JSON], finish: str) -> Cal
         finish_reason=finish,
         detail={**beside(call, heard), **told},
     )
-
-
-def unanswered(call: Call) -> Call:
-    """A call that was sent by a worker that is gone: it may have been answered and billed."""
-    return replace(call, status="unknown", cost=charged(call))
 
 
 def charged(call: Call) -> int | None:

@@ -10,6 +10,7 @@ from dissensus_state.records import Call
 from .messages import Request
 from .models.health import Health, key_of
 from .models.limits import Place
+from .models.retries import PATIENCE, Patience
 from .patterns.failover import Choice, heeds
 
 
@@ -30,12 +31,14 @@ def seconds_of(call: Call) -> float | None:
 
 
 async def wait_for(departure: Departure, health: Health) -> None:
-    """Wait for as long as a model is to be left in peace, at most as was foreseen, and for its limit."""
-    model, left = departure.choice.model, departure.choice.wait
-    while left > 0 and heeds(model):
-        cooling = health.enter(key_of(model))
-        if cooling is None:
-            break
+    """Wait for as long as a model is to be left in peace, within its patience, and for its limit.
+
+    While one call is let through to see how the model is, the others wait for what comes of it.
+    """
+    model = departure.choice.model
+    patience: Patience = getattr(model, "patience", PATIENCE)
+    left = patience.seconds if departure.choice.wait > 0 and heeds(model) else 0.0
+    while left > 0 and (cooling := health.enter(key_of(model))) is not None:
         pause = min(cooling.seconds, left)
         await asyncio.sleep(pause)
         left -= pause

@@ -100,10 +100,13 @@ class Errand:
             if not left:
                 raise next(iter(self._unpaid.values()))
             try:
-                made = self.run.asker.prepare(self.seat, number, left, self._for, tuple(self._unpaid))
+                reuse, unpaid = self.running.step.governor.reuse, tuple(self._unpaid)
+                made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:
-                self._unpaid[error.context.get("model", left[0].name)] = error
+                named = str(error.context.get("model"))
+                known = any(model.name == named for model in left)
+                self._unpaid[named if known else left[0].name] = error
 
     def _left(self) -> list[Model]:
         return self.candidates.after(self._gone, self._model)
@@ -161,7 +164,9 @@ class Errand:
 
     def _cut_short(self, call: Call, *, recorded: bool) -> None:
         """A call that broke off, or whose end nobody knows, is asked again, elsewhere if that can be."""
-        self._outcome(call.status, call, charged_nano_usd=call.cost)
+        rule = (call.detail or {}).get("in_flight")
+        told: dict[str, JSON] = {"in_flight": rule} if rule else {}
+        self._outcome(call.status, call, charged_nano_usd=call.cost, **told)
         if not broke_off(call):
             return
         kind = kind_of_error(recorded_failure(call))

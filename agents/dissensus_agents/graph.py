@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dissensus_state.accounts import Policy
 from dissensus_state.errors import located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Isolation, Round
@@ -30,6 +31,7 @@ from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
 from .steps import Step, make_step, swap
+from .watch.governor import Governor
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -59,10 +61,12 @@ class AgentGraph:
 
     Args:
         schema: The model of the shared state.
+        governor: What its steps need not pay for; by default all of it is asked.
     """
 
-    def __init__(self, schema: type[SharedState]) -> None:
+    def __init__(self, schema: type[SharedState], governor: Governor | None = None) -> None:
         self.shape = shape_of(schema)
+        self.governor = governor or Governor()
         self.steps: dict[str, Step] = {}
         self._edges: dict[str, str | Choose] = {}
         self._compiled: Any = None
@@ -81,6 +85,7 @@ class AgentGraph:
         hollow_below: float | None = None,
         isolation: Isolation = "serializable",
         again: int = 2,
+        governor: Governor | None = None,
     ) -> AgentGraph:
         """Add a step: these agents propose, side by side, what these fields should become.
 
@@ -97,6 +102,7 @@ class AgentGraph:
             hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
             isolation: `"snapshot"` keeps a paid answer though what it read has changed.
             again: How often the step is begun again after a conflict, a refusal or a `retry`.
+            governor: What the step need not pay for; by default that of the graph.
 
         Raises:
             GraphError, FieldMissing: the step does not fit the schema.
@@ -116,6 +122,7 @@ class AgentGraph:
             hollow_below=hollow_below,
             isolation=isolation,
             again=again,
+            governor=governor or self.governor,
         )
         self._compiled = None
         return self
@@ -293,7 +300,10 @@ class AgentGraph:
         journal = await aside(Journal, session)
         budget = await aside(lambda: session.budget)
         await aside(remember, journal, self._models())
-        return Run(journal, Asker(journal, budget.unpriced), partial(_emit, session.name), max_rounds)
+        asker = Asker(journal, Policy.of(budget))
+        run = Run(journal, asker, partial(_emit, session.name), max_rounds)
+        asker.warn = run.warn
+        return run
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""

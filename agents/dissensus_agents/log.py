@@ -15,17 +15,18 @@ import structlog
 
 from .running import Progress
 
-QUIET = frozenset({"asked", "answered", "proposed", "agreed"})
+QUIET = frozenset({"asked", "answered", "delta", "proposed", "agreed"})
 """Logged as debug; everything else as info, what went wrong as a warning."""
 
 KINDS = QUIET | {"round", "disagreed", "reviewing", "ruled", "committed"}
 """What happens again and again; the rest is always offered."""
 
-LOUD = frozenset({"abstained", "conflict", "refused", "rejected", "parked"})
+LOUD = frozenset({"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning"})
 
 FIELDS = (
     *("agent", "model", "cost", "version", "author"),
-    *("decision", "supervisor", "code", "path", "votes", "base"),
+    *("decision", "supervisor", "code", "path", "votes", "base", "why"),
+    *("account", "limit", "soft", "spent"),
 )
 """What of an event's body is logged: names, numbers and codes, no text of a model."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dissensus_state.values import JSON, canonical, parse
 
 from .context.templates import Template, Templates
+from .errors import GraphError
 
 ReasoningKind = Literal["raw", "summary", "withheld", "rationale"]
 """How much of a model's thinking could be read.
@@ -22,6 +23,18 @@ model wrote in its answer to justify it.
 
 Effort = Literal["none", "low", "medium", "high", "max"]
 """How much a model is asked to think before it answers."""
+
+
+def check_effort(effort: Effort | None, owner: str) -> Effort | None:
+    """The effort, if it is one.
+
+    Raises:
+        GraphError: It is none.
+    """
+    known = get_args(Effort)
+    if effort is None or effort in known:
+        return effort
+    raise GraphError(f"The effort of {owner!r} is one of {', '.join(known)}, and not {effort!r}")
 
 
 @dataclass(frozen=True, slots=True)

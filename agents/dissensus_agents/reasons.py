@@ -19,6 +19,7 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
     asked = bool(step.transition and run.shape.machine.transitions[step.transition].review)
     asked = asked or not (disputed or _may_stand(run, running))
     hollow = not disputed and step.hollow_below is not None and running.votes < step.hollow_below
+    hollow = hollow and running.trivial is None  # where one agent was enough, one vote is
     checked = _witnesses(running)
     failed = [item for item in checked if not item["passed"]]
     if not (disputed or hollow or failed or asked):

@@ -15,12 +15,13 @@ from dissensus_state.values import JSON, canonical, digest
 
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
+from .comparing import compare_proposals
 from .context.fitting import Room, rooms_of
 from .errors import ContextOverflow, MalformedAnswer, WrongType
 from .messages import Request
 from .models.kinds import refusal_of
 from .models.replies import objection
-from .round import compare_proposals, requests_of, ruled_change
+from .round import requests_of, ruled_change
 from .running import Running
 from .steps import Step
 from .summarising import EMPTY, recorded_summaries

@@ -7,7 +7,7 @@ records; a run that was killed rebuilds the first from the second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,21 +25,22 @@ from dissensus_state.records import Call, Change, Commit, Proposal, Round, Rulin
 
 from .agent import Agent, Answer
 from .beginning import begin
+from .comparing import compare_proposals
 from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
-from .judgement.disagreement import Disagreement, Stance, compare
-from .judgement.lineage import effective_votes
+from .judgement.disagreement import Disagreement
 from .messages import Reply, Request
 from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
-from .positions import Side, author_of, joined, sides_of, values_of
+from .positions import Side, author_of, joined
 from .reasons import reasons
 from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
+from .waves import decided, has_answered, needed, spared, waves
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -90,9 +91,10 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
                 raise
             head = session.current()
             continue
-        begun = begin(run, step, head.version, requests, repeated, note)
+        trivial = step.governor.judge(view_of(session.shape, step.agents[0], head.plain, head.version))
+        begun = begin(run, step, head.version, requests, repeated, note, trivial)
         if begun is not None:
-            return Running(step, begun[0], head.plain, requests, reads, begun[1])
+            return Running(step, begun[0], head.plain, requests, reads, begun[1], trivial=trivial)
         head = session.current()
 
 
@@ -118,6 +120,8 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
     running = Running(step, left, state, requests, reads, calls)
     running.proposals = tuple(run.journal.proposals(left))
     running.stored = bool(running.proposals)
+    view = view_of(run.journal.session.shape, step.agents[0], state, left.base)
+    running.trivial = None if running.stored else step.governor.judge(view)
     return running
 
 
@@ -167,20 +171,35 @@ def requests_of(
 
 
 async def propose(run: Run, running: Running) -> None:
-    """Ask every agent at once; each answer is recorded, read, and becomes a proposal."""
+    """Ask every agent at once, or in waves; each answer is recorded, read, and becomes a proposal."""
     if running.stored:
         taken_up(running)
         return
-    asked = [_proposal(run, running, agent) for agent in running.step.agents]
+    recorded, done, left = running.calls, list[Call](), len(running.step.agents)
+    for wave in waves(running.step, running.trivial):
+        why = decided(running, left)
+        asked = [agent for agent in wave if why is None or has_answered(running, agent)]
+        silent = [spared(run, running, agent, why or "") for agent in wave if agent not in asked]
+        results = await _asked(run, running, asked)
+        made = (*running.proposals, *silent, *(proposal for proposal, _ in results))
+        running.proposals = tuple(sorted(made, key=lambda item: item.agent))  # as the records give them
+        done += [call for _, calls in results for call in calls]
+        known = {(call.agent, call.attempt) for call in done}
+        running.calls = (*done, *(one for one in recorded if (one.agent, one.attempt) not in known))
+        left -= len(wave)
+    running.calls = tuple(done)
+    if len(running.made) < needed(running.step, running.trivial):
+        await _void(run, running)
+
+
+async def _asked(run: Run, running: Running, agents: Sequence[Agent]) -> list[tuple[Proposal, list[Call]]]:
+    """What agents that are asked at once propose."""
+    asked = [_proposal(run, running, agent) for agent in agents]
     results = await asyncio.gather(*asked, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    made = [proposal for proposal, _ in results]  # type: ignore[misc]
-    running.proposals = tuple(sorted(made, key=lambda item: item.agent))  # as the records give them
-    running.calls = tuple(call for _, calls in results for call in calls)  # type: ignore[misc]
-    if len(running.made) < running.step.quorum:
-        await _void(run, running)
+    return results  # type: ignore[return-value]
 
 
 async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal, list[Call]]:
@@ -252,7 +271,7 @@ async def _void(run: Run, running: Running) -> None:
     """Settle a round without a quorum, and stop with the reason that all abstentions share."""
     silent = [(item.agent, item.detail or {}) for item in running.proposals if item.status == "abstained"]
     reasons = [detail for _, detail in silent]
-    made, quorum = len(running.made), running.step.quorum
+    made, quorum = len(running.made), needed(running.step, running.trivial)
     await _settle_void(run, running, {"void": reasons})
     said = "; ".join(f"{agent}: {detail.get('message')}" for agent, detail in silent)
     kinds = {detail.get("code") for detail in reasons}
@@ -279,30 +298,6 @@ _BY_CODE: dict[str, type[DissensusError]] = {
 
 
 # Compare, weigh, verify
-
-
-def compare_proposals(_: Run | None, running: Running) -> None:
-    """Say where the proposals disagree, who stands together, and what the suspected cause is."""
-    stances = [_stance(running, item) for item in running.made]
-    running.comparison = compare(stances, running.step.comparators)
-    running.sides = sides_of(running.made, running.comparison.disagreements)
-
-
-def _stance(running: Running, item: Proposal) -> Stance:
-    found = running.evidence.get(item.agent, ())
-    return Stance(
-        agent=item.agent,
-        lineage=running.lineage(item.agent)[0],
-        values=values_of(item.patch, running.step.review),
-        base_version=running.round.base,
-        broken=tuple(check.verifier for check in found if not check.passed),
-    )
-
-
-def weigh(_: Run, running: Running) -> None:
-    """How many independent votes the panel is worth; a hollow consensus is not accepted silently."""
-    models = [running.lineage(item.agent) for item in running.made]
-    running.votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])
 
 
 async def verify(run: Run, running: Running) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
 from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
@@ -26,9 +27,9 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `proposed`,
-    `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`, `refused`, `parked`,
-    `rejected`, `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
+    `spared`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
+    `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
     """
 
     kind: str
@@ -58,6 +59,11 @@ class Run:
         """Let whoever watches know what just happened in a round."""
         if kind not in self.unheard:
             self.emit(running.progress(kind, **body))
+
+    def warn(self, account: Account) -> None:
+        """Let whoever watches know that a soft limit is reached."""
+        if self.current is not None:
+            self.emit(self.current.progress("warning", **account.as_dict()))
 
     @property
     def shape(self) -> Shape:
@@ -89,6 +95,7 @@ class Running:
     outcomes: list[Outcome] = field(default_factory=list)
     ending: Ending = ""
     tries: int = 1
+    trivial: str | None = None
 
     @property
     def made(self) -> tuple[Proposal, ...]:

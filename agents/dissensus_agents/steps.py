@@ -18,6 +18,7 @@ from .judgement.comparators import Comparator
 from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .views import View
+from .watch.governor import Governor
 
 RESERVED = set("/:. ")
 
@@ -41,6 +42,7 @@ class Step:
     isolation: Isolation = "serializable"
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
+    governor: Governor = field(default_factory=Governor)
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""

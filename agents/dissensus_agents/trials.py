@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter
 
+from dissensus_state.accounts import Policy
 from dissensus_state.errors import BudgetExceeded
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, Round
@@ -101,7 +102,7 @@ async def tried(
     opened = await aside(journal.begin, STEP, session.head, [])
     if opened is None:
         raise RuntimeError("the session was written to while it was opened")
-    asker = Asker(journal, session.budget.unpriced)
+    asker = Asker(journal, Policy.of(session.budget))
     trying = _Trying(asker, opened[0], asyncio.Semaphore(at_once), tell)
     found = await asyncio.gather(*(trying.first(model) for model in models))
     done = [trial or await trying.again(model) for model, trial in zip(models, found, strict=True)]

@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import reviewing
+from . import comparing, reviewing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
@@ -35,8 +35,8 @@ Node = Callable[[Run, Running], Awaitable[None] | None]
 
 NODES: Mapping[str, Node] = {
     "propose": rounds.propose,
-    "compare": rounds.compare_proposals,
-    "weigh": rounds.weigh,
+    "compare": comparing.compare_proposals,
+    "weigh": comparing.weigh,
 }
 """What stands between the reading of a snapshot and its verifiers."""
 

@@ -1,4 +1,4 @@
-"""`cost, replay, verify`: what the history adds up to, and whether it holds."""
+"""`replay, verify`: what the history adds up to, and whether it holds."""
 
 from __future__ import annotations
 
@@ -8,51 +8,10 @@ from functools import partial
 import click
 
 from . import pages
-from .blocks import Line
 from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import show
 from .schemas import known_schema
-
-
-@click.command(epilog=examples("dissensus budget 5 -d inquiry.db"))
-@click.argument("usd")
-@on_session
-def budget(*, usd: str, database: str | None, session: str | None, as_json: bool) -> None:
-    """Give a session another limit, in US dollars.
-
-    "none" takes the limit away. What is spent stays spent, and the change stands in the history.
-    """
-    from .data import budget_data, place
-
-    with opened_session(database, session) as found:
-        now = found.set_budget(None if usd == "none" else usd)
-        data = {**place(found), "budget": budget_data(now)}
-        show(data, [Line(f"limit of {found.name}: {usd} USD", "bold")], as_json=as_json)
-
-
-@click.command(epilog=examples("dissensus cost", "dissensus cost --json"))
-@on_session
-def cost(*, database: str | None, session: str | None, as_json: bool) -> None:
-    """Add up calls, tokens and dollars; show the budget.
-
-    There is a line for each agent and model.
-
-    "unknown" counts the calls whose cost is not known; the budget bears their worst case.
-    """
-    from dissensus_state.costs import costs
-
-    from .data import budget_data, cost_data, place
-
-    with opened_session(database, session) as found:
-        with found.reading() as work:
-            totals = costs(work, found.session_id)
-        data = {
-            **place(found),
-            "costs": [cost_data(item) for item in totals],
-            "budget": budget_data(found.budget),
-        }
-    show(data, pages.cost(data), as_json=as_json)
 
 
 @click.command(epilog=examples("dissensus replay", "dissensus replay -d inquiry.db --json"))

@@ -14,7 +14,6 @@ from .texts import usd
 
 if TYPE_CHECKING:
     from dissensus_state.blame import Blame
-    from dissensus_state.costs import Cost
     from dissensus_state.records import Account, Call, Event, Proposal, Round, Ruling
     from dissensus_state.sessions import Session, SessionInfo
 
@@ -148,23 +147,6 @@ def event_data(item: Event) -> Data:
     }
 
 
-def cost_data(item: Cost) -> Data:
-    """What an agent's calls to one model came to."""
-    return {
-        "agent": item.agent,
-        "model": item.model,
-        "lineage": item.lineage,
-        "calls": item.calls,
-        "input_tokens": item.input_tokens,
-        "output_tokens": item.output_tokens,
-        "cached_tokens": item.cached_tokens,
-        "reasoning_tokens": item.reasoning_tokens,
-        "usd": usd(item.cost),
-        "unknown": item.unknown,
-        "unknown_charged_usd": usd(item.unknown_charged),
-    }
-
-
 def budget_data(account: Account) -> Data:
     """The budget as it stands."""
     return {
@@ -172,7 +154,9 @@ def budget_data(account: Account) -> Data:
         "spent_usd": usd(account.spent),
         "held_usd": usd(account.held),
         "left_usd": usd(account.left),
+        "soft_usd": usd(account.soft),
         "unpriced": account.unpriced,
+        "in_flight": account.in_flight,
     }
 
 

@@ -23,6 +23,7 @@ from . import (
     researching,
     retention,
     running,
+    spending,
     watching,
 )
 from .options import examples
@@ -82,8 +83,8 @@ for command in (
     running.run,
     recordings.recordings,
     researching.research,
-    checking.cost,
-    checking.budget,
+    spending.cost,
+    spending.budget,
     checking.replay,
     checking.verify,
     retention.sizes,

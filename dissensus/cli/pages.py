@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from .blocks import Block, Grid, Line, Passage
 from .data import Data
-from .texts import clipped, compact, count, money, when
+from .texts import clipped, compact, count, when
 
 _MOST_PATHS = 160
 
@@ -151,39 +151,6 @@ def events(data: Data) -> list[Block]:
         for item in data["events"]
     ]
     return grid("event when kind round what", rows, "bold dim yellow")
-
-
-def cost(data: Data) -> list[Block]:
-    """The calls by agent and model, and the budget."""
-    rows = [
-        (
-            item["agent"],
-            item["model"],
-            item["calls"],
-            *(f"{item[name]:,}" for name in ("input_tokens", "output_tokens", "reasoning_tokens")),
-            money(item["usd"]),
-            item["unknown"] or "",
-        )
-        for item in data["costs"]
-    ]
-    columns = "agent model calls tokens_in tokens_out reasoning cost unknown"
-    return [
-        *grid(columns, rows, "bold cyan"),
-        *([Line()] if rows else []),
-        *_budget(data["budget"]),
-    ]
-
-
-def _budget(item: Data) -> list[Block]:
-    limit = item["limit_usd"]
-    shown = {
-        "limit": "none" if limit is None else money(limit),
-        "spent": money(item["spent_usd"]),
-        "held": money(item["held_usd"]),
-        "left": None if limit is None else money(item["left_usd"]),
-        "unpriced calls": item["unpriced"],
-    }
-    return facts({f"budget {name}": value for name, value in shown.items() if value})
 
 
 def machine(data: Data) -> list[Block]:

@@ -16,14 +16,13 @@ from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.views import View
 
+from . import rooms
+
 if TYPE_CHECKING:
     from dissensus_state.documents import Passage
     from dissensus_state.library import Library
 
 NAME = "librarian"
-
-BATCH = 24_000
-"""Characters of the passages that one scout is shown at once."""
 
 THIN = 8_000
 """Characters from which on a batch is divided, so that more scouts read side by side."""
@@ -36,6 +35,9 @@ FEWEST, MOST = 24, 400
 
 DEPTH = 12
 """Passages that are looked at for one query."""
+
+HEADS = 2
+"""Passages for each query of a sub-question that may be chosen whatever their share is."""
 
 FAINT = 0.25
 """Below this part of a query's best score, a passage is not worth its price."""
@@ -141,7 +143,9 @@ def wanted_in(state: Mapping[str, Any]) -> list[Wanted]:
 
 def _everything(library: Library, state: Mapping[str, Any]) -> list[tuple[int, Passage]]:
     """All there is, where it fits into one batch: then searching would only lose something."""
-    if state["searched"] or sum(item["characters"] for item in state["sources"]) > BATCH:
+    if state["searched"] or sum(item["characters"] for item in state["sources"]) > rooms.batch(
+        state["crew"]["window"]
+    ):
         return []
     return [
         (1, library.passage(item["name"], n))
@@ -166,10 +170,11 @@ def _found(library: Library, state: Mapping[str, Any], wanted: Sequence[Wanted])
     taken = {_at(item) for item in state["reading"]}
     total = sum(item["passages"] for item in state["sources"])
     room = min(MOST, max(FEWEST, int(total * SHARE)))
-    each = max(1, room // max(1, len(wanted)))
+    share, most = (max(1, count // max(1, len(wanted))) for count in (room, MOST))
     chosen: list[tuple[int, Passage]] = []
     for one in wanted:
         best = _ranked(library, one.queries)
+        each = min(most, max(share, HEADS * len(one.queries)))
         fresh = [passage for passage in best if (passage.name, passage.n) not in taken][:each]
         taken.update((passage.name, passage.n) for passage in fresh)
         chosen += [(one.question, passage) for passage in fresh]
@@ -196,7 +201,8 @@ def _batched(chosen: Sequence[tuple[int, Passage]], state: Mapping[str, Any]) ->
     """The passages as a reading list, divided into batches of about the same length."""
     total = sum(len(passage.text) for _, passage in chosen)
     scouts = len(state["crew"]["scouts"])
-    wished = max(ceil(total / BATCH), min(scouts, total // THIN), 1)
+    most = rooms.batch(state["crew"]["window"])
+    wished = max(ceil(total / most), min(scouts, total // THIN), 1)
     first = 1 + (state["reading"][-1]["batch"] if state["reading"] else 0)
     before, reading, kept = 0, [], dict[int, int]()
     for question, passage in chosen:

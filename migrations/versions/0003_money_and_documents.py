@@ -20,6 +20,7 @@ _RENAMED = {"limit_nano": "hard_limit", "held_nano": "held", "spent_nano": "spen
 _NEEDED = {
     "budgets beside the session's money": "SELECT 1 FROM ledger WHERE account <> 'total' LIMIT 1",
     "soft limits": "SELECT 1 FROM ledger WHERE soft_limit IS NOT NULL LIMIT 1",
+    "policies of a budget": "SELECT 1 FROM ledger WHERE unpriced NOT IN ('refuse', 'allow') LIMIT 1",
     "documents": "SELECT 1 FROM documents LIMIT 1",
     "calls that are held or partial": "SELECT 1 FROM calls WHERE status IN ('held', 'partial') LIMIT 1",
     "calls with what revision 0003 records of them": "SELECT 1 FROM calls WHERE written_tokens IS NOT NULL "

@@ -2,8 +2,8 @@
 
 A call is written as `sent`, with its worst case reserved, before anything leaves the process. Its
 answer is written in a transaction of its own, which also settles what it cost. What is found
-`sent` and without an answer after a crash is marked `unknown` and charged in full: it may have
-been answered and billed.
+`sent` and without an answer after a crash is marked `unknown`: it may have been answered and
+billed, so the budget's rule says whether it is charged.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from . import ledger, reuse
+from .accounts import Account
 from .blobs import REDACTED, is_gone, pack, stow_texts, unpack, unpack_text
 from .engines import Row, Statement, Work, insert
-from .errors import BudgetExceeded, Conflict, ValueRefused
-from .records import Account, Call
-from .tables import calls, ledger, models
+from .errors import Conflict, ValueRefused
+from .records import Call
+from .tables import calls, models
 from .values import canonical, normalise, parse, parse_object, store
-
-ACCOUNT = "total"
 
 Terms: TypeAlias = tuple[str, str, str, str]
 """Name, lineage, price and frame of a model, the latter two as canonical text."""
@@ -92,64 +92,6 @@ _models = Statement(
     .order_by(models.c.model)
 )
 _insert_model = insert(models)
-_open_account = insert(ledger)
-_account = Statement(
-    sa.select(ledger.c.hard_limit, ledger.c.held, ledger.c.spent, ledger.c.unpriced).where(
-        ledger.c.session_id == sa.bindparam("session_id"), ledger.c.account == ACCOUNT
-    )
-)
-_set_limit = Statement(
-    sa.update(ledger)
-    .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
-    .values(hard_limit=sa.bindparam("limit"))
-)
-_hold = Statement(
-    sa.update(ledger)
-    .where(
-        ledger.c.session_id == sa.bindparam("session_id_"),
-        ledger.c.account == ACCOUNT,
-        sa.or_(
-            ledger.c.hard_limit.is_(None),
-            ledger.c.spent + ledger.c.held + sa.bindparam("amount") <= ledger.c.hard_limit,
-        ),
-    )
-    .values(held=ledger.c.held + sa.bindparam("amount"))
-)
-_settle = Statement(
-    sa.update(ledger)
-    .where(ledger.c.session_id == sa.bindparam("session_id_"), ledger.c.account == ACCOUNT)
-    .values(
-        held=ledger.c.held - sa.bindparam("held"),
-        spent=ledger.c.spent + sa.bindparam("spent"),
-    )
-)
-
-
-def open_account(work: Work, session_id: int, limit: int | None, unpriced: str) -> None:
-    """Give a session its budget."""
-    work.run(
-        _open_account,
-        session_id=session_id,
-        account=ACCOUNT,
-        hard_limit=limit,
-        held=0,
-        spent=0,
-        unpriced=unpriced,
-        soft_limit=None,
-        warned=None,
-        day=None,
-    )
-
-
-def account(work: Work, session_id: int) -> Account:
-    """The budget of a session as it stands."""
-    row = work.one(_account, session_id=session_id)
-    return Account(None, 0, 0) if row is None else Account(*row)
-
-
-def set_limit(work: Work, session_id: int, limit: int | None) -> None:
-    """Give a session another limit; what is held and spent stays."""
-    work.run(_set_limit, session_id_=session_id, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,36 +106,33 @@ class Stored:
         return Stored(self.texts.copy(), self.models.copy())
 
 
-def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -> None:
+def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -> list[Call]:
     """Write down calls that are about to be made, and hold their worst case.
 
     Args:
         stored: What this caller knows to be stored already; it grows.
 
+    Returns:
+        The calls as they are stored: with what they hold beside money; answered, where an answer to the
+        same question is used again.
+
     Raises:
         BudgetExceeded: together they do not fit; nothing is written then.
     """
-    amount = sum(call.reserved for call in intents)
-    if amount and not work.run(_hold, session_id_=session_id, amount=amount):
-        raise _exceeded(account(work, session_id), amount, intents)
-    work.run_all(_insert, [_sent(work, session_id, call, stored) for call in intents])
+    if not intents:
+        return []
+    known = [reuse.found(work, call) for call in intents]
+    asked = [call for call, answer in zip(intents, known, strict=True) if answer is None]
+    held = iter(ledger.hold(work, session_id, asked) if asked else ())
+    written = [next(held) if answer is None else answer for answer in known]
+    work.run_all(_insert, [_sent(work, session_id, call, stored) for call in written])
+    return written
 
 
 def _sent(work: Work, session_id: int, call: Call, stored: Stored) -> dict[str, Any]:
     frame, *rest = stow_texts(work, session_id, normalise(call.request), stored.texts)
     model = _model_number(work, session_id, call, canonical(frame), stored.models)
     return {"session_id": session_id, "request": canonical(rest), **_intent(call, model)}
-
-
-def _exceeded(budget: Account, amount: int, intents: Sequence[Call]) -> BudgetExceeded:
-    usd = 1e-9
-    return BudgetExceeded(
-        f"The worst case of {len(intents)} call(s) is {amount * usd:.6f} USD, and "
-        f"{(budget.left or 0) * usd:.6f} USD is left of {(budget.limit or 0) * usd:.6f} USD "
-        f"({budget.spent * usd:.6f} spent, {budget.held * usd:.6f} held)",
-        agents=[call.agent for call in intents],
-        left_usd=round((budget.left or 0) * usd, 9),
-    )
 
 
 def _model_number(work: Work, session_id: int, call: Call, frame: str, known: dict[Terms, int]) -> int:
@@ -257,22 +196,21 @@ def _unpacked(data: bytes | None) -> str | None:
     return None if data is None else unpack_text(data)
 
 
-def settle(work: Work, session_id: int, outcomes: Iterable[Call]) -> None:
+def settle(work: Work, session_id: int, outcomes: Sequence[Call]) -> list[Account]:
     """Write down what came of calls, and move what was held for them to what they cost.
+
+    Returns:
+        The accounts whose soft limit is reached by it, of which nobody was warned yet.
 
     Raises:
         Conflict: somebody else settled one of them first.
     """
-    held = spent = 0
     for call in outcomes:
         if work.run(_answer, **_named(session_id, call), **_outcome(call)) != 1:
             raise _taken(call)
-        held, spent = (
-            held + call.reserved,
-            spent + (call.reserved if call.cost is None else call.cost),
-        )
-    if held or spent:
-        work.run(_settle, session_id_=session_id, held=held, spent=spent)
+    crossed = ledger.settle(work, session_id, outcomes)
+    reuse.keep(work, session_id, outcomes)
+    return crossed
 
 
 def leave(work: Work, session_id: int, held: Iterable[Call], now: int) -> None:

@@ -137,8 +137,13 @@ class Stored(NamedTuple):
 
 
 def lock(work: Work, session_id: int) -> None:
-    """Let nobody else change the documents of a session, or their index, until the transaction ends."""
-    work.one(_lock, session_id=session_id)
+    """Let nobody else change the documents of a session, or their index, until the transaction ends.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    if work.one(_lock, session_id=session_id) is None:
+        raise NotFound("The session is not in this database")
 
 
 def every(work: Work, session_id: int) -> list[Document]:

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, doors, heads, proposals, rounds
+from . import calls, charges, doors, heads, ledger, proposals, rounds
+from .accounts import Account
 from .calls import Stored
 from .errors import Denied
 from .intake import sound_change
@@ -33,7 +34,10 @@ class Outcome:
 
 def unknown(call: Call) -> Outcome:
     """What the history says of a call that was in flight when its worker went away."""
-    return Outcome("unknown", {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost})
+    body = {"agent": call.agent, "attempt": call.attempt, "charged_nano_usd": call.cost}
+    if rule := (call.detail or {}).get("in_flight"):
+        body["in_flight"] = rule
+    return Outcome("unknown", body)
 
 
 class Journal:
@@ -66,7 +70,7 @@ class Journal:
         stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
         with self._writing(round=round_.round) as work:
             stored = self._stored.copy()
-            calls.send(work, self.session.session_id, stamped, stored)
+            stamped = calls.send(work, self.session.session_id, stamped, stored)
         self._remember(stamped, stored)
         return stamped
 
@@ -91,17 +95,26 @@ class Journal:
             new = Round(0, session.branch, step, base, "open", work.clock(), again, note)
             opened = proposals.open_round(work, session.session_id, new)
             stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
-            calls.send(work, session.session_id, stamped, stored)
+            stamped = calls.send(work, session.session_id, stamped, stored)
         self.sent.clear()
         self._remember(stamped, stored)
         return opened, stamped
 
-    def settle(self, outcomes: Sequence[Call]) -> None:
-        """Write down what came of calls and what they cost; one that is `sent` was held, and leaves now."""
+    def settle(self, outcomes: Sequence[Call]) -> list[Account]:
+        """Write down what came of calls and what they cost; one that is `sent` was held, and leaves now.
+
+        Returns:
+            The accounts whose soft limit is reached by it, for the first time; the history says so.
+        """
         leaving = [call for call in outcomes if call.status == "sent"]
+        settled = [call for call in outcomes if call.status != "sent"]
         with self._writing() as work:
             calls.leave(work, self.session.session_id, leaving, self._now())
-            calls.settle(work, self.session.session_id, (one for one in outcomes if one.status != "sent"))
+            crossed = calls.settle(work, self.session.session_id, settled)
+            for account in crossed:
+                number = max(call.round for call in settled)
+                self.session.record_in(work, "budget.warning", account.as_dict(), round_=number)
+        return crossed
 
     def calls(self, round_: Round) -> list[Call]:
         """The calls of a round so far."""
@@ -196,19 +209,20 @@ class Journal:
     def close_outdated(self, left: Round) -> Round | None:
         """Settle as void a round that was begun under an older schema; None if it was not.
 
-        Its proposals speak of another shape of the state. What was in flight is charged in full, as
-        after any stop.
+        Its proposals speak of another shape of the state. What was in flight is charged or given back by
+        the budget's rule, as after any stop.
         """
         if self.session.schema_version(left.base) == self.session.shape.version:
             return None
-        open_ = [call for call in self.calls(left) if call.status in {"held", "sent"}]
-        lost = [
-            replace(call, status="unknown", cost=call.reserved) for call in open_ if call.status == "sent"
-        ]
-        held = [replace(call, status="failed", cost=0) for call in open_ if call.status == "held"]
-        self.settle([*lost, *held])
+        with self.session.reading() as work:
+            rule = ledger.policy_of(work, self.session.session_id).in_flight
+        flying = [call for call in self.calls(left) if call.status in {"held", "sent"}]
+        lost = [charges.given_up(call, rule) for call in flying]
+        self.settle(lost)
         why = {"void": [{"code": "schema.outdated", "message": "It was begun under an older schema version"}]}
-        return self.close(left, "void", why=why, outcomes=[unknown(call) for call in lost])
+        return self.close(
+            left, "void", why=why, outcomes=[unknown(call) for call in lost if call.status == "unknown"]
+        )
 
     def _keep(self, work: Work, round_: Round, made: Sequence[Proposal], outcomes: Iterable[Outcome]) -> None:
         """Proposals of agents who may make them, and what else the agents brought."""

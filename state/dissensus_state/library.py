@@ -115,7 +115,7 @@ class Library:
         """The passages that fit a question best, the best first; of equals, by name and number.
 
         Args:
-            query: A question, or a few words.
+            query: A question, or a few words; of a long text, its first 64 different terms.
             limit: How many at most.
             documents: The names of those to look in; None for all.
 
@@ -125,19 +125,15 @@ class Library:
         with self._reading() as work:
             among = None if documents is None else {self._number(work, name) for name in documents}
             headers = self._headers.read(work, self._session_id)
-            found = ranking.ask(work, self._session_id, headers, query, among)
+            found = ranking.ask(work, self._session_id, headers, query, max(limit, 0), among)
             return self._best(work, found, max(limit, 0))
 
     def _number(self, work: Work, name: str) -> int:
         return documents.named(work, self._session_id, name).number
 
     def _best(self, work: Work, found: list[Found], limit: int) -> list[Hit]:
-        scores = heapq.nlargest(limit, [one.score for one in found])
-        if not scores:
-            return []
-        names = documents.names(work, self._session_id)
-        close = [one for one in found if one.score >= scores[-1]]
-        best = heapq.nsmallest(limit, close, key=lambda one: (-one.score, names[one.document], one.passage))
+        names = documents.names(work, self._session_id) if found else {}
+        best = heapq.nsmallest(limit, found, key=lambda one: (-one.score, names[one.document], one.passage))
         return [
             Hit(
                 documents.passage(work, self._session_id, one.document, names[one.document], one.passage),

@@ -68,13 +68,14 @@ class Segment:
 def packed_postings(numbers: Sequence[int], times: Sequence[int]) -> bytes:
     """Which passages hold a term, ascending, and how often each does."""
     steps = (after - before for before, after in pairwise(chain([0], numbers)))
-    return _packed(chain([len(numbers)], steps, times))
+    return _packed(chain(steps, times))
 
 
 def unpacked_postings(data: bytes) -> tuple[list[int], list[int]]:
     """Undo `packed_postings`; `Tampered` where the bytes are not of its making."""
-    count, *found = _unpacked(data) or [0]
-    if len(found) != 2 * count:
+    found = _unpacked(data)
+    count, odd = divmod(len(found), 2)
+    if odd:
         raise Tampered("A row of the index of the documents is not what was written")
     return list(accumulate(found[:count])), found[count:]
 

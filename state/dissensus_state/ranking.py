@@ -7,10 +7,11 @@ on how they were batched, nor on the database.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -73,11 +74,17 @@ def _header(work: Work, session_id: int, segment: int) -> bytes:
 
 
 def ask(
-    work: Work, session_id: int, headers: Mapping[int, Header], query: str, among: AbstractSet[int] | None
+    work: Work,
+    session_id: int,
+    headers: Mapping[int, Header],
+    query: str,
+    limit: int,
+    among: AbstractSet[int] | None = None,
 ) -> list[Found]:
-    """Every passage that holds a term of a question, in no order.
+    """The passages that fit a question best, and all that fit as well as the last of them; in no order.
 
     Args:
+        limit: How many are wanted.
         among: The numbers of the documents that are asked for; None for all.
     """
     count = sum(len(header.lengths) for header in headers.values())
@@ -95,16 +102,28 @@ def ask(
             score, norm = scores[segment], norms[segment]
             for number, often in zip(numbers, times, strict=True):
                 score[number] += weight * often / (often + norm[number])
-    return list(_places(headers, scores, among))
+    if among is not None:
+        _leave_out(headers, scores, among)
+    best = heapq.nlargest(limit, chain.from_iterable(scores.values()))
+    return list(_places(headers, scores, best[-1])) if best else []
+
+
+def _leave_out(
+    headers: Mapping[int, Header], scores: Mapping[int, list[float]], among: AbstractSet[int]
+) -> None:
+    for segment, score in scores.items():
+        for number, document in enumerate(headers[segment].documents):
+            if document not in among:
+                score[number] = 0.0
 
 
 def _places(
-    headers: Mapping[int, Header], scores: Mapping[int, list[float]], among: AbstractSet[int] | None
+    headers: Mapping[int, Header], scores: Mapping[int, list[float]], least: float
 ) -> Iterator[Found]:
     for segment, header in headers.items():
-        for score, document, passage in zip(scores[segment], header.documents, header.passages, strict=True):
-            if score and (among is None or document in among):
-                yield Found(score, document, passage)
+        for number, score in enumerate(scores[segment]):
+            if score >= least and score:
+                yield Found(score, header.documents[number], header.passages[number])
 
 
 def _postings(

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, heads, history, lifting, queues, rounds, sizes, verify
+from . import branches, calls, commits, heads, history, ledger, lifting, queues, rounds, sizes, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
+from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
+from .budgets import Budget
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
-from .records import Account, Call, Commit, Event, Proposal, Round, Ruling
+from .records import Call, Commit, Event, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
@@ -247,9 +249,20 @@ class Reader(Generic[StateT]):
 
     @property
     def budget(self) -> Account:
-        """The budget as it stands, in nano-USD."""
+        """The session's money as it stands, in nano-USD."""
+        return next(iter(self.accounts), Account(None, 0, 0))
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Every limit as it stands: the session's money first, then by name."""
         with self.reading() as work:
-            return calls.account(work, self.session_id)
+            return tuple(ledger.accounts(work, self.session_id).values())
+
+    @property
+    def limits(self) -> Budget:
+        """The budget as it was set."""
+        with self.reading() as work:
+            return ledger.budget(work, self.session_id)
 
     def watch(
         self,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any, Literal
 
-from .errors import ValueRefused
+from .accounts import Account as Account  # noqa: PLC0414 - a record like the others
+from .budgets import Budget as Budget  # noqa: PLC0414 - what a session is created with
 from .patches import Patch, patch_to_json, touched
 from .values import JSON, Path, parse_path, pointer
 
@@ -165,7 +165,8 @@ class Call:
 
     Money is in nano-USD (10^-9); `cost` is None where the price is unknown. Times are
     milliseconds. `request` holds the parts of the prompt by reference. `holds` is what was reserved
-    beside the money, by unit. `echo` is what the provider wants back if it is asked again.
+    beside the money, by unit. `echo` is what the provider wants back if it is asked again. `key` is not
+    stored: the digest of the question, where an answer that is recorded under it is to be used again.
     """
 
     agent: str
@@ -195,6 +196,7 @@ class Call:
     written_tokens: int | None = None
     holds: dict[str, int] | None = None
     echo: JSON = None
+    key: bytes | None = field(default=None, compare=False, repr=False)
 
     @property
     def thinking(self) -> str | None:
@@ -274,46 +276,3 @@ class Event:
     branch: str | None
     round: int | None
     body: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What a session may spend.
-
-    Args:
-        usd: The limit in US dollars; None sets none.
-        unpriced: What to do with a call whose price is unknown: `"refuse"` it, or `"allow"` it and
-            record its cost as unknown.
-    """
-
-    usd: float | Decimal | str | None = None
-    unpriced: Literal["refuse", "allow"] = "refuse"
-
-    def __post_init__(self) -> None:
-        if self.unpriced not in {"refuse", "allow"}:
-            raise ValueRefused(f"`unpriced` is 'refuse' or 'allow', not {self.unpriced!r}")
-        if not 0 <= (self.nano or 0) < 2**63:
-            raise ValueRefused(f"{self.usd!r} is no amount of US dollars")
-
-    @property
-    def nano(self) -> int | None:
-        """The limit in nano-USD."""
-        try:
-            return None if self.usd is None else int(Decimal(str(self.usd)) * 1_000_000_000)
-        except (ArithmeticError, ValueError):
-            raise ValueRefused(f"{self.usd!r} is no amount of US dollars") from None
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The budget of a session, in nano-USD: its limit (None: none), what is held, what is spent."""
-
-    limit: int | None
-    held: int
-    spent: int
-    unpriced: str = "refuse"
-
-    @property
-    def left(self) -> int | None:
-        """What can still be reserved."""
-        return None if self.limit is None else self.limit - self.held - self.spent

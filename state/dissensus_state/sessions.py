@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, Self, TypeVar
 
 import sqlalchemy as sa
 
-from . import branching, calls, compaction, heads, pruning, redaction, transitions
+from . import branching, compaction, heads, ledger, pruning, redaction, transitions
+from .accounts import Account
 from .branches import MergeConflict
 from .branching import Asked, MergeResult
+from .budgets import Budget, Usd
 from .compaction import Compaction, CompactPlan
 from .engines import Statement, Work, insert_absent
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
@@ -26,7 +27,7 @@ from .library import Library
 from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
 from .readers import Reader, SessionInfo, StateT
-from .records import Account, Budget, Change, Commit, Isolation, Ruling
+from .records import Change, Commit, Isolation, Ruling
 from .redaction import MASK, Redaction, Wanted
 from .tables import events
 from .transactions import Transaction, settings
@@ -172,14 +173,17 @@ class Session(Reader[StateT]):
             if work.run(_insert_event, session_id=self.session_id, event=number, at=work.clock(), **said):
                 return
 
-    def set_budget(self, usd: float | Decimal | str | None) -> Account:
-        """Give the session another limit in US dollars (None: no limit); it stands in the history."""
-        limit = Budget(usd=usd).nano
+    def set_budget(self, budget: Budget | Usd | None) -> Account:
+        """Give the session another budget, or another limit in US dollars alone (None: no limit)."""
+        if isinstance(budget, Budget):
+            return self.change_budget(lambda _: budget)
+        return self.change_budget(lambda now: replace(now, usd=budget))
+
+    def change_budget(self, change: Callable[[Budget], Budget]) -> Account:
+        """Make another budget of the one there is; what changed stands in the history."""
         with self.writing() as work:
-            before = calls.account(work, self.session_id)
-            calls.set_limit(work, self.session_id, limit)
-            self.record_in(work, "budget", {"before_nano_usd": before.limit, "limit_nano_usd": limit})
-        return replace(before, limit=limit)
+            self.record_in(work, "budget", ledger.change(work, self.session_id, change))
+        return self.budget
 
     def take_lease(self) -> int:
         """Take the branch over from whoever ran it; the epoch that fences them out."""
@@ -301,8 +305,8 @@ class Session(Reader[StateT]):
             reason: Why; it stands in the history.
             replacement: What stands there instead; else the same structure with every text
                 `"[redacted]"`.
-            recordings: Take away what models answered, thought and were asked too, where it holds the
-                value.
+            recordings: Take away what models answered, thought and were asked too, and what documents
+                say, where it holds the value.
 
         Raises:
             NotFound: nothing stands at the path in that version.

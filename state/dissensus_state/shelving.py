@@ -31,8 +31,8 @@ LONGEST_PASSAGE = 100_000
 LONGEST_PLACE = 1000
 """Characters that a passage and its place may have."""
 
-BATCH = 4 * 1024 * 1024
-"""Bytes of packed passages from which on they are written."""
+BATCH = 1024 * 1024
+"""Bytes of packed passages from which on they are written: nobody else has to wait long meanwhile."""
 
 _ROWS = 256
 

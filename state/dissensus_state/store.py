@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import sqlalchemy as sa
 
-from . import calls, migrations, policies, tenants, transitions
+from . import ledger, migrations, policies, tenants, transitions
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
 from .lineages import MAIN
@@ -108,8 +108,7 @@ class Store:
         with located(session=info.name), self.database.writing() as work:
             info = _enter(work, info)
             head = transitions.begin(work, info.session_id, MAIN, shape.initial(state), shape, author)
-            limits = budget or Budget(unpriced="allow")
-            calls.open_account(work, info.session_id, limits.nano, limits.unpriced)
+            ledger.open_accounts(work, info.session_id, budget or Budget(unpriced="allow"))
         session: Session[StateT] = Session(self.database, info, shape)
         session.remember(head)
         return session

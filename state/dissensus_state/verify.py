@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, calls, commits, documents, doors, joining, rounds
+from . import blobs, commits, documents, doors, joining, ledger, rounds
 from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
@@ -22,7 +22,6 @@ from .records import Change, Commit, Proposal, Round, Ruling, erases, is_migrati
 from .replay import Steps
 from .shapes import Shape
 from .tables import branches
-from .tables import calls as calls_table
 from .values import JSON, canonical, digest
 
 _head = Statement(
@@ -30,24 +29,6 @@ _head = Statement(
         branches.c.session_id == sa.bindparam("session_id"),
         branches.c.branch == sa.bindparam("branch"),
     )
-)
-_open = sa.or_(calls_table.c.status == "held", calls_table.c.status == "sent")
-_money = Statement(
-    sa.select(
-        sa.func.coalesce(
-            sa.func.sum(sa.case((_open, calls_table.c.reserved), else_=0)),
-            0,
-        ),
-        sa.func.coalesce(
-            sa.func.sum(
-                sa.case(
-                    (_open, 0),
-                    else_=sa.func.coalesce(calls_table.c.cost, calls_table.c.reserved),
-                )
-            ),
-            0,
-        ),
-    ).where(calls_table.c.session_id == sa.bindparam("session_id"))
 )
 UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 """What reading a row can raise into which anybody may have written anything."""
@@ -346,11 +327,9 @@ def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:
 
 
 def _check_money(work: Work, session_id: int) -> None:
-    row = work.one(_money, session_id=session_id)
-    budget = calls.account(work, session_id)
-    held, spent = (int(row[0]), int(row[1])) if row else (0, 0)
-    if (budget.held, budget.spent) != (held, spent):
-        raise Tampered(
-            f"The ledger says {budget.held} nano-USD held and {budget.spent} spent; "
-            f"the calls add up to {held} and {spent}"
-        )
+    try:
+        ledger.check(work, session_id)
+    except Tampered:
+        raise
+    except UNREADABLE as error:
+        raise Tampered(f"The money of the calls cannot be read: {error}") from error

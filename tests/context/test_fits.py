@@ -60,6 +60,13 @@ def test_the_newest_items_that_fit_are_shown_and_the_prompt_says_how_many_are_no
     assert size((part,)) <= 300
 
 
+def test_the_newest_end_where_one_does_not_fit_and_nothing_older_is_shown() -> None:
+    findings = [*numbered(10), "x" * 4000, *numbered(3)]
+    (part,) = cut((of("/findings", findings),), 300, Newest(), nothing, "'ana'")
+    assert part.shown is not None
+    assert part.shown.ranges == ((11, 14),)
+
+
 def test_items_are_chosen_by_what_they_say_of_the_question_and_keep_their_order() -> None:
     facts = [f"The weather on day {n} was {'mild ' * 8}" for n in range(30)]
     facts[4] = "The vault was opened by the night clerk"

@@ -22,7 +22,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.tables import documents, passages, terms
 from dissensus_state.terms import terms_of
-from erasing import CANARY
+from erasing import CANARY, files_with, standing
 from inquiries import Notes, does
 
 PAGES = [("p. 1", "The valve was open during the night."), ("p. 2", "The pumps ran at 3,500 rpm.")]
@@ -182,7 +182,7 @@ def test_many_workers_add_the_same_documents_at_once_and_each_is_there_once(
 
 
 @pytest.mark.slow
-def test_g11_a_process_that_adds_documents_is_killed_again_and_again_and_each_is_there_whole_or_not_at_all(
+def test_g11_documents_of_a_process_that_is_killed_are_there_whole_or_not_at_all(
     own_store: Store, database_url: str
 ) -> None:
     library = own_store.create(Notes(), name="notes").library
@@ -323,7 +323,7 @@ def test_g13_what_is_found_is_what_bm25_says_on_both_databases(notes: Session[No
 # Held to their digest, and taken away
 
 
-def test_a_document_that_was_changed_is_named_by_verify(notes: Session[Notes]) -> None:
+def test_g08_a_document_that_was_changed_is_named_by_verify(notes: Session[Notes]) -> None:
     notes.library.add("log.txt", "text", PAGES, b"1")
     notes.library.add("other.txt", "text", PAGES, b"1")
     assert notes.verify().documents == 2
@@ -367,6 +367,31 @@ def test_a_text_that_is_redacted_goes_from_the_documents_and_from_their_index(
     assert notes.verify().documents == 2
     assert notes.fork("other").verify().documents == 2
     assert notes.library.verify() == 2
+
+
+def test_a_redaction_that_leaves_recordings_leaves_documents_and_names_them(notes: Session[Notes]) -> None:
+    notes.library.add("a.txt", "text", [("p. 1", CANARY), ("p. 2", "Open.")], b"1")
+    notes.library.add("b.txt", "text", PAGES, b"2", {"title": CANARY})
+    notes.library.add("c.txt", "text", PAGES, b"3")
+    notes.transact(does("set", "text", CANARY), "ana")
+    done = notes.redact("/text", author="chair", reason="asked for", recordings=False)
+    assert [one.path for one in done.remains] == ["the document 'a.txt'", "the document 'b.txt'"]
+    assert "passages" not in done.erased
+    assert notes.library.passage("a.txt", 1).text == CANARY
+    assert notes.verify().documents == 3
+
+
+def test_what_was_redacted_is_in_no_table_and_in_no_file_any_more(own_store: Store, backend: str) -> None:
+    session = own_store.create(Notes())
+    pages = [(f"p. {n} {CANARY}", f"{'It was so. ' * n}{CANARY}{' It was so.' * n}") for n in range(40)]
+    session.library.add("log.txt", "text", pages, b"1", {"title": [CANARY]})
+    session.transact(does("set", "text", CANARY), "ana")
+    assert "passages.data" in standing(session)
+    assert session.redact("/text", author="chair", reason="asked for").erased["passages"] == 40
+    assert standing(session) == []
+    if backend == "sqlite":
+        assert files_with(session) == []
+    assert session.verify().documents == 1
 
 
 def test_a_passage_that_is_taken_out_without_a_commit_that_says_so_is_tampering(
@@ -446,6 +471,6 @@ def test_an_index_that_does_not_hold_what_the_passages_say_is_found_and_can_be_m
 def test_an_index_that_was_damaged_is_named_as_such(notes: Session[Notes]) -> None:
     notes.library.add("log.txt", "text", PAGES, b"1")
     mine = (terms.c.session_id == notes.session_id, terms.c.term == "valve")
-    for data in (b"\x00\x05", b"\x07", b"\x00\x01\x09\x01"):
+    for data in (b"\x00\x05", b"\x07", b"\x00\x09\x01"):
         with undone(notes, sa.update(terms).where(*mine).values(postings=data)), pytest.raises(Tampered):
             notes.library.search("valve")

@@ -223,7 +223,11 @@ def _lose(session: Session[Notes], what: str) -> None:
 
 PUT: dict[str, tuple[str, dict[str, Any]]] = {
     "budgets beside the session's money": ("ledger", {"account": "total/calls"}),
-    "soft limits": ("ledger", {"account": "total", "soft_limit": 1}),
+    "soft limits": ("ledger", {"account": "total", "soft_limit": 1, "unpriced": "allow"}),
+    "policies of a budget": (
+        "ledger",
+        {"account": "total", "unpriced": '{"in_flight":"return","unpriced":"allow"}'},
+    ),
     "documents": ("documents", {}),
     "calls that are held or partial": ("calls", {"status": "held"}),
     "calls with what revision 0003 records of them": ("calls", {"holds": '{"tokens":1}'}),

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from by_hand import intent
+from by_hand import answered, intent
 from dissensus_state import migrations, policies, tenants
 from dissensus_state.engines import Database, Statement
 from dissensus_state.errors import (
@@ -88,6 +88,12 @@ ASKED: dict[str, Callable[[Session[Inquiry]], object]] = {
     "revert": lambda session: session.revert(1, author="ana"),
     "begin": lambda session: Journal(session).begin("gather", 1, [intent()]),
     "commit": lambda session: session.commit(Change("ana", (), 1)),
+    "documents": lambda session: session.library.documents(),
+    "passage": lambda session: session.library.passage("log.txt", 1),
+    "search": lambda session: session.library.search("valve"),
+    "add": lambda session: session.library.add("log.txt", "text", [("line 1", "The valve")], b"other"),
+    "verify the library": lambda session: session.library.verify(),
+    "index again": lambda session: session.library.index_again(),
 }
 
 
@@ -105,6 +111,7 @@ def test_a_guessed_number_of_another_tenants_session_is_to_us_like_one_that_nobo
             with session.transaction("scout", "gather") as tx:
                 tx.merge("answers", {"why": session.branch})
         theirs.merge("other", author="ana")
+        theirs.library.add("log.txt", "text", [("line 1", "The valve was open")], b"log")
         Journal(theirs).begin("gather", theirs.head, [intent()])
         before = _told(globex.database, theirs.session_id)
         answers = [
@@ -191,6 +198,23 @@ def test_a_role_that_can_become_another_is_bound_to_no_tenant(lived: House) -> N
     lived.store("acme", "acme_app").close()
     with pytest.raises(TenantRefused, match="There is no tenant 'globex'"):
         lived.store("globex", "acme_app")
+
+
+def test_an_answer_is_used_again_by_its_own_tenant_and_by_no_other(lived: House) -> None:
+    question = replace(intent(), key=b"q" * 32)
+    found: dict[str, list[str]] = {}
+    for name in ("acme", "globex", "acme", "globex"):
+        with lived.store(name) as store:
+            journal = Journal(store.create(Notes()))
+            begun = journal.begin("gather", 0, [question])
+            assert begun is not None
+            (call,) = begun[1]
+            found.setdefault(name, []).append(call.status)
+            if call.status == "sent":
+                journal.settle([answered(call, f"what {name} was told")])
+            else:
+                assert call.answer == f"what {name} was told"
+    assert found == {"acme": ["sent", "answered"], "globex": ["sent", "answered"]}
 
 
 def test_the_owner_of_the_tables_is_held_to_them_too(lived: House) -> None:

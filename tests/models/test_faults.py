@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from adapters import ADAPTERS
 from dissensus.testing import FAULTS, FakeProvider, Fault
 from dissensus.testing.answers import Spoken
 from dissensus_state.store import Store
-from faulting import handled, lived, warmed
+from faulting import SOUND, handled, lived, mixed, warmed
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,20 @@ def test_g07_a_provider_that_is_well_again_is_asked_again_and_both_are_on_record
 ) -> None:
     """The same on both databases, for a fault that may be billed, and for one that is tried again."""
     with Store.open(database_url) as store:
+        warmed(served, store)
         for name in ("cut_in_event", "unavailable"):
-            found = lived(served, store, Fault.named(name), "anthropic", then='{"answer": 42}')
+            found = lived(served, store, Fault.named(name), "anthropic", then=SOUND)
             assert found.defects == ()
+
+
+@pytest.mark.parametrize("spoken", list(ADAPTERS))
+@pytest.mark.parametrize("seed", range(3))
+def test_g07_faults_one_after_the_other_are_each_on_record_once(
+    served: FakeProvider, place: Store, seed: int, spoken: Spoken
+) -> None:
+    taken = [fault for fault in FAULTS if fault.connection == "taken"]
+    faults = random.Random(seed).sample(taken, 3)
+    assert mixed(served, place, faults, spoken) == (), [fault.name for fault in faults]
 
 
 def test_the_share_of_what_is_handled_counts_what_has_no_defect(served: FakeProvider, place: Store) -> None:

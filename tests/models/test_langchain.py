@@ -16,6 +16,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import ProviderFailed
+from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
 from dissensus_agents.models.client import Model, Streaming
 from dissensus_agents.models.langchain import LangChainModel, from_langchain
@@ -96,10 +97,14 @@ async def pieces(model: LangChainModel, request: Request = ASKED) -> list[Delta 
 
 
 def test_a_langchain_chat_model_is_an_agents_model_in_one_line() -> None:
-    model = Agent("ana", GenericFakeChatModel(messages=iter([]))).model  # type: ignore[arg-type]
+    model = Agent("ana", GenericFakeChatModel(messages=iter([]))).model
     assert isinstance(model, Model)
     assert isinstance(model, Streaming)
     assert model.name == "langchain:GenericFakeChatModel"
+
+
+def test_one_can_supervise_too() -> None:
+    assert isinstance(Supervisor(Scripted(says=thinking())).model, LangChainModel)
 
 
 async def test_free_text_is_heard_as_it_comes_and_is_whole_at_the_end() -> None:

@@ -153,9 +153,10 @@ def test_a_connection_is_kept_for_the_next_request(provider: FakeProvider) -> No
 
 def test_two_hundred_can_ask_at_once(provider: FakeProvider) -> None:
     provider.says(Answer("42", delay=0.2))
+    limits = httpx.Limits(max_connections=200, max_keepalive_connections=0)
 
     async def all_at_once() -> list[int]:
-        async with httpx.AsyncClient(limits=httpx.Limits(max_connections=200), timeout=30) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=30) as client:
             asked = (client.post(provider.url() + PATHS["openai"], json={}) for _ in range(200))
             return [answer.status_code for answer in await asyncio.gather(*asked)]
 

@@ -22,6 +22,7 @@ PATHS: dict[Spoken, str] = {
     "gemini": "/models/a-model:generateContent",
 }
 ENOUGH = 1024 * 1024
+HANGING = {"silent", "stalled_midway", "slow_loris"}
 CLIENT = httpx.Client(timeout=10, verify=False, trust_env=False)
 
 
@@ -34,7 +35,8 @@ def read_some(provider: FakeProvider, fault: Fault, spoken: Spoken, *, streamed:
     """The status of an answer, of which no more than a megabyte is read."""
     scheme = "https" if fault.connection == "tls" else "http"
     url = provider.url(spoken, scheme=scheme) + path_of(spoken, streamed=streamed)
-    with CLIENT.stream("POST", url, json={"stream": streamed}, timeout=0.2) as answer:
+    patience = 0.2 if fault.name in HANGING else 10.0
+    with CLIENT.stream("POST", url, json={"stream": streamed}, timeout=patience) as answer:
         read = 0
         for chunk in answer.iter_raw():
             read += len(chunk)

@@ -43,7 +43,8 @@ from dissensus import (
     model,
 )
 from dissensus.comparators import Number, Text
-from dissensus.testing import check_merge
+from dissensus.money import Governor, Limits
+from dissensus.testing import Answer, FakeProvider, Fault, Received, check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
 from dissensus_agents.graph import Result
 from dissensus_agents.judgement.supervisor import Review
@@ -236,3 +237,42 @@ def errors_have_a_code_and_a_next_step(graph: AgentGraph, session: Session[Inqui
 
 def a_misspelt_name_is_found() -> None:
     _ = dissensus.AgentGraf  # type: ignore[attr-defined]
+
+
+def a_provider_on_this_machine() -> None:
+    def decides(asked: Received) -> str | Answer | Fault:
+        assert_type(asked.body, dict[str, Any])
+        return Answer("42", reasoning="because") if asked.streamed else Fault.rate_limit(retry_after=2)
+
+    with FakeProvider(models=("tiny",)) as provider:
+        assert_type(provider, FakeProvider)
+        provider.says(Fault.status(503), "42", reasoning="because")
+        provider.answers(decides)
+        provider.answers(lambda asked: asked.text)
+        provider.answers(lambda asked: asked.number)  # type: ignore[arg-type, return-value]
+        provider.says(42)  # type: ignore[arg-type]
+        provider.url("cohere")  # type: ignore[arg-type]
+        assert_type(provider.received, list[Received])
+
+
+def a_budget_is_a_tree_of_limits(session: Session[Inquiry]) -> None:
+    per_day = Limits(usd="0.5", calls=20)
+    budget = Budget(usd=2, per_day=per_day, agents={"ana": Limits(tokens=9)}, soft=0.8, in_flight="return")
+    assumed = Budget(unpriced=Price(Decimal(3), Decimal(15)))
+    assert_type(session.set_budget(budget), Account)
+    session.change_budget(lambda now: assumed if now.usd is None else now)
+    assert_type(session.limits, Budget)
+    assert_type(session.accounts, tuple[Account, ...])
+    Budget(unpriced="free")  # type: ignore[arg-type]
+    Budget(in_flight="forget")  # type: ignore[arg-type]
+    Limits(tokens="many")  # type: ignore[arg-type]
+
+
+def a_governor_says_what_is_not_paid_for(ana: Agent) -> None:
+    def small(view: View) -> bool | str:
+        return "it is short" if len(str(view.read("question"))) < 9 else False
+
+    governor = Governor(trivial=small, stop_early="majority", wave=2, reuse=True)
+    graph = AgentGraph(Inquiry, governor=governor)
+    assert_type(graph.add_step("go", [ana], writes={"verdict"}, governor=Governor()), AgentGraph)
+    Governor(stop_early="soon")  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -24,12 +24,15 @@ from ..context.fits import Fit, check_fit
 from ..context.fitting import Fitting
 from ..context.templates import Template, check_templates
 from ..errors import GraphError, WrongType
-from ..messages import Part, Reply, Request
-from ..models.client import Model
+from ..messages import Effort, Part, Reply, Request, check_effort
+from ..models.client import Model, is_chat_model
 from ..models.replies import read_answer
 from ..patterns.failover import Candidates, Failover, candidates_of
 from ..positions import label_of
 from .disagreement import Cause, Disagreement
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 INSTRUCTIONS = """\
 You are the supervisor of a panel of independent analysts. They read the same material and do not
@@ -122,7 +125,7 @@ class Person:
 
 
 Rule: TypeAlias = "Callable[[Review], Verdict | Awaitable[Verdict]]"
-Judge: TypeAlias = "Model | str | Failover | Sequence[Any] | Person | Rule"
+Judge: TypeAlias = "Model | str | BaseChatModel | Failover | Sequence[Any] | Person | Rule"
 
 
 def _function(judge: Any) -> Rule:
@@ -144,6 +147,7 @@ class Supervisor:
             answer in JSON. It raises ValueError where the answer says nothing.
         attempts: How often a verdict that cannot be read is asked again, the first included.
         max_output_tokens: The bound of its answer; it is reserved for.
+        effort: How much it thinks before it answers, as for an `Agent`.
         fit: How the material fits the window of its model, as for an `Agent`; the positions stay whole.
         templates: How its prompt is written, by the maker of the model; by default in headings.
     """
@@ -157,12 +161,13 @@ class Supervisor:
         parse: Callable[[Reply, Review], Verdict] | None = None,
         attempts: int = 2,
         max_output_tokens: int = 4096,
+        effort: Effort | None = None,
         fit: Fit | None = None,
         templates: Mapping[str, Template] | None = None,
     ) -> None:
         self.person = judge if isinstance(judge, Person) else None
         self.candidates: Candidates | None = None
-        if isinstance(judge, str | Model | Failover | list | tuple):
+        if isinstance(judge, str | Model | Failover | list | tuple) or is_chat_model(judge):
             self.candidates = candidates_of(judge, "supervisor", as_model)
         self.function = None if self.person or self.candidates else _function(judge)
         self.name = name or self._own_name()
@@ -170,6 +175,7 @@ class Supervisor:
         self.parse = parse
         self.attempts = attempts
         self.max_output_tokens = max_output_tokens
+        self.effort = check_effort(effort, self.name)
         self.fit = with_own_model(fit, SEAT)
         self.templates = check_templates(templates, self.name)
         if fit is not None:
@@ -217,6 +223,7 @@ class Supervisor:
             ),
             output_schema=None if self.parse else _VERDICT_SCHEMA,
             max_output_tokens=self.max_output_tokens,
+            effort=self.effort,
             templates=self.templates,
         )
         return self._fitting.of(whole, partial(_stands_in, review.material))

@@ -21,7 +21,7 @@ from dissensus_state.values import JSON
 from ..errors import ModelFailed, ProviderFailed
 from ..messages import Delta, Reply, Request
 from . import limits, retries
-from .client import Model, Streaming
+from .client import Model, Streaming, streams
 from .formats import FailureKind
 from .health import HEALTH, Health, key_of
 from .kinds import kind_of_error
@@ -154,7 +154,7 @@ async def call(
     clock = asyncio.timeout(seconds)
     try:
         async with clock:
-            if not isinstance(model, Streaming):
+            if not streams(model):
                 return await trying.once()
             own: Patience = getattr(model, "patience", PATIENCE)
             return await trying.run(patience or own)
@@ -222,11 +222,15 @@ class _Trying:
         key = key_of(self.model)
         try:
             reply = await listen(self.model.stream(self.request), self.heard)
-        except CallStopped:
-            raise
         except ModelFailed as error:
             self.place.counted(None)
-            self.health.failed(key, kind_of_error(error), error.context.get("retry_after"))
+            if isinstance(error, CallStopped):
+                self.health.gave_up(key)
+            else:
+                self.health.failed(key, kind_of_error(error), error.context.get("retry_after"))
+            raise
+        except BaseException:  # it was stopped from here, which tells nothing of the model
+            self.health.gave_up(key)
             raise
         self.health.succeeded(key)
         self.place.counted(reply.usage)

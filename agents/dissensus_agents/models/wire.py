@@ -80,6 +80,7 @@ class WireModel:
         self.price = price
         self.window = window
         self.patience = patience
+        self.timeout = timeout
         self.rpm = rpm
         self.tpm = tpm
         self._model = model

@@ -15,7 +15,7 @@ from typing import Any, get_args
 from dissensus_state.values import JSON
 
 from ..errors import GraphError, ModelFailed
-from ..models.client import Model, Streaming
+from ..models.client import Model, streams
 from ..models.formats import FailureKind
 from ..models.health import MENDED_BY_PEOPLE, Cooling, Health, key_of
 from ..models.retries import PATIENCE, Patience
@@ -136,7 +136,7 @@ def choose(left: Sequence[Model], health: Health) -> Choice:
 
 def heeds(model: Model) -> bool:
     """Whether a model has a provider whose health is remembered; a function of one's own has none."""
-    return isinstance(model, Streaming)
+    return streams(model)
 
 
 def _passed(model: Model, why: Cooling) -> dict[str, JSON]:

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -129,12 +130,17 @@ def _given_up(worker: _Worker) -> Unreadable:
 
 
 def _taken() -> _Worker:
-    while _idle:
-        worker = _idle.pop()
+    while (worker := _one_idle()) is not None:
         if worker.process.poll() is None:
             return worker
         worker.end()
     return _Worker()
+
+
+def _one_idle() -> _Worker | None:
+    with suppress(IndexError):  # another thread may take the last one
+        return _idle.pop()
+    return None
 
 
 def _give(worker: _Worker) -> None:
@@ -145,8 +151,8 @@ def _give(worker: _Worker) -> None:
 
 
 def _end_all() -> None:
-    while _idle:
-        _idle.pop().end()
+    while (worker := _one_idle()) is not None:
+        worker.end()
 
 
 atexit.register(_end_all)

@@ -1,0 +1,34 @@
+"""What the proposals of a round say against each other, and what their agreement is worth."""
+
+from __future__ import annotations
+
+from dissensus_state.records import Proposal
+
+from .judgement.disagreement import Stance, compare
+from .judgement.lineage import effective_votes
+from .positions import sides_of, values_of
+from .running import Run, Running
+
+
+def compare_proposals(_: Run | None, running: Running) -> None:
+    """Say where the proposals disagree, who stands together, and what the suspected cause is."""
+    stances = [_stance(running, item) for item in running.made]
+    running.comparison = compare(stances, running.step.comparators)
+    running.sides = sides_of(running.made, running.comparison.disagreements)
+
+
+def _stance(running: Running, item: Proposal) -> Stance:
+    found = running.evidence.get(item.agent, ())
+    return Stance(
+        agent=item.agent,
+        lineage=running.lineage(item.agent)[0],
+        values=values_of(item.patch, running.step.review),
+        base_version=running.round.base,
+        broken=tuple(check.verifier for check in found if not check.passed),
+    )
+
+
+def weigh(_: Run | None, running: Running) -> None:
+    """How many independent votes the panel is worth; a hollow consensus is not accepted silently."""
+    models = [running.lineage(item.agent) for item in running.made]
+    running.votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])

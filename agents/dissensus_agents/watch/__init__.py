@@ -1,0 +1,1 @@
+"""What a run watches over: the money that it need not spend."""
