@@ -94,9 +94,8 @@ async def found(store: Store, texts: list[str]) -> list[str]:
 def tables(url: str) -> dict[str, int]:
     """The bytes that each table takes, with its indexes."""
     if is_sqlite(url):
-        pages = (
-            "SELECT tbl_name, sum(pgsize) FROM dbstat d JOIN sqlite_master m ON m.name = d.name GROUP BY 1"
-        )
+        owners = "sqlite_master m ON m.name = d.name"
+        pages = f"SELECT tbl_name, sum(pgsize) FROM dbstat d JOIN {owners} GROUP BY 1"
         with closing(sqlite3.connect(path_of(url))) as file:
             return dict(file.execute(pages).fetchall())
     sizes = "SELECT relname, pg_total_relation_size(oid) FROM pg_class WHERE relkind = 'r' "
