@@ -100,7 +100,9 @@ class Errand:
                 made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:
-                self._unpaid[error.context.get("model", left[0].name)] = error
+                named = str(error.context.get("model"))
+                known = any(model.name == named for model in left)
+                self._unpaid[named if known else left[0].name] = error
 
     def _left(self) -> list[Model]:
         return self.candidates.after(self._gone, self._model)

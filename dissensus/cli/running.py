@@ -156,7 +156,7 @@ def _told(event: Progress) -> str:
             from .calls import shown_of
 
             return where + f"{body['agent']}: {body['path'] or '/'}: {shown_of(body)}"
-        case "abstained" | "conflict" | "refused":
+        case "abstained" | "conflict" | "refused" | "spared" | "warning":
             return where + f"{body.get('agent', event.kind)}: {body.get('message', '')}"
         case "failover":
             return where + f"{body['agent']}: {body['model']} failed ({body['why']}), the next is asked"

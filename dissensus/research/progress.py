@@ -184,7 +184,7 @@ def told(event: Progress, state: Research) -> str:
     match event.kind:
         case "round":
             return _round(step, len(body["agents"]))
-        case "abstained" | "conflict" | "refused":
+        case "abstained" | "conflict" | "refused" | "spared" | "warning":
             return f"{body.get('agent', event.kind)}: {body.get('message', '')}"
         case "disagreed":
             return f"they disagree: {'; '.join(_positions(body['review']))}"
