@@ -126,7 +126,15 @@ def test_a_session_is_gone_on_with_by_name_or_alone(ask, asked, provider) -> Non
     other = ask("research", "Why else?", "--resume", code=3)
     assert "was not begun in this database" in other.err
     another = ask("research", "Why else?", "--session", SESSION, code=2)
-    assert "is over another question" in another.err
+    assert "is over another question or other sources" in another.err
+
+
+def test_the_same_question_over_other_sources_is_another_session(ask, asked, provider, folder: Path) -> None:
+    ask(*asked, "--approve", code=20)
+    harbour(folder / "others")
+    other = [*asked[:3], "others", *asked[4:]]
+    assert f"session {SESSION}-2: " in ask(*other, "--approve", code=20).err
+    assert f"session {SESSION} goes on" in ask(*asked, code=20).err
 
 
 def test_what_changed_in_the_folder_since_is_said(ask, asked, provider, folder: Path) -> None:
