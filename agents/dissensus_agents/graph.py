@@ -236,9 +236,7 @@ class AgentGraph:
         Raises:
             GraphError: No step has an agent of such a name.
         """
-        other = AgentGraph(self.shape.schema)
-        other.steps = {name: swap(step, models) for name, step in self.steps.items()}
-        other._edges = dict(self._edges)
+        other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.agents}
         known |= {SEAT for step in self.steps.values() if step.supervisor is not None}
         if strange := sorted(models.keys() - known):
@@ -246,6 +244,13 @@ class AgentGraph:
                 f"There is no agent {strange[0]!r} to give a model to",
                 next_step=f"The graph has {', '.join(sorted(known))}",
             )
+        return other
+
+    def with_steps(self, steps: Mapping[str, Step]) -> AgentGraph:
+        """A graph with the same edges between other steps of the same names."""
+        other = AgentGraph(self.shape.schema)
+        other.steps = dict(steps)
+        other._edges = dict(self._edges)
         return other
 
     async def replay(self, session: Session[Any]) -> Replayed:
