@@ -22,7 +22,7 @@ from inquiries import Notes
 
 AGENTS, TASKS = ("ana", "ben"), ("gather", "conclude")
 SMALL = st.integers(0, 20)
-AMOUNTS = st.one_of(st.none(), st.integers(0, 60))
+AMOUNTS = st.one_of(st.none(), st.integers(10, 150))
 
 
 def _limits(usd: int | None, tokens: int | None, calls: int | None, ms: int | None) -> Limits:
@@ -34,7 +34,7 @@ def _limits(usd: int | None, tokens: int | None, calls: int | None, ms: int | No
     )
 
 
-PLAIN = st.builds(_limits, AMOUNTS, AMOUNTS, st.one_of(st.none(), st.integers(0, 6)), AMOUNTS)
+PLAIN = st.builds(_limits, AMOUNTS, AMOUNTS, st.one_of(st.none(), st.integers(1, 9)), AMOUNTS)
 LIMITS = st.builds(lambda one, day: replace(one, per_day=day), PLAIN, st.one_of(st.none(), PLAIN))
 """Limits as small as what calls come to."""
 
@@ -45,6 +45,9 @@ BUDGETS = st.builds(
     st.dictionaries(st.sampled_from(AGENTS), LIMITS, max_size=2),
     st.dictionaries(st.sampled_from(TASKS), LIMITS, max_size=2),
 )  # fmt: skip
+
+DAILY = Limits(usd="0.0000002", tokens=90, per_day=Limits(usd="0.0000001", calls=5, tokens=60))
+BEGINNING = replace(Budget(agents={"ana": DAILY}, tasks={"gather": DAILY}), per_day=DAILY.per_day)
 
 
 @dataclass
@@ -67,7 +70,7 @@ class Ledger(RuleBasedStateMachine):
         super().__init__()
         self.day = 20_000
         self.store = Store.open("sqlite://", clock=lambda: self.day * DAY_MS)
-        self.session = self.store.create(Notes(), budget=Budget())
+        self.session = self.store.create(Notes(), budget=BEGINNING)
         self.journal = Journal(self.session)
         self.rounds: dict[str, Round] = {}
         for task in TASKS:
@@ -76,13 +79,14 @@ class Ledger(RuleBasedStateMachine):
             self.rounds[task] = begun[0]
         self.flying: list[tuple[Call, Known]] = []
         self.known: list[Known] = []
-        self.opened: dict[str, tuple[int, int]] = {}
+        self.opened = {one.name: (self.day, 0) for one in self.session.accounts}
         self.settled = 0
         self.number = 0
 
     def teardown(self) -> None:
         self.store.close()
 
+    @precondition(lambda self: len(self.known) % 4 == 3)
     @rule(budget=BUDGETS)
     def limit(self, budget: Budget) -> None:
         """Another budget; accounts per day that are new count the calls that were sent today."""
@@ -157,4 +161,4 @@ class Ledger(RuleBasedStateMachine):
 
 
 TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestLedger.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
