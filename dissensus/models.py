@@ -18,24 +18,31 @@ from dissensus_agents.models.responses import ResponsesModel
 from dissensus_agents.models.retries import Patience
 from dissensus_agents.models.wire import WireModel
 from dissensus_agents.patterns.failover import Failover
+from dissensus_agents.recordings.answering import AnsweringModel, Recordings, answered_from
+from dissensus_agents.recordings.exporting import Exported, export_recordings
 
 __all__ = [
     "Abilities",
+    "AnsweringModel",
     "AnthropicModel",
     "AzureModel",
     "Deprecated",
     "Dialect",
     "Entry",
+    "Exported",
     "Failover",
     "GeminiModel",
     "OpenAIModel",
     "Patience",
     "Price",
+    "Recordings",
     "ResponsesModel",
     "Tier",
     "WireModel",
+    "answered_from",
     "available",
     "describe",
     "entries",
+    "export_recordings",
     "from_langchain",
 ]

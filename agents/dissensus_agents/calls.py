@@ -20,7 +20,7 @@ from .messages import Part, Reply, Request, Turn, Usage
 from .models.calling import CallStopped, Heard
 from .models.client import Model, tokens_in
 from .models.kinds import refusal_of
-from .models.prices import Price, Tier, cost, most_input_tokens, worst_case
+from .models.prices import Price, Tier, bound, cost, most_input_tokens
 from .models.texts import readable
 
 CANCELLED = "call.cancelled"
@@ -50,6 +50,7 @@ def intent(agent: str, attempt: int, model: Model, request: Request, policy: Pol
             "or the Price to assume",
             agent=agent,
         )
+    sent = most_input_tokens(request)
     return Call(
         agent=agent,
         attempt=attempt,
@@ -57,9 +58,9 @@ def intent(agent: str, attempt: int, model: Model, request: Request, policy: Pol
         lineage=model.lineage,
         price=terms,
         request=recorded(request),
-        reserved=0 if terms is None else worst_case(price or price_of(terms), request),
+        reserved=0 if terms is None else bound(price or price_of(terms), sent, request.max_output_tokens),
         sent_at=0,
-        holds={"tokens": most_tokens(request), "ms": most_ms(model)},
+        holds={"tokens": sent + request.max_output_tokens, "ms": most_ms(model)},
     )
 
 
@@ -88,11 +89,6 @@ def _unit(terms: Mapping[str, Any]) -> dict[str, Decimal]:
 
 def _tiers(terms: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(terms.get("tiers", ()))
-
-
-def most_tokens(request: Request) -> int:
-    """How many tokens a call can come to: what is sent, and the answer with the thinking."""
-    return most_input_tokens(request) + request.max_output_tokens
 
 
 def most_ms(model: Model) -> int:

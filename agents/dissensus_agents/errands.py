@@ -21,8 +21,12 @@ from .judgement.supervisor import SEAT
 from .messages import Delta, Reply, Request
 from .models.client import Model
 from .models.kinds import kind_of_error, refusal_of
+from .models.recordings import NotRecorded
 from .patterns.failover import Candidates
 from .running import Run, Running
+
+_MENDED = {MissingKey.code, NotRecorded.code}
+"""Failures that stopped a run; whoever resumes it has mended what they are about."""
 
 
 @dataclass(slots=True)
@@ -100,7 +104,9 @@ class Errand:
                 made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:
-                self._unpaid[error.context.get("model", left[0].name)] = error
+                named = str(error.context.get("model"))
+                known = any(model.name == named for model in left)
+                self._unpaid[named if known else left[0].name] = error
 
     def _left(self) -> list[Model]:
         return self.candidates.after(self._gone, self._model)
@@ -176,7 +182,7 @@ class Errand:
         kind = kind_of_error(error)
         if kind in self.candidates.on and self._others(call):
             self._pass_over(call, kind)
-        elif recorded and (self.anew or error.context.get("recorded") == MissingKey.code):
+        elif recorded and (self.anew or error.context.get("recorded") in _MENDED):
             self._gone.clear()
             self._model = self._request = None
         else:

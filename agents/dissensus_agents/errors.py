@@ -11,6 +11,7 @@ DissensusError
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
 ├── GraphError              2   a graph that cannot be run as it was put together
+├── RecordingsRefused       2   a file of recordings that cannot be used
 └── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
 """
 
@@ -91,6 +92,14 @@ class GraphError(DissensusError):
 
     code = "graph.error"
     exit_code = 2
+
+
+class RecordingsRefused(DissensusError):
+    """The file of recordings cannot be used."""
+
+    code = "recordings.refused"
+    exit_code = 2
+    next_step = "Export it again (`dissensus recordings export`), or take an unchanged copy"
 
 
 class SettingsRefused(DissensusError):

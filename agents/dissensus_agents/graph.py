@@ -6,7 +6,7 @@ a run that was stopped goes on where it was without a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -147,7 +147,7 @@ class AgentGraph:
         max_rounds: int = 10_000,
         models: Mapping[str, Any] | None = None,
         deltas: bool = False,
-    ) -> AsyncIterator[Progress]:
+    ) -> AsyncGenerator[Progress]:
         """Run over a session from where it stands, and tell what happens as it happens.
 
         A run that was stopped, at any point and by anything, goes on: no recorded answer is asked
@@ -164,10 +164,10 @@ class AgentGraph:
             DissensusError: the round that failed is in the records; the next run goes on from it.
         """
         if models:
-            async for progress in self.swapped(models).stream(
-                session, start=start, max_rounds=max_rounds, deltas=deltas
-            ):
-                yield progress
+            told = self.swapped(models).stream(session, start=start, max_rounds=max_rounds, deltas=deltas)
+            async with aclosing(told) as swapped:
+                async for progress in swapped:
+                    yield progress
             return
         run = await self._begin(session, max_rounds)
         run.deltas = deltas
@@ -236,9 +236,7 @@ class AgentGraph:
         Raises:
             GraphError: No step has an agent of such a name.
         """
-        other = AgentGraph(self.shape.schema)
-        other.steps = {name: swap(step, models) for name, step in self.steps.items()}
-        other._edges = dict(self._edges)
+        other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.agents}
         known |= {SEAT for step in self.steps.values() if step.supervisor is not None}
         if strange := sorted(models.keys() - known):
@@ -246,6 +244,13 @@ class AgentGraph:
                 f"There is no agent {strange[0]!r} to give a model to",
                 next_step=f"The graph has {', '.join(sorted(known))}",
             )
+        return other
+
+    def with_steps(self, steps: Mapping[str, Step]) -> AgentGraph:
+        """A graph with the same edges between other steps of the same names."""
+        other = AgentGraph(self.shape.schema)
+        other.steps = dict(steps)
+        other._edges = dict(self._edges)
         return other
 
     async def replay(self, session: Session[Any]) -> Replayed:

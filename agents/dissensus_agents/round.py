@@ -32,6 +32,7 @@ from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
 from .messages import Reply, Request
+from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
 from .positions import Side, author_of, joined
 from .reasons import reasons
@@ -205,7 +206,7 @@ async def _proposal(run: Run, running: Running, agent: Agent) -> tuple[Proposal,
     """One agent's proposal: first the summaries that its prompt waits for, then its answers."""
     try:
         request, before = await summarised(run, running, running.requests[agent.name], running.calls)
-    except MissingKey:
+    except (MissingKey, NotRecorded):
         raise
     except (ModelFailed, BudgetExceeded) as failed:
         return _abstained(run, running, agent, failed, 0), []
@@ -224,7 +225,7 @@ async def _answered(
     while True:
         try:
             call, reply = await errand.answer()
-        except MissingKey:
+        except (MissingKey, NotRecorded):
             raise
         except (ModelFailed, BudgetExceeded) as failed:
             return _abstained(run, running, agent, failed, errand.attempt), errand.calls

@@ -58,16 +58,17 @@ def research(
     panel concludes and a supervisor rules. The report (Markdown and HTML) gives the answer with
     citations, dissent and cost. Stop it at any moment: the same command goes on.
     """
-    from dissensus.research.command import Wish, carry_out
+    from dissensus.research.command import Wish, carry_out, shown
     from dissensus_state.store import Store
 
     names = [name.strip() for item in models for name in item.split(",") if name.strip()]
     wish = Wish(models=names, **given)  # type: ignore[arg-type]
     _check(wish)
     here = situation()
-    here.kept = database or DEFAULT
+    chosen = database or DEFAULT
+    here.kept = shown(chosen)
     try:
-        address = existing(here.kept) if wish.resume or wish.report else here.kept
+        address = existing(chosen) if wish.resume or wish.report else chosen
     except NotFound as error:
         raise NotFound(
             f"{error.message}, so nothing was begun there", next_step="Begin it with a QUESTION and --sources"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         """dissensus run inquiry:graph -d inquiry.db --state '{"question": "Why?"}' --budget 2""",
         "dissensus run inquiry:graph -d inquiry.db",
         "dissensus run inquiry:graph -d inquiry.db --model analyst=ollama:llama3.1",
+        "dissensus run inquiry:graph -d again.db --state @state.json --recordings inquiry.jsonl",
     )
 )
 @click.argument("graph", metavar="MODULE:GRAPH")
@@ -46,6 +47,11 @@ if TYPE_CHECKING:
     multiple=True,
     help="Another model for an agent, for this run; several, separated by commas, stand in for each other.",
 )
+@click.option(
+    "--recordings",
+    metavar="FILE",
+    help="Answer every seat from this file of recordings: nothing is asked, nothing is paid.",
+)
 @options.on_session
 def run(
     *,
@@ -54,6 +60,7 @@ def run(
     budget: str | None,
     start: str | None,
     models: tuple[str, ...],
+    recordings: str | None,
     database: str | None,
     session: str | None,
     as_json: bool,
@@ -69,16 +76,25 @@ def run(
     made = _graph(graph)
     if models:
         made = made.swapped(_models(models))
+    if recordings is not None:
+        made = _recorded(made, recordings)
     here = situation()
     here.kept = database or "dissensus.db"
     with closing(Store.open(here.kept, tenant=here.tenant)) as store:
         work = _session(store, made, session, initial, budget)
         whose = f" --tenant {shlex.quote(here.tenant)}" if here.tenant else ""
         swapped = "".join(f" --model {shlex.quote(one)}" for one in models)
+        swapped += "" if recordings is None else f" --recordings {shlex.quote(recordings)}"
         here.again = f"{program()} run {graph} -d {store.database.name}{whose} -s {work.name}{swapped}"
         asyncio.run(_watch(made, work, start))
         _answer(work, as_json=as_json)
     return 0
+
+
+def _recorded(graph: AgentGraph, file: str) -> AgentGraph:
+    from dissensus_agents.recordings.answering import Recordings, answered_from
+
+    return answered_from(graph, Recordings.open(file))
 
 
 def _models(given: Iterable[str]) -> dict[str, Any]:
@@ -167,7 +183,7 @@ def _told(event: Progress) -> str:
             from .calls import shown_of
 
             return where + f"{body['agent']}: {body['path'] or '/'}: {shown_of(body)}"
-        case "abstained" | "conflict" | "refused":
+        case "abstained" | "conflict" | "refused" | "spared" | "warning":
             return where + f"{body.get('agent', event.kind)}: {body.get('message', '')}"
         case "failover":
             return where + f"{body['agent']}: {body['model']} failed ({body['why']}), the next is asked"

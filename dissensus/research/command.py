@@ -113,10 +113,10 @@ def shown(database: str) -> str:
 def _found(store: Store, wish: Wish) -> Session[Research] | None:
     """The session that is meant, if it was begun."""
     if wish.question is not None:
-        found = known(store, wish.question, wish.session)
+        found = known(store, wish.question, wish.session, wish.sources)
         if found is None and wish.session in {info.name for info in store.sessions()}:
             raise Misuse(
-                f"The session {wish.session!r} is over another question",
+                f"The session {wish.session!r} is over another question or other sources",
                 next_step="Leave the question out to go on with it, or give another --session",
             )
         if found is None and (wish.resume or wish.report):

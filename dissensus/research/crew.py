@@ -12,6 +12,7 @@ from dissensus_agents.messages import Reply
 from dissensus_agents.models.client import Model
 
 from .errors import NoModels
+from .rooms import smallest
 from .schema import Crew
 
 ModelLike: TypeAlias = "Model | str"
@@ -41,6 +42,7 @@ class Staff:
             panel=[model.name for model in self.panel],
             supervisor=self.supervisor.name,
             approve=self.approve,
+            window=smallest(self.models),
         )
 
     def standing_in(self, first: Model) -> list[Model]:
@@ -91,18 +93,24 @@ def staff(
 def reseated(crew: Crew, models: Sequence[ModelLike], supervisor: ModelLike | None) -> Staff:
     """The seats of a session that goes on, with the models that are named now in the place of the old ones.
 
-    There are as many seats as when it began, because its rounds count on them.
+    There are as many seats as when it began, because its rounds count on them. Where the panel is named as
+    it was, every seat stays as it was.
     """
-    panel = tuple(as_model(model, name="research") for model in (models or crew.panel))
-    chair = as_model(supervisor or (crew.supervisor if not models else panel[-1]), name=CHAIR)
-    scouts = panel if models else tuple(as_model(model, name="research") for model in crew.scouts)
-    planner = chair if models or supervisor else as_model(crew.planner, name="planner")
+    made = {model.name: model for model in (as_model(one, name="research") for one in models)}
+    chair = None if supervisor is None else as_model(supervisor, name=CHAIR)
+    known = made if chair is None else {**made, chair.name: chair}
+
+    def seat(name: str) -> Model:
+        return known.get(name) or as_model(name, name="research")
+
+    if not made or list(made) == list(dict.fromkeys(crew.panel)):
+        scouts, panel = tuple(map(seat, crew.scouts)), tuple(map(seat, crew.panel))
+        ruling = chair or seat(crew.supervisor)
+        return Staff(ruling if chair else seat(crew.planner), scouts, panel, ruling, crew.approve)
+    others = tuple(made.values())
+    ruling = chair or others[-1]
     return Staff(
-        planner,
-        _seated(scouts, len(crew.scouts)),
-        _seated(panel, len(crew.panel)),
-        chair,
-        crew.approve,
+        ruling, _seated(others, len(crew.scouts)), _seated(others, len(crew.panel)), ruling, crew.approve
     )
 
 

@@ -16,14 +16,13 @@ from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.views import View
 
+from . import rooms
+
 if TYPE_CHECKING:
     from dissensus_state.documents import Passage
     from dissensus_state.library import Library
 
 NAME = "librarian"
-
-BATCH = 24_000
-"""Characters of the passages that one scout is shown at once."""
 
 THIN = 8_000
 """Characters from which on a batch is divided, so that more scouts read side by side."""
@@ -144,7 +143,9 @@ def wanted_in(state: Mapping[str, Any]) -> list[Wanted]:
 
 def _everything(library: Library, state: Mapping[str, Any]) -> list[tuple[int, Passage]]:
     """All there is, where it fits into one batch: then searching would only lose something."""
-    if state["searched"] or sum(item["characters"] for item in state["sources"]) > BATCH:
+    if state["searched"] or sum(item["characters"] for item in state["sources"]) > rooms.batch(
+        state["crew"]["window"]
+    ):
         return []
     return [
         (1, library.passage(item["name"], n))
@@ -200,7 +201,8 @@ def _batched(chosen: Sequence[tuple[int, Passage]], state: Mapping[str, Any]) ->
     """The passages as a reading list, divided into batches of about the same length."""
     total = sum(len(passage.text) for _, passage in chosen)
     scouts = len(state["crew"]["scouts"])
-    wished = max(ceil(total / BATCH), min(scouts, total // THIN), 1)
+    most = rooms.batch(state["crew"]["window"])
+    wished = max(ceil(total / most), min(scouts, total // THIN), 1)
     first = 1 + (state["reading"][-1]["batch"] if state["reading"] else 0)
     before, reading, kept = 0, [], dict[int, int]()
     for question, passage in chosen:

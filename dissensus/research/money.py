@@ -9,17 +9,13 @@ from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.prices import Price, worst_case
 from dissensus_state.errors import BudgetExceeded
 
-from .librarian import BATCH
-from .prompts import MOST_CHARACTERS
+from .rooms import BATCH, CONCLUDED, PLANNED, SCOUTED, TOLD
 from .schema import Research, side_by_side
 
 if TYPE_CHECKING:
     from dissensus_agents.models.client import Model
 
     from .crew import Staff
-
-PLANNED, SCOUTED, CONCLUDED = 2_000, 4_000, 6_000
-"""Tokens of an answer at most, thinking included: of a plan, of a scout, of the panel and its supervisor."""
 
 AROUND = 8_000
 """Bytes of what stands in a request around its passages or findings, the schema twice included."""
@@ -62,7 +58,7 @@ def next_sizes(state: Research) -> list[int]:
 def conclusion_at_worst(staff: Staff, state: Research | None = None) -> int:
     """What must be kept for the panel and its supervisor, once the next round of scouts has reported."""
     size = _PER_BATCH if state is None else _told(state) + _PER_BATCH * side_by_side(state)
-    size = min(size, MOST_CHARACTERS)
+    size = min(size, TOLD)
     positions = len(staff.panel) * CONCLUDED * _BYTES_PER_TOKEN
     panel = sum(at_worst(model, size, CONCLUDED) for model in staff.panel)
     return panel + at_worst(staff.supervisor, size + positions, CONCLUDED)

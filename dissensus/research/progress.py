@@ -12,9 +12,8 @@ from dissensus.cli.texts import count, usd
 from dissensus_agents.messages import Usage
 from dissensus_agents.models.prices import cost
 
-from .librarian import BATCH, FEWEST, MOST, SHARE
-from .money import CONCLUDED, SCOUTED
-from .prompts import MOST_CHARACTERS
+from .librarian import FEWEST, MOST, SHARE
+from .rooms import BATCH, CONCLUDED, SCOUTED, TOLD
 from .schema import Research, batches, side_by_side
 from .study import GATHER, SCOUT
 
@@ -102,7 +101,7 @@ class Meter:
         judges = (
             [] if self.state.phase in {"reporting", "closed"} else [*self.staff.panel, self.staff.supervisor]
         )
-        judging = sum(guessed(model, MOST_CHARACTERS // 2, CONCLUDED) for model in judges)
+        judging = sum(guessed(model, TOLD // 2, CONCLUDED) for model in judges)
         rounds = ceil(reading / side) if reading else 0
         later = 2 * _THINKS_LONGER if judges else 0
         return Ahead(reading + len(judges), int(sum(scouts) * factor) + judging, rounds + later)
@@ -124,7 +123,8 @@ class Meter:
             dropped = f", {len(state.dropped)} dropped" if state.dropped else ""
             yield f"{count(len(state.standing), 'checked finding')}{dropped}"
         ahead = self.ahead()
-        yield f"{dollars(self.spent)} spent, about {dollars(ahead.cost)} to come"
+        beside = " beside what nobody knows" if any(m.price is None for m in self.staff.models) else ""
+        yield f"{dollars(self.spent)} spent, about {dollars(ahead.cost)} to come{beside}"
         left = self.seconds_left()
         if left is not None and ahead.calls:
             yield f"about {duration(left)} left"
@@ -184,7 +184,7 @@ def told(event: Progress, state: Research) -> str:
     match event.kind:
         case "round":
             return _round(step, len(body["agents"]))
-        case "abstained" | "conflict" | "refused":
+        case "abstained" | "conflict" | "refused" | "spared" | "warning":
             return f"{body.get('agent', event.kind)}: {body.get('message', '')}"
         case "disagreed":
             return f"they disagree: {'; '.join(_positions(body['review']))}"

@@ -33,9 +33,6 @@ CHAIR = (
 MOST_SOURCES = 100
 """Names of sources that a planner is shown."""
 
-MOST_CHARACTERS = 24_000
-"""Characters of findings that a panel is shown."""
-
 Prompt = Callable[[View], Iterable[str | Part]]
 
 
@@ -65,18 +62,22 @@ def scouting(library: Library, seat: int) -> Prompt:
     return prompt
 
 
-def judging(view: View) -> Iterator[str | Part]:
-    """The question, and every finding that stands under its sub-question."""
-    yield view.part("/question", "The question")
-    told, left_out = told_findings(
-        view.read("/plan"), view.read("/findings"), view.read("/standing"), view.read("/reading")
-    )
-    yield Part(told, title="The findings")
-    if left_out:
-        yield Part(f"{left_out} findings more did not fit here.", title="Left out")
+def judging(most: int) -> Prompt:
+    """The question, and the findings that stand under their sub-questions, in at most so many characters."""
+
+    def prompt(view: View) -> Iterator[str | Part]:
+        yield view.part("/question", "The question")
+        told, left_out = told_findings(
+            view.read("/plan"), view.read("/findings"), view.read("/standing"), view.read("/reading"), most
+        )
+        yield Part(told, title="The findings")
+        if left_out:
+            yield Part(f"{left_out} findings more did not fit here.", title="Left out")
+
+    return prompt
 
 
-def told_findings(plan: Any, findings: Any, standing: Any, reading: Any) -> tuple[str, int]:
+def told_findings(plan: Any, findings: Any, standing: Any, reading: Any, most: int) -> tuple[str, int]:
     """The findings as text, and how many did not fit: every sub-question keeps as many as the others."""
     wanted: dict[int, list[str]] = {}
     for item in standing:
@@ -86,7 +87,7 @@ def told_findings(plan: Any, findings: Any, standing: Any, reading: Any) -> tupl
         where = f"{_line(passage['document'])}, {_line(passage['place'])}"
         text = f"F{item['finding']}: {_line(finding['claim'])}\n    “{_line(finding['quotation'])}” ({where})"
         wanted.setdefault(question, []).append(text)
-    kept = _fair(wanted)
+    kept = _fair(wanted, most)
     lines: list[str] = []
     for n in [*range(1, len(plan) + 1), *([0] if 0 in wanted else [])]:
         lines.append(_asked(n, plan) if n else "Beside the sub-questions:")
@@ -94,10 +95,9 @@ def told_findings(plan: Any, findings: Any, standing: Any, reading: Any) -> tupl
     return "\n".join(lines), sum(map(len, wanted.values())) - sum(map(len, kept.values()))
 
 
-def _fair(wanted: dict[int, list[str]]) -> dict[int, list[str]]:
+def _fair(wanted: dict[int, list[str]], room: int) -> dict[int, list[str]]:
     """As many texts as fit, taken in turn from every sub-question, in their order."""
     kept: dict[int, list[str]] = {question: [] for question in wanted}
-    room = MOST_CHARACTERS
     for turn in range(max(map(len, wanted.values()), default=0)):
         for question, texts in wanted.items():
             if turn < len(texts) and len(texts[turn]) < room:

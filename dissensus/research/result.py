@@ -69,6 +69,12 @@ def data(outcome: Outcome, told: Facts) -> dict[str, Any]:
     }
 
 
+def _spent(told: Facts) -> str:
+    unknown = sum(item.unknown for item in told.spent)
+    beside = f" and {unknown} calls of unknown price" if unknown else ""
+    return dollars(told.budget.spent) + beside
+
+
 def _page(outcome: Outcome, told: Facts) -> list[Block]:
     if told.conclusion is None:
         answer: list[Block] = [Line("Nothing in the sources answers this.", "bold yellow")]
@@ -79,7 +85,7 @@ def _page(outcome: Outcome, told: Facts) -> list[Block]:
         ("rests on", f"{len(told.citations)} quotations that were checked"),
         ("dissent", ", ".join(one.agent for one in told.dissent) or "none"),
         ("read", f"{told.read:,} of {told.passages:,} passages"),
-        ("spent", dollars(told.budget.spent)),
+        ("spent", _spent(told)),
     ]
     if outcome.files:
         rows += [("report", str(outcome.files.markdown)), ("", str(outcome.files.html))]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from dissensus_state.machine import Transition
 from dissensus_state.shapes import Append, SharedState, invariant
@@ -39,13 +39,17 @@ class Skipped(BaseModel):
 
 
 class Crew(BaseModel):
-    """Which model sits where; a session that goes on may put others in their places."""
+    """Which model sits where; a session that goes on may put others in their places.
+
+    `window` is the smallest that was known of them when it began, in tokens: prompts are made for it.
+    """
 
     planner: str
     scouts: list[str]
     panel: list[str]
     supervisor: str
     approve: bool = False
+    window: int | None = None
 
 
 class SubQuestion(BaseModel):
@@ -76,19 +80,28 @@ class Reading(BaseModel):
     size: int = Field(description="Bytes of its text")
 
 
+def _number(said: Any) -> Any:
+    """`F3`, `P17` and `[3]` are the numbers that they mean."""
+    return said.strip(" []#").lstrip("FPQfpq") if isinstance(said, str) else said
+
+
+Number = Annotated[int, BeforeValidator(_number)]
+"""A number as models write it."""
+
+
 class Finding(BaseModel):
     """What a passage says about a sub-question, with the words that say it."""
 
-    question: int = Field(description="The number of the sub-question that it bears on")
+    question: Number = Field(description="The number of the sub-question that it bears on")
     claim: str = Field(description="What it says, in one sentence that can be read alone")
     quotation: str = Field(description="The words that say so, copied exactly from the passage")
-    passage: int = Field(description="The number of the passage: 17 for P17")
+    passage: Number = Field(description="The number of the passage: 17 for P17")
 
 
 class Lead(BaseModel):
     """Something that a passage points to and that has not been read."""
 
-    question: int = Field(description="The number of the sub-question that it may help")
+    question: Number = Field(description="The number of the sub-question that it may help")
     query: str = Field(description="A query for a search by words")
 
 
@@ -110,7 +123,9 @@ class Point(BaseModel):
     """A key point of the answer and the findings that it rests on."""
 
     statement: str = Field(description="One point, in a sentence or two")
-    findings: list[int] = Field(description="The numbers of the findings that show it: [3, 7] for F3 and F7")
+    findings: list[Number] = Field(
+        description="The numbers of the findings that show it: [3, 7] for F3 and F7"
+    )
 
 
 class Conclusion(BaseModel):

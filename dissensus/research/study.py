@@ -12,7 +12,8 @@ from dissensus_agents.judgement.supervisor import Supervisor
 
 from . import checking, librarian, prompts
 from .crew import CHAIR, Advising, Staff
-from .money import CONCLUDED, PLANNED, SCOUTED, is_left_for_reading
+from .money import is_left_for_reading
+from .rooms import CONCLUDED, PLANNED, SCOUTED, answers, told
 from .schema import Research, batches, side_by_side
 
 if TYPE_CHECKING:
@@ -30,12 +31,12 @@ ALIKE = 0.5
 
 def research_graph(session: Session[Research], staff: Staff) -> AgentGraph:
     """The steps of a session, with these models in its seats."""
-    library = session.library
+    library, window = session.library, session.state.crew.window
     graph = AgentGraph(Research)
-    graph.add_step("plan", [_planner(staff)], writes={"plan"})
+    graph.add_step("plan", [_planner(staff, window)], writes={"plan"})
     graph.add_step("search", [_librarian(library)], writes={"searched", "reading"})
     for seats in range(1, len(staff.scouts) + 1):
-        scouts = [_scout(library, staff, seat) for seat in range(seats)]
+        scouts = [_scout(library, staff, seat, window) for seat in range(seats)]
         graph.add_step(f"{GATHER}{seats}", scouts, writes={"findings", "leads"}, transition="gather")
         graph.add_edge(f"{GATHER}{seats}", "check")
     graph.add_step(
@@ -45,21 +46,21 @@ def research_graph(session: Session[Research], staff: Staff) -> AgentGraph:
         verifiers=[checking.quotations_stand(library)],
     )
     graph.add_step("enough", [_closing()], writes={"stopped"})
-    _add_conclusion(graph, staff)
+    _add_conclusion(graph, staff, window)
     after_reading = _after_reading(session, staff)
     graph.add_edge("plan", "search").add_edge("search", _after_search(after_reading))
     graph.add_edge("check", after_reading)
     return graph.add_edge("enough", lambda state: "conclude" if state.standing else END)
 
 
-def _planner(staff: Staff) -> Agent:
+def _planner(staff: Staff, window: int | None) -> Agent:
     return Agent(
         "planner",
         staff.standing_in(staff.planner),
         prompts.PLAN,
         reads=["question", "sources"],
         prompt=prompts.planning,
-        max_output_tokens=PLANNED,
+        max_output_tokens=answers(PLANNED, window),
     )
 
 
@@ -71,14 +72,14 @@ def _closing() -> Agent:
     return Agent(librarian.NAME, librarian.stopping(), prompt=librarian.ledger)
 
 
-def _scout(library: Library, staff: Staff, seat: int) -> Agent:
+def _scout(library: Library, staff: Staff, seat: int, window: int | None) -> Agent:
     return Agent(
         f"{SCOUT}{seat + 1}",
         staff.standing_in(staff.scouts[seat]),
         prompts.SCOUT,
         reads=["question", "plan", "reading", "read"],
         prompt=prompts.scouting(library, seat),
-        max_output_tokens=SCOUTED,
+        max_output_tokens=answers(SCOUTED, window),
     )
 
 
@@ -98,15 +99,15 @@ def _silent(session: Session[Research]) -> list[int]:
     return sorted(int(agent.removeprefix(SCOUT)) for agent in silent)
 
 
-def _add_conclusion(graph: AgentGraph, staff: Staff) -> None:
+def _add_conclusion(graph: AgentGraph, staff: Staff, window: int | None) -> None:
     analysts = [
         Agent(
             f"{ANALYST}{seat}",
             model,
             prompts.ANALYST,
             reads=["question", "plan", "reading", "findings", "standing"],
-            prompt=prompts.judging,
-            max_output_tokens=CONCLUDED,
+            prompt=prompts.judging(told(window)),
+            max_output_tokens=answers(CONCLUDED, window),
         )
         for seat, model in enumerate(staff.panel, 1)
     ]
@@ -116,7 +117,10 @@ def _add_conclusion(graph: AgentGraph, staff: Staff) -> None:
         analysts,
         writes={"conclusion"},
         supervisor=kind(
-            staff.supervisor, name=CHAIR, instructions=prompts.CHAIR, max_output_tokens=CONCLUDED
+            staff.supervisor,
+            name=CHAIR,
+            instructions=prompts.CHAIR,
+            max_output_tokens=answers(CONCLUDED, window),
         ),
         verifiers=[checking.citations_stand()],
         comparators={

@@ -127,5 +127,7 @@ _WORDS: Mapping[str, Words] = {
     "reviewing": Teller.reviewing,
     "ruled": Teller.ruled,
     "committed": Teller.committed,
-    **dict.fromkeys(("abstained", "conflict", "refused", "parked", "rejected"), Teller.otherwise),
+    **dict.fromkeys(
+        ("abstained", "conflict", "refused", "parked", "rejected", "spared", "warning"), Teller.otherwise
+    ),
 }

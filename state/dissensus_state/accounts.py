@@ -120,11 +120,19 @@ class Account:
             return False
         return self.warned is None or (self.day is not None and self.warned < self.day)
 
+    @property
+    def warning(self) -> str:
+        """What is said when the soft limit is reached."""
+        of = "" if self.limit is None else f" of {_shown(self.limit, self.unit)}"
+        soft = _shown(self.soft or 0, self.unit)
+        return f"{self.label}: {_shown(self.spent, self.unit)}{of} spent, past the soft limit of {soft}"
+
     def as_dict(self) -> dict[str, Any]:
         """The account as plain data, in its own unit."""
         return {
             "account": self.name,
             "label": self.label,
+            "message": self.warning,
             "unit": self.unit,
             "limit": self.limit,
             "soft": self.soft,

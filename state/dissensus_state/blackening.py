@@ -53,26 +53,44 @@ class Blackened(NamedTuple):
     left: tuple[str, ...]
 
 
-def blacken(work: Work, session_id: int, texts: Texts) -> Blackened:
-    """Replace texts in every passage, whatever white space parts their words there, and index them again."""
+def blacken(work: Work, session_id: int, texts: Texts, *, takes: bool) -> Blackened:
+    """Replace texts in every passage, whatever white space parts their words there, and index them again.
+
+    Args:
+        takes: Take the texts away; else only say where they stand.
+    """
     documents.lock(work, session_id)
     pattern = _pattern(texts)
     there = documents.every(work, session_id)
     if pattern is None or not there:
         return Blackened([], [], ())
     changed: list[tuple[int, int, str]] = []
+    remains: list[Remaining] = []
     for document in there:
-        changed += list(_document(work, session_id, document, pattern))
-        if document.detail is not None and texts.stand_in(canonical(document.detail)):
-            detail = canonical(texts.scrubbed(document.detail))
-            work.run(_write_detail, session_id_=session_id, document_=document.number, detail=detail)
+        stands = _tells(document, texts)
+        for row in _found(work, session_id, document, pattern):
+            stands = True
+            if takes:
+                digest = _passage(work, session_id, document.number, row, pattern)
+                changed.append((document.number, row.n, digest))
+        if pattern.search(document.name):
+            remains.append(Remaining(None, None, f"the name of the document {document.name!r}"))
+        if stands and not takes:
+            remains.append(Remaining(None, None, f"the document {document.name!r}"))
+        if takes:
+            _detail(work, session_id, document, texts)
     index.rewrite(work, session_id, {(document, n) for document, n, _ in changed})
-    remains = [
-        Remaining(None, None, f"the name of the document {one.name!r}")
-        for one in there
-        if pattern.search(one.name)
-    ]
     return Blackened(changed, remains, (BOUNDARY,))
+
+
+def _tells(document: Document, texts: Texts) -> bool:
+    return document.detail is not None and texts.stand_in(canonical(document.detail))
+
+
+def _detail(work: Work, session_id: int, document: Document, texts: Texts) -> None:
+    if _tells(document, texts):
+        detail = canonical(texts.scrubbed(document.detail))
+        work.run(_write_detail, session_id_=session_id, document_=document.number, detail=detail)
 
 
 def _pattern(texts: Texts) -> re.Pattern[str] | None:
@@ -81,15 +99,11 @@ def _pattern(texts: Texts) -> re.Pattern[str] | None:
     return re.compile("|".join(choices)) if choices else None
 
 
-def _document(
-    work: Work, session_id: int, document: Document, pattern: re.Pattern[str]
-) -> Iterator[tuple[int, int, str]]:
-    n = 0
-    while page := documents.rows_after(work, session_id, document.number, n):
-        n = page[-1].n
-        for row in page:
-            if pattern.search(row.text) or pattern.search(row.place):
-                yield document.number, row.n, _passage(work, session_id, document.number, row, pattern)
+def _found(work: Work, session_id: int, document: Document, pattern: re.Pattern[str]) -> Iterator[Stored]:
+    """The passages in which one of the texts stands."""
+    for row in documents.rows_of(work, session_id, document.number):
+        if pattern.search(row.text) or pattern.search(row.place):
+            yield row
 
 
 def _passage(work: Work, session_id: int, document: int, row: Stored, pattern: re.Pattern[str]) -> str:

@@ -123,7 +123,7 @@ def redact(
     )
     hunt.erased["operations"] = 1
     hunt.run()
-    blackened = blacken(work, session_id, hunt.texts)
+    blackened = blacken(work, session_id, hunt.texts, takes=asked.recordings)
     hunt.erased["passages"] = len(blackened.passages)
     hunt.passages, hunt.remains = blackened.passages, [*hunt.remains, *blackened.remains]
     base = _rebased(work, session_id, branch, found, done, shape, asked)

@@ -305,8 +305,8 @@ class Session(Reader[StateT]):
             reason: Why; it stands in the history.
             replacement: What stands there instead; else the same structure with every text
                 `"[redacted]"`.
-            recordings: Take away what models answered, thought and were asked too, where it holds the
-                value.
+            recordings: Take away what models answered, thought and were asked too, and what documents
+                say, where it holds the value.
 
         Raises:
             NotFound: nothing stands at the path in that version.

@@ -14,7 +14,8 @@ from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply
 from dissensus_agents.models.prices import Price
 from dissensus_agents.watch.governor import SPARED, Governor
-from dissensus_state.errors import BudgetExceeded
+from dissensus_state.budgets import Limits
+from dissensus_state.errors import BudgetExceeded, DissensusError
 from dissensus_state.records import Budget
 from dissensus_state.store import Store
 from inquiries import does
@@ -311,3 +312,53 @@ async def test_a_supervising_model_that_saw_the_same_positions_is_not_asked_agai
             store.create(Case())
         )
     assert [len(chair.asked) for chair in chairs] == [1, 0]
+
+
+# Soft limits, policies
+
+
+async def test_a_run_tells_whoever_watches_of_a_soft_limit_and_goes_on(store: Store) -> None:
+    session = store.create(Case(), budget=Budget(usd=1, calls=9, soft=0.2))
+    progress = await told(one_step(panel("disk", "disk", "disk")), session)
+    (warning,) = [item for item in progress if item.kind == "warning"]
+    assert (warning.step, warning.body["account"], warning.body["spent"]) == ("judge", "total/calls", 3)
+    assert [event["account"] for event in happened(session, "budget.warning")] == ["total/calls"]
+    assert session.head == 1
+
+
+async def test_g07_a_price_that_is_assumed_is_held_charged_and_recorded_as_assumed(store: Store) -> None:
+    dear = Price(Decimal(10), Decimal(30), source="a guess")
+    session = store.create(Case(), budget=Budget(usd=1, unpriced=dear))
+    agents = [Agent("ana", Voice("m", cause("disk"), price=None), max_output_tokens=100)]
+    await one_step(agents).run(session)
+    (call,) = session.round(1)[2]
+    assert call.price == {"input": "10", "output": "30", "source": "a guess", "assumed": True}
+    assert call.cost is not None
+    assert call.reserved > call.cost > 0
+    assert session.budget.spent == call.cost
+    assert session.verify().versions == 2
+
+
+async def test_g07_an_agent_that_has_used_its_calls_up_abstains_and_the_others_go_on(store: Store) -> None:
+    session = store.create(Case(), budget=Budget(agents={"b": Limits(calls=0)}))
+    agents = panel("disk", "net", "disk")
+    await one_step(agents).run(session)
+    assert asked(agents) == [1, 0, 1]
+    (silent,) = [one for one in session.round(1)[1] if one.status == "abstained"]
+    assert (silent.agent, (silent.detail or {})["code"]) == ("b", "budget.exceeded")
+    assert "agent b: calls" in (silent.detail or {})["message"]
+
+
+async def test_g07_a_call_is_stopped_at_the_time_that_is_held_for_it(store: Store) -> None:
+    async def slow(_: Any) -> Reply:
+        await asyncio.sleep(20)
+        raise AssertionError("nobody stopped it")
+
+    session = store.create(Case(), budget=Budget(seconds=1))
+    ana = Agent("ana", Voice("m", slow), attempts=1)
+    ana.model.timeout = 0.4  # type: ignore[attr-defined]
+    with pytest.raises(DissensusError):
+        await one_step([ana]).run(session)
+    spent = {one.name: (one.held, one.spent) for one in session.accounts}["total/ms"]
+    assert spent[0] == 0
+    assert 0 < spent[1] <= 1000

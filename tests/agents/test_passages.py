@@ -78,8 +78,6 @@ async def test_every_piece_of_a_recorded_prompt_leads_back_to_its_text(filled: S
     for call in filled.round(1)[2]:
         texts = {one.source: one.text for one in asked[call.agent].parts if one.source}
         for source, _ in sources(call.request):
-            if source == "disputed":
-                continue
             assert resolve_source(filled, source, 0, 1) == texts[source]
             resolved += 1
     assert resolved == 3 * 2 + 4

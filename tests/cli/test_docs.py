@@ -32,6 +32,8 @@ RUN = {
     "merge": ["merge", "idea", "--schema", "outage:Outage"],
     "settle": ["settle", "1", "theirs", "--schema", "outage:Outage"],
     "revert": ["revert", "HEAD", "-b", "idea", "--schema", "outage:Outage"],
+    "recordings export": ["recordings", "export"],
+    "recordings show": ["recordings", "show", "told.jsonl"],
     "db current": ["db", "current", "dissensus.db"],
 }
 
@@ -120,6 +122,8 @@ def test_the_keys_of_every_answer_are_those_of_the_page(name: str, ask: Command,
         part(str(told))
         contested = ask("merge", "idea", "--schema", "outage:Outage", code=4)
         assert "dissensus settle 1" in contested.err
+    if name == "recordings show":
+        ask("recordings", "export", "-o", "told.jsonl")
     answer = ask(*RUN.get(name, [name]), "--json", code=4 if name == "merge" else 0).data
     rows = [(path, keys.split()) for path, keys in documented() if path.partition(".")[0] == name]
     assert rows, f"docs/cli.md does not know {name}"

@@ -58,8 +58,14 @@ def test_a_question_is_answered_and_the_report_says_how_to_check_it(
     assert "they disagree: analyst-1, analyst-3 say “it was the valve”" in done.err
 
 
-def test_its_json_gives_the_answer_with_its_citations(ask, asked, provider) -> None:
+def test_its_json_gives_the_answer_with_its_citations(ask, asked, provider, folder: Path) -> None:
+    (folder / "notes/empty.txt").touch()
     data = ask(*asked, "--json").data
+    page = (Path(__file__).parents[2] / "docs/cli.md").read_text("utf-8")
+    for path, keys in re.findall(r"^\| `research\.?([\w.\[\]]*)` \| ([a-z_ ]+) \|$", page, re.MULTILINE):
+        there = data[path.removesuffix("[]")] if path else data
+        for one in there if isinstance(there, list) else [there]:
+            assert set(one) == set(keys.split()), path
     assert data["session"] == SESSION
     assert data["short"] == "it was the valve"
     assert data["confidence"]["word"] == "low"
@@ -120,7 +126,15 @@ def test_a_session_is_gone_on_with_by_name_or_alone(ask, asked, provider) -> Non
     other = ask("research", "Why else?", "--resume", code=3)
     assert "was not begun in this database" in other.err
     another = ask("research", "Why else?", "--session", SESSION, code=2)
-    assert "is over another question" in another.err
+    assert "is over another question or other sources" in another.err
+
+
+def test_the_same_question_over_other_sources_is_another_session(ask, asked, provider, folder: Path) -> None:
+    ask(*asked, "--approve", code=20)
+    harbour(folder / "others")
+    other = [*asked[:3], "others", *asked[4:]]
+    assert f"session {SESSION}-2: " in ask(*other, "--approve", code=20).err
+    assert f"session {SESSION} goes on" in ask(*asked, code=20).err
 
 
 def test_what_changed_in_the_folder_since_is_said(ask, asked, provider, folder: Path) -> None:

@@ -369,6 +369,18 @@ def test_a_text_that_is_redacted_goes_from_the_documents_and_from_their_index(
     assert notes.library.verify() == 2
 
 
+def test_a_redaction_that_leaves_recordings_leaves_documents_and_names_them(notes: Session[Notes]) -> None:
+    notes.library.add("a.txt", "text", [("p. 1", CANARY), ("p. 2", "Open.")], b"1")
+    notes.library.add("b.txt", "text", PAGES, b"2", {"title": CANARY})
+    notes.library.add("c.txt", "text", PAGES, b"3")
+    notes.transact(does("set", "text", CANARY), "ana")
+    done = notes.redact("/text", author="chair", reason="asked for", recordings=False)
+    assert [one.path for one in done.remains] == ["the document 'a.txt'", "the document 'b.txt'"]
+    assert "passages" not in done.erased
+    assert notes.library.passage("a.txt", 1).text == CANARY
+    assert notes.verify().documents == 3
+
+
 def test_what_was_redacted_is_in_no_table_and_in_no_file_any_more(own_store: Store, backend: str) -> None:
     session = own_store.create(Notes())
     pages = [(f"p. {n} {CANARY}", f"{'It was so. ' * n}{CANARY}{' It was so.' * n}") for n in range(40)]

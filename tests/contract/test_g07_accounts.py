@@ -219,6 +219,9 @@ def test_g07_a_soft_limit_warns_once_and_of_each_day_again(timed: Store, clock: 
         ("total", 60 * CENT, 50 * CENT, 100 * CENT),
         ("total/calls@day", 1, 1, 2),
     ]
+    assert warned[1]["message"] == (
+        "session: money: 0.600000 USD of 1.000000 USD spent, past the soft limit of 0.500000 USD"
+    )
     session.set_budget(2)
     spends(session, cost=40 * CENT)
     assert [event.body["account"] for event in session.events() if event.kind == "budget.warning"][3:] == [

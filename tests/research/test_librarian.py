@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from dissensus.research import investigate, seating
+from dissensus.research import investigate, rooms, seating
 from dissensus.research.crew import reseated, staff
 from dissensus.research.errors import NoModels, NoSources
 from dissensus.research.investigation import free_name
 from dissensus.research.librarian import wanted_in, why_enough
 from dissensus.research.progress import Meter, dollars, duration
-from dissensus.research.prompts import MOST_CHARACTERS, told_findings
-from dissensus.research.schema import Research
+from dissensus.research.prompts import told_findings
+from dissensus.research.schema import Point, Research
 from dissensus.research.sources import folders
 from dissensus_state.store import Store
 from scouts_in_script import PLAN, PRICE, QUESTION, panel
@@ -63,8 +63,10 @@ def test_a_panel_is_shown_as_many_findings_of_each_sub_question_as_fit() -> None
         for n in range(300)
     ]
     standing = [{"finding": n + 1, "passage": 1} for n in range(300)]
-    told, left_out = told_findings(PLAN, findings, standing, [{"document": "a\nb.txt", "place": "p. 1"}])
-    assert len(told) <= MOST_CHARACTERS + 500
+    told, left_out = told_findings(
+        PLAN, findings, standing, [{"document": "a\nb.txt", "place": "p. 1"}], 24_000
+    )
+    assert len(told) <= 24_500
     assert 0 < left_out < 300
     assert sum(f"F{n}:" in told for n in range(1, 301, 10)) == 30
     assert "(a b.txt, p. 1)" in told
@@ -122,6 +124,20 @@ def test_a_session_goes_on_with_other_models_in_the_same_seats() -> None:
     assert other.supervisor is caro
 
 
+def test_the_same_command_again_leaves_every_seat_as_it_was() -> None:
+    ana, ben, caro = panel()
+    crew = staff([ana, ben, caro], ben).seats
+    again = reseated(crew, [ana, ben, caro], None)
+    assert (again.seats, again.supervisor) == (crew, ben)
+    other = reseated(crew, [ana, ben, caro], caro)
+    assert (other.supervisor, other.planner) == (caro, caro)
+
+
+def test_numbers_are_read_as_models_write_them() -> None:
+    said = {"statement": "It stood open", "findings": ["F3", "[7]", 9]}
+    assert Point.model_validate(said).findings == [3, 7, 9]
+
+
 async def test_a_run_says_what_it_has_cost_and_what_is_to_come(sources: Path) -> None:
     ticks = iter(range(10_000))
     lines: list[str] = []
@@ -143,6 +159,17 @@ async def test_a_run_says_what_it_has_cost_and_what_is_to_come(sources: Path) ->
     assert meter.spent == spent > 0
     assert (meter.ahead().calls, meter.ahead().cost) == (0, 0)
     assert lines[-1].startswith("reporting · 2 checked findings · $0.00")
+
+
+def test_prompts_and_answers_fit_into_the_smallest_window_that_is_known() -> None:
+    ana, ben, _ = panel()
+    assert staff([ana, ben]).seats.window is None
+    ben.window = 8_192  # type: ignore[attr-defined]
+    assert staff([ana, ben]).seats.window == 8_192
+    assert rooms.batch(8_192) / 4 + rooms.answers(rooms.SCOUTED, 8_192) < 8_192
+    assert rooms.told(8_192) < rooms.TOLD
+    assert (rooms.batch(None), rooms.batch(200_000)) == (rooms.BATCH, rooms.BATCH)
+    assert rooms.batch(1_000) > 0
 
 
 def test_money_and_time_are_shown_as_people_read_them() -> None:

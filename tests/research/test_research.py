@@ -190,7 +190,7 @@ async def test_g11_a_session_stopped_again_and_again_buys_nothing_twice_and_ends
 async def test_g07_a_budget_that_runs_out_while_reading_still_ends_in_a_conclusion(
     here: Store, sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dissensus.research.librarian.BATCH", 3_000)
+    monkeypatch.setattr("dissensus.research.rooms.BATCH", 3_000)
     models = [FunctionModel(f"script:{name}", _dear, lineage=name, price=PRICE) for name in "abc"]
     enough = Budget(usd=money.least(staff(models)) * 1.1 / 1e9)
     done = await answered(here, sources, models, budget=enough, scouts=1)

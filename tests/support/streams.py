@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -49,6 +49,7 @@ class Streamed:
         self.address = f"test-{next(_numbers)}"
         self.asked: list[Request] = []
         self.closed = 0
+        self.pieces = 0
         self._scripts = scripts
 
     async def answer(self, request: Request) -> Reply:
@@ -70,6 +71,7 @@ class Streamed:
                     await piece.wait()
                 else:
                     yield Delta(piece) if isinstance(piece, str) else piece
+                    self.pieces += 1
             yield as_reply(said, request, self.name)
         finally:
             self.closed += 1
@@ -79,3 +81,13 @@ def saying(name: str, answer: Any, **options: Any) -> Streamed:
     """A model that streams one JSON answer, in two pieces, whenever it is asked."""
     text = json.dumps(answer)
     return Streamed(name, [text[:7], text[7:]], **options)
+
+
+async def stopped(run: Coroutine[Any, Any, Any], until: Callable[[], bool]) -> None:
+    """Run until something is so, and stop it then."""
+    task = asyncio.create_task(run)
+    while not until() and not task.done():  # noqa: ASYNC110 - what is waited for tells nobody
+        await asyncio.sleep(0.005)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -43,6 +43,7 @@ from dissensus import (
     model,
 )
 from dissensus.comparators import Number, Text
+from dissensus.money import Governor, Limits
 from dissensus.testing import Answer, FakeProvider, Fault, Received, check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
 from dissensus_agents.graph import Result
@@ -252,3 +253,26 @@ def a_provider_on_this_machine() -> None:
         provider.says(42)  # type: ignore[arg-type]
         provider.url("cohere")  # type: ignore[arg-type]
         assert_type(provider.received, list[Received])
+
+
+def a_budget_is_a_tree_of_limits(session: Session[Inquiry]) -> None:
+    per_day = Limits(usd="0.5", calls=20)
+    budget = Budget(usd=2, per_day=per_day, agents={"ana": Limits(tokens=9)}, soft=0.8, in_flight="return")
+    assumed = Budget(unpriced=Price(Decimal(3), Decimal(15)))
+    assert_type(session.set_budget(budget), Account)
+    session.change_budget(lambda now: assumed if now.usd is None else now)
+    assert_type(session.limits, Budget)
+    assert_type(session.accounts, tuple[Account, ...])
+    Budget(unpriced="free")  # type: ignore[arg-type]
+    Budget(in_flight="forget")  # type: ignore[arg-type]
+    Limits(tokens="many")  # type: ignore[arg-type]
+
+
+def a_governor_says_what_is_not_paid_for(ana: Agent) -> None:
+    def small(view: View) -> bool | str:
+        return "it is short" if len(str(view.read("question"))) < 9 else False
+
+    governor = Governor(trivial=small, stop_early="majority", wave=2, reuse=True)
+    graph = AgentGraph(Inquiry, governor=governor)
+    assert_type(graph.add_step("go", [ana], writes={"verdict"}, governor=Governor()), AgentGraph)
+    Governor(stop_early="soon")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from dissensus_state.errors import NotFound
 from dissensus_state.values import JSON
 
 from ..errors import ContextOverflow, GraphError
@@ -193,9 +194,27 @@ def _fewer(part: Part, share: int, room: int, fit: Newest | Relevant, question: 
         return None
     kept.sort()
     by: Literal["newest", "relevant"] = "newest" if isinstance(fit, Newest) else "relevant"
+    return replace(part, text=_told(values, by, kept), shown=Shown(by, room, of, _ranges(kept)), value=None)
+
+
+def items_shown(
+    values: JSON, by: Literal["newest", "relevant"], ranges: Iterable[tuple[int, int]], of: int
+) -> str:
+    """The text of a recorded part of which not all items were shown.
+
+    Raises:
+        NotFound: There are not as many items as there were.
+    """
+    if not isinstance(values, list | dict) or len(values) != of:
+        raise NotFound(f"There are not the {of} items any more of which some were shown")
+    return _told(values, by, [place for begin, end in ranges for place in range(begin, end)])
+
+
+def _told(values: JSON, by: Literal["newest", "relevant"], kept: Sequence[int]) -> str:
+    """Some items, and above them what is left out."""
+    of = len(values)
     note = f"({len(kept)} of {of} items are shown: the {_WHICH[by]}; {of - len(kept)} are left out)"
-    text = f"{note}\n{render(_some(values, kept))}"
-    return replace(part, text=text, shown=Shown(by, room, of, _ranges(kept)), value=None)
+    return f"{note}\n{render(_some(values, kept))}"
 
 
 _WHICH = {"newest": "newest", "relevant": "most relevant"}

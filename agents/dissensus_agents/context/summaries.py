@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -80,8 +80,7 @@ def with_summaries(request: Request, said: Mapping[str, tuple[int, str]]) -> Req
     parts = list(request.parts)
     for pending in request.pending:
         part = parts[pending.place]
-        texts = [said[seat][1].strip() for seat in pending.asks]
-        text = "\n\n".join([TOLD.format(model=pending.model.name), *texts])
+        text = summary_text(pending.model.name, [said[seat][1] for seat in pending.asks])
         calls = tuple((seat, said[seat][0]) for seat in pending.asks)
         shown = Shown("summary", pending.room, summaries=calls)
         made = replace(part, text=text, shown=shown, value=None)
@@ -95,6 +94,11 @@ def with_summaries(request: Request, said: Mapping[str, tuple[int, str]]) -> Req
             )
         parts[pending.place] = made
     return replace(request, parts=tuple(parts), pending=())
+
+
+def summary_text(model: str, summaries: Iterable[str]) -> str:
+    """What stands in the place of a text that was summarised."""
+    return "\n\n".join([TOLD.format(model=model), *(text.strip() for text in summaries)])
 
 
 def _in_the_state(part: Part) -> bool:

@@ -218,7 +218,7 @@ class Supervisor:
             system=INSTRUCTIONS.format(extra=self.instructions).strip(),
             parts=(
                 *review.material,
-                Part(_dispute(review), "disputed", "What is disputed"),
+                Part(_dispute(review), title="What is disputed"),
                 *positions,
             ),
             output_schema=None if self.parse else _VERDICT_SCHEMA,

@@ -1,0 +1,1 @@
+"""A session's recordings as one file: written, read, and answered from."""
