@@ -178,7 +178,7 @@ class Errand:
             self._pass_over(call, kind)
             return
         self._broken += not (recorded and self.anew)
-        if self._broken > self.attempts:
+        if self._broken >= self.attempts:
             raise recorded_failure(call)
 
     def _fail(self, call: Call, error: ModelFailed, *, recorded: bool) -> None:
