@@ -251,7 +251,9 @@ def _check_usd(amount: Usd | None) -> None:
 
 def _check_whole(name: str, amount: int | None) -> None:
     if amount is not None and not (type(amount) is int and 0 <= amount < _MOST):
-        raise ValueRefused(f"{amount!r} is no number of {name}", next_step="Give a whole number, zero or more")
+        raise ValueRefused(
+            f"{amount!r} is no number of {name}", next_step="Give a whole number, zero or more"
+        )
 
 
 def check_terms(terms: Any) -> None:
