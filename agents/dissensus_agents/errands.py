@@ -89,7 +89,7 @@ class Errand:
                 return found
 
     def unfit(self, reply: Reply, objection: str) -> None:
-        """The answer would not do: its model is asked again, and told why; after all its attempts, the next."""
+        """The answer would not do: its model is asked again, and told why; or the next model."""
         if self.answers >= self.attempts and self._is_passed_on("malformed", self.calls[-1]):
             self.answers = 0
             self._pass_over(self.calls[-1], "malformed")

@@ -176,8 +176,10 @@ def _cost(told: Facts) -> Iterator[Block]:
         for item in told.spent
     ]
     yield Table(("Model", "Calls", "Tokens sent", "Tokens answered", "USD"), tuple(rows))
-    limit = f" of {_dollars(told.budget.limit)}" if told.budget.limit is not None else ", without a limit"
-    yield Text(f"{_dollars(told.budget.spent)}{limit} is spent.")
+    spent, limit = _dollars(told.budget.spent), told.budget.limit
+    yield Text(
+        f"{spent} is spent, without a limit." if limit is None else f"{spent} of {_dollars(limit)} is spent."
+    )
 
 
 def _dollars(nano: int | None, unknown: int = 0) -> str:

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from dissensus_agents.agent import Agent
-from dissensus_agents.errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, ProviderFailed, RoundVoid
+from dissensus_agents.errors import (
+    GraphError,
+    MalformedAnswer,
+    MissingKey,
+    ModelFailed,
+    ProviderFailed,
+    RoundVoid,
+)
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply, Request, Usage
 from dissensus_agents.models.health import HEALTH, key_of
@@ -268,7 +275,7 @@ async def test_g14_after_all_the_attempts_of_a_candidate_whose_answers_never_fit
 async def test_where_the_answers_of_no_candidate_fit_the_agent_abstains(session: Session[Case]) -> None:
     babble = [Streamed(name, ["not JSON"]) for name in ("first", "second")]
 
-    with pytest.raises(MalformedAnswer, match="1 must. ana: The answer holds no JSON"):
+    with pytest.raises(MalformedAnswer, match=r"1 must\. ana: The answer holds no JSON"):
         await one_step([Agent("ana", babble, attempts=2)]).run(session)
 
     assert [model for model, _ in outcome(session)] == ["first", "first", "second", "second"]

@@ -14,6 +14,7 @@ from dissensus.research import investigate, money, written
 from dissensus.research.crew import staff
 from dissensus.research.facts import facts
 from dissensus.research.investigation import Outcome
+from dissensus.research.progress import told
 from dissensus.research.schema import Conclusion, Point, Research
 from dissensus.research.study import research_graph
 from dissensus_agents.errors import ModelFailed
@@ -287,6 +288,24 @@ async def test_another_scout_stands_in_for_one_that_fails(here: Store, sources: 
     state = (await answered(here, sources, [down, *panel()])).session.state
     assert len(state.standing) == 2
     assert not state.missed
+
+
+async def test_another_scout_stands_in_for_one_whose_answers_are_rubbish_and_that_is_told(
+    here: Store, sources: Path
+) -> None:
+    def babbles(prompt: str) -> Any:
+        said = thinker("x", PLAN)._answers(prompt)  # type: ignore[operator]
+        return "Certainly! Here it is." if "## The sub-questions" in prompt else said
+
+    lines: list[str] = []
+
+    def heard(event: Any) -> None:
+        lines.extend([told(event, Research.model_construct())] if event.kind == "failover" else [])
+
+    babbler = ScriptedModel("script:babbler", babbles, lineage="babbler/1")
+    done = await answered(here, sources, [babbler, *panel()], heard=heard)
+    assert len(done.session.state.standing) == 2
+    assert "scout-1: script:babbler is passed over (malformed), another one is asked" in lines
 
 
 async def test_what_a_silent_scout_should_have_read_is_read_in_the_next_pass(
