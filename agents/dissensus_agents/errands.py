@@ -89,7 +89,7 @@ class Errand:
                 return found
 
     def unfit(self, reply: Reply, objection: str) -> None:
-        """The answer would not do: its model is asked again, and told why; or the next model."""
+        """The answer would not do: its model is asked again, and told why; at last the next one is."""
         if self.answers >= self.attempts and self._is_passed_on("malformed", self.calls[-1]):
             self.answers = 0
             self._pass_over(self.calls[-1], "malformed")
@@ -178,7 +178,7 @@ class Errand:
             self._pass_over(call, kind)
             return
         self._broken += not (recorded and self.anew)
-        if self._broken > self.attempts:
+        if self._broken >= self.attempts:
             raise recorded_failure(call)
 
     def _fail(self, call: Call, error: ModelFailed, *, recorded: bool) -> None:

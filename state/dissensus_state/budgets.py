@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from math import ceil
 from typing import Any, Literal, Protocol, TypeAlias
 
 from .errors import ValueRefused
@@ -29,6 +30,7 @@ TOTAL = "total"
 
 _NANO = 1_000_000_000
 _MOST = 2**63
+_AMOUNT = "Give a finite number, zero or more, such as 2 or '0.50'"
 
 
 class Priced(Protocol):
@@ -112,7 +114,7 @@ class Limits:
         for name in ("tokens", "calls"):
             _check_whole(name, getattr(self, name))
         if not 0 <= (_scaled(self.seconds, 1000) or 0) < _MOST:
-            raise ValueRefused(f"{self.seconds!r} is no number of seconds")
+            raise ValueRefused(f"{self.seconds!r} is no number of seconds", next_step=_AMOUNT)
         if self.per_day is not None and self.per_day.per_day is not None:
             raise ValueRefused("`per_day` holds limits for a day, and no `per_day` of its own")
 
@@ -213,7 +215,7 @@ class Budget(Limits):
         if isinstance(self.soft, Limits):
             soft = {name_of(TOTAL, unit): amount for unit, amount in self.soft.amounts().items()}
         elif self.share is not None:
-            soft = {name: int(amount * self.share) for name, amount in hard.items()}
+            soft = {name: ceil(amount * self.share) for name, amount in hard.items()}
         names = dict.fromkeys([TOTAL, *hard, *soft])
         return {name: (hard.get(name), soft.get(name)) for name in names}
 
@@ -239,17 +241,19 @@ def _scaled(amount: Usd | None, scale: int) -> int | None:
         return None if amount is None else int(Decimal(str(amount)) * scale)
     except (ArithmeticError, ValueError):
         what = "amount of US dollars" if scale == _NANO else "number of seconds"
-        raise ValueRefused(f"{amount!r} is no {what}") from None
+        raise ValueRefused(f"{amount!r} is no {what}", next_step=_AMOUNT) from None
 
 
 def _check_usd(amount: Usd | None) -> None:
     if not 0 <= (_scaled(amount, _NANO) or 0) < _MOST:
-        raise ValueRefused(f"{amount!r} is no amount of US dollars")
+        raise ValueRefused(f"{amount!r} is no amount of US dollars", next_step=_AMOUNT)
 
 
 def _check_whole(name: str, amount: int | None) -> None:
     if amount is not None and not (type(amount) is int and 0 <= amount < _MOST):
-        raise ValueRefused(f"{amount!r} is no number of {name}")
+        raise ValueRefused(
+            f"{amount!r} is no number of {name}", next_step="Give a whole number, zero or more"
+        )
 
 
 def check_terms(terms: Any) -> None:
