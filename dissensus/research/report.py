@@ -69,6 +69,9 @@ class Commands:
     lines: tuple[str, ...]
 
 
+HISTORY = "digest of its history"
+"""What stands before the digest at the end of every report, so that none is taken for a source."""
+
 Block: TypeAlias = Title | Section | Text | Items | Quote | Table | Commands
 
 
@@ -189,10 +192,7 @@ def _dollars(nano: int | None, unknown: int = 0) -> str:
 
 def _again(told: Facts) -> Iterator[Block]:
     yield Section("To check it")
-    yield Text(
-        f"Session {told.session}, version {told.version} of {when(told.at)}; "
-        f"digest of its history {told.digest}."
-    )
+    yield Text(f"Session {told.session}, version {told.version} of {when(told.at)}; {HISTORY} {told.digest}.")
     options = f"-d {shlex.quote(told.database)} -s {shlex.quote(told.session)}"
     yield Commands(tuple(_commands(told, options)))
 
