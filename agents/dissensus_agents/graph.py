@@ -6,7 +6,7 @@ a run that was stopped goes on where it was without a checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -147,7 +147,7 @@ class AgentGraph:
         max_rounds: int = 10_000,
         models: Mapping[str, Any] | None = None,
         deltas: bool = False,
-    ) -> AsyncIterator[Progress]:
+    ) -> AsyncGenerator[Progress]:
         """Run over a session from where it stands, and tell what happens as it happens.
 
         A run that was stopped, at any point and by anything, goes on: no recorded answer is asked
@@ -164,10 +164,10 @@ class AgentGraph:
             DissensusError: the round that failed is in the records; the next run goes on from it.
         """
         if models:
-            async for progress in self.swapped(models).stream(
-                session, start=start, max_rounds=max_rounds, deltas=deltas
-            ):
-                yield progress
+            told = self.swapped(models).stream(session, start=start, max_rounds=max_rounds, deltas=deltas)
+            async with aclosing(told) as swapped:
+                async for progress in swapped:
+                    yield progress
             return
         run = await self._begin(session, max_rounds)
         run.deltas = deltas

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dissensus_state.errors import SchemaRefused
+from dissensus_state.errors import NotFound, SchemaRefused
 
 from . import options
 from .blocks import Block, Line, Passage
@@ -127,6 +127,17 @@ def _session(
     from dissensus_state.records import Budget
 
     if initial is None:
+        if budget is not None:
+            raise Misuse(
+                "--budget is for a new session, and this one is to go on",
+                next_step=f"Change what it may spend with `dissensus budget {shlex.quote(budget)}`, "
+                "or begin a new one with --state",
+            )
+        if name is None and not store.sessions():
+            raise NotFound(
+                f"{store.database.name} holds no session yet",
+                next_step="""Begin one with --state, such as --state '{"question": "Why?"}'""",
+            )
         return store.session(name, graph.shape.schema)
     try:
         limits = None if budget is None else Budget(usd=budget)

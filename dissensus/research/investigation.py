@@ -88,7 +88,7 @@ async def investigate(
     Raises:
         DissensusError: what was acknowledged is kept; the same call goes on.
     """
-    found = await aside(known, store, question, session)
+    found = await aside(known, store, question, session, sources)
     if found is None:
         chosen = staff(models, supervisor, scouts=scouts, approve=approve)
         found = await aside(begin, store, question, sources, chosen, budget, passes, session)
@@ -132,14 +132,24 @@ def free_name(question: str, taken: Container[str]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def known(store: Store, question: str, name: str | None = None) -> Session[Research] | None:
-    """The newest session over this question, or the one of that name; None if there is none."""
-    asked = _one_line(question)
+def known(
+    store: Store,
+    question: str,
+    name: str | None = None,
+    sources: str | Path | Iterable[str | Path] | None = None,
+) -> Session[Research] | None:
+    """The newest session over this question, or the one of that name; None if there is none.
+
+    Args:
+        sources: Over these alone; None: whatever it was begun over.
+    """
+    asked, wanted = _one_line(question), [str(path) for path in folders(sources or ())]
     for info in reversed(store.sessions()):
         if name not in {None, info.name} or not shape_of(Research).is_named(info.schema):
             continue
         session = store.session(info.name, Research)
-        if session.state.question == asked:
+        state = session.state
+        if state.question == asked and wanted in ([], state.folders):
             return session
     return None
 

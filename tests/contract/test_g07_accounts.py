@@ -391,13 +391,31 @@ WRONG: list[dict[str, Any]] = [
     {"unpriced": {"input": "1", "output": "nan"}},
     {"per_day": Limits(per_day=Limits(usd=1))},
     {"agents": {"": Limits(usd=1)}},
+    {"agents": {"ana": 5}},
+    {"agents": {"ana": {"usd": 1}}},
+    {"tasks": ["conclude"]},
+    {"per_day": 3},
+    {"soft": "half"},
 ]
 
 
 @pytest.mark.parametrize("given", WRONG, ids=str)
 def test_g07_what_is_no_limit_is_refused_when_it_is_written_down(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueRefused):
+    with pytest.raises(ValueRefused) as refused:
         Budget(**given)
+    assert "Give JSON" not in refused.value.next_step
+
+
+def test_g07_a_small_soft_limit_is_not_reached_before_its_share(store: Store) -> None:
+    session = store.create(Notes(), budget=Budget(calls=1, agents={"ana": Limits(calls=9)}, soft=0.8))
+    assert {account.name: account.soft for account in session.accounts if account.unit == "calls"} == {
+        "total/calls": 1,
+        "agent:ana/calls": 8,
+    }
+
+
+def test_a_session_may_be_begun_with_us_dollars_alone(store: Store) -> None:
+    assert store.create(Notes(), budget=2).limits == Budget(usd=2)
 
 
 def test_g07_eight_threads_racing_in_a_tree_of_limits_never_overdraw_any_nor_wait_in_a_circle(
@@ -431,3 +449,14 @@ def test_g07_eight_threads_racing_in_a_tree_of_limits_never_overdraw_any_nor_wai
     assert all(one.held == 0 and (one.left or 0) >= 0 for one in session.accounts)
     assert session.budget == Account(30 * CENT, 0, made * CENT)
     assert session.verify().versions == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 2_000, "é" * 600, "a\x00b", "\ud800"])
+def test_g13_a_limit_of_a_name_that_no_agent_can_have_is_refused_alike(store: Store, name: str) -> None:
+    with pytest.raises(ValueRefused):
+        store.create(Notes(), budget=Budget(agents={name: Limits(usd=1)}))
+    session = store.create(Notes(), budget=Budget(agents={"ana/ben:cy@day": Limits(calls=3)}))
+    spends(session, "ana/ben:cy@day")
+    assert stands(session)["agent:ana/ben:cy@day/calls"] == (3, 0, 1)
+    with pytest.raises(ValueRefused):
+        session.change_budget(lambda now: replace(now, tasks={name: Limits(usd=1)}))

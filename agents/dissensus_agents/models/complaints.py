@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol, get_args
@@ -81,7 +81,7 @@ def refuse_borrowed_keys(providers: Mapping[str, Owned], text: str, path: Path) 
             raise SettingsRefused(
                 f"{_where(path, text, ('providers', name))}: {key} is the key of {whose}, "
                 "which must not be sent to anybody else",
-                next_step=f"Give {name} a key_env of its own, such as {_own(name)}"
+                next_step=f"Give {name} a key_env of its own, such as {_own(name, owners)}"
                 + (f", or set {known.url_env} in the environment" if known else ""),
             )
 
@@ -115,8 +115,10 @@ def refuse_unknown_providers(
         )
 
 
-def _own(name: str) -> str:
-    return re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_API_KEY"
+def _own(name: str, taken: Container[str]) -> str:
+    """The name of a variable that is nobody else's."""
+    own = re.sub(r"[^A-Z0-9]", "_", name.upper())
+    return f"{own}_API_KEY" if f"{own}_API_KEY" not in taken else f"MY_{own}_KEY"
 
 
 def refused(error: ValidationError, text: str, path: Path, document: type[BaseModel]) -> SettingsRefused:

@@ -38,12 +38,14 @@ class Tier:
     def __post_init__(self) -> None:
         if self.above < 0:
             raise ValueError(f"A tier begins above so many tokens, not above {self.above}")
-        _check(self.input, self.output, self.cached, self.written)
+        _settle(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """What a model costs, in USD per million tokens.
+
+    Whatever `Decimal` reads does as well: `Price("1.25", 10)`.
 
     Args:
         input: Tokens sent.
@@ -67,7 +69,7 @@ class Price:
     tiers: tuple[Tier, ...] = ()
 
     def __post_init__(self) -> None:
-        _check(self.input, self.output, self.cached, self.written)
+        _settle(self)
 
     def at(self, sent: int) -> Price | Tier:
         """What counts where so many tokens are sent, cached ones included."""
@@ -80,10 +82,24 @@ class Price:
         yield from (tier for tier in self.tiers if sent > tier.above)
 
 
-def _check(*prices: Decimal | None) -> None:
-    for usd in prices:
+def _settle(unit: Tier | Price) -> None:
+    """Take a number or a text as the exact amount that is written there, and refuse what is none."""
+    for name in ("input", "output", "cached", "written"):
+        given = getattr(unit, name)
+        if isinstance(given, Decimal | None):
+            usd = given
+        else:
+            usd = _written(given)
+            object.__setattr__(unit, name, usd)
         if usd is not None and not (usd.is_finite() and usd >= 0):
             raise ValueError(f"A price is zero or more USD per million tokens, not {usd}")
+
+
+def _written(given: object) -> Decimal:
+    try:
+        return Decimal(str(given))
+    except ArithmeticError:
+        raise ValueError(f"A price is zero or more USD per million tokens, not {given!r}") from None
 
 
 FREE = Price(Decimal(0), Decimal(0), Decimal(0), source="costs nothing")
