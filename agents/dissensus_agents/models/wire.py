@@ -13,8 +13,10 @@ from dissensus_state.errors import located
 from ..bounds import check_seconds, check_whole
 from ..messages import Delta, Reply, Request
 from . import calling, limits, transport
+from .addresses import parse_base, without_login
 from .attempt import Attempt
 from .formats import Format
+from .hiding import hidden_in_logs
 from .keys import Key, read_key
 from .prices import Price
 from .retries import PATIENCE, Patience
@@ -89,7 +91,8 @@ class WireModel:
         self.tpm = tpm
         self._model = model
         path = form.path(model, stream=streams)
-        self._url = transport.parse_url(f"{base_url.rstrip('/')}{path}")
+        parse_base(base_url)
+        self._url, self._login = without_login(transport.parse_url(f"{base_url.rstrip('/')}{path}"))
         self.address = transport.address(self._url)
         self._key_env = key_env
         self._key_needed = key_needed
@@ -123,18 +126,28 @@ class WireModel:
             ProviderFailed: It answered with an error, or with something else than an answer.
         """
         with located(model=self.name):
-            key = read_key(self._key_env, model=self.name, needed=self._key_needed)
+            key = self._key()
             attempt = self._asked(request, key)
             body = self.format.body(request, self._model, stream=self._streams)
-            headers = partial(self.format.headers, key)
-            async with transport.opened(
-                self._url, body, headers, waits=self._waits, client=self._client
-            ) as incoming:
-                limits.told(self, incoming.headers, datetime.now(UTC))
-                async with aclosing(attempt.heard(incoming)) as pieces:
-                    async for piece in pieces:
-                        yield piece
+            headers = partial(self._headers, key)
+            with hidden_in_logs(key):
+                async with transport.opened(
+                    self._url, body, headers, waits=self._waits, client=self._client
+                ) as incoming:
+                    limits.told(self, incoming.headers, datetime.now(UTC))
+                    async with aclosing(attempt.heard(incoming)) as pieces:
+                        async for piece in pieces:
+                            yield piece
             yield attempt.reply()
+
+    def _key(self) -> Key:
+        key = read_key(self._key_env, model=self.name, needed=self._key_needed)
+        return key if self._login is None else Key(key.secret, (self._login, *self._login.also))
+
+    def _headers(self, key: Key) -> dict[str, str]:
+        """What bears the key; a user and password of the address go before it, as in every client."""
+        made = dict(self.format.headers(key))
+        return made if self._login is None else {**made, "authorization": f"Basic {self._login.secret}"}
 
     def _asked(self, request: Request, key: Key) -> Attempt:
         return Attempt(self.format, self._model, request, key, where=self.address, key_env=self._key_env)
