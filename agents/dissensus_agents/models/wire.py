@@ -11,6 +11,7 @@ from typing import Any
 from dissensus_state.errors import located
 
 from ..bounds import check_seconds, check_whole
+from ..errors import ProviderFailed
 from ..messages import Delta, Reply, Request
 from . import calling, limits, transport
 from .addresses import parse_base, without_login
@@ -80,6 +81,7 @@ class WireModel:
     ) -> None:
         check_whole(repr(name or model), rpm=rpm, tpm=tpm, window=window)
         check_seconds(repr(name or model), timeout=timeout, first=first, idle=idle)
+        self.address = ""
         self.format = form
         self.name = name or f"{form.name}:{model}"
         self.lineage = lineage or self.name
@@ -91,8 +93,12 @@ class WireModel:
         self.tpm = tpm
         self._model = model
         path = form.path(model, stream=streams)
-        parse_base(base_url)
-        self._url, self._login = without_login(transport.parse_url(f"{base_url.rstrip('/')}{path}"))
+        try:
+            parse_base(base_url)
+            self._url, self._login = without_login(transport.parse_url(f"{base_url.rstrip('/')}{path}"))
+        except ProviderFailed as error:
+            del base_url  # whoever shows the locals of this frame does not show what is in it
+            raise error.with_traceback(None) from None
         self.address = transport.address(self._url)
         self._key_env = key_env
         self._key_needed = key_needed
