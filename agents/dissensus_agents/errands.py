@@ -39,7 +39,7 @@ class Errand:
         seat: The agent, or the supervisor's seat.
         candidates: The models of the seat.
         base: What each of them is asked at first.
-        attempts: How many answers may not fit, and how many calls more than that may break off.
+        attempts: How many answers of each candidate may not fit, and how many calls more may break off.
         earlier: The calls of this seat that stand in the records.
         anew: What failed in an earlier run is forgotten: the candidates are asked again.
     """
@@ -62,8 +62,8 @@ class Errand:
 
     @property
     def exhausted(self) -> bool:
-        """Whether as many answers did not fit as may."""
-        return self.answers >= self.attempts
+        """Whether as many answers did not fit as may, and no other candidate is left to ask."""
+        return self.answers >= self.attempts and not self._is_passed_on("malformed", self.calls[-1])
 
     @property
     def attempt(self) -> int:
@@ -89,7 +89,11 @@ class Errand:
                 return found
 
     def unfit(self, reply: Reply, objection: str) -> None:
-        """The answer would not do: the same model is asked again, and told why."""
+        """The answer would not do: its model is asked again, and told why; at last the next one is."""
+        if self.answers >= self.attempts and self._is_passed_on("malformed", self.calls[-1]):
+            self.answers = 0
+            self._pass_over(self.calls[-1], "malformed")
+            return
         asked = self.base if self._request is None else self._request
         self._request = asked.again(reply.text, objection, reply.echo)
 
@@ -156,8 +160,8 @@ class Errand:
     def _heard(self, call: Call, reply: Reply) -> tuple[Call, Reply] | None:
         """An answer, unless it is a refusal and somebody else can be asked."""
         refused = refusal_of(reply)
-        if refused in self.candidates.on and self._others(call):
-            self._pass_over(call, str(refused))
+        if refused is not None and self._is_passed_on(refused, call):
+            self._pass_over(call, refused)
             return None
         self.answers += 1
         return call, reply
@@ -170,7 +174,7 @@ class Errand:
         if not broke_off(call):
             return
         kind = kind_of_error(recorded_failure(call))
-        if kind in self.candidates.on and self._others(call):
+        if self._is_passed_on(kind, call):
             self._pass_over(call, kind)
             return
         self._broken += not (recorded and self.anew)
@@ -180,7 +184,7 @@ class Errand:
     def _fail(self, call: Call, error: ModelFailed, *, recorded: bool) -> None:
         """A call that failed: the next candidate is asked, if that may help and there is one."""
         kind = kind_of_error(error)
-        if kind in self.candidates.on and self._others(call):
+        if self._is_passed_on(kind, call):
             self._pass_over(call, kind)
         elif recorded and (self.anew or error.context.get("recorded") in _MENDED):
             self._gone.clear()
@@ -188,8 +192,9 @@ class Errand:
         else:
             raise error
 
-    def _others(self, call: Call) -> bool:
-        return any(model.name != call.model for model in self._left())
+    def _is_passed_on(self, kind: str, call: Call) -> bool:
+        """Whether another candidate may be asked after a failure of this kind."""
+        return kind in self.candidates.on and any(model.name != call.model for model in self._left())
 
     def _pass_over(self, call: Call, kind: str) -> None:
         self._gone.add(call.model)

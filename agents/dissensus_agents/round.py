@@ -22,6 +22,7 @@ from dissensus_state.errors import (
 )
 from dissensus_state.journal import Outcome
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
+from dissensus_state.reuse import is_reused
 
 from .agent import Agent, Answer
 from .beginning import begin
@@ -40,7 +41,7 @@ from .refusals import helpless, tell
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
-from .waves import decided, has_answered, needed, spared, waves
+from .waves import decided, has_answered, judged, needed, spared, waves
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -86,12 +87,12 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
     while True:
         try:
             requests, reads = _requests(session, step, head.plain, head.version, note)
+            trivial = judged(session, step, head.plain, head.version)
         except (NotFound, LookupError):  # a prompt may ask for what only a newer version has
             if session.current().version == head.version:
                 raise
             head = session.current()
             continue
-        trivial = step.governor.judge(view_of(session.shape, step.agents[0], head.plain, head.version))
         begun = begin(run, step, head.version, requests, repeated, note, trivial)
         if begun is not None:
             return Running(step, begun[0], head.plain, requests, reads, begun[1], trivial=trivial)
@@ -120,8 +121,8 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
     running = Running(step, left, state, requests, reads, calls)
     running.proposals = tuple(run.journal.proposals(left))
     running.stored = bool(running.proposals)
-    view = view_of(run.journal.session.shape, step.agents[0], state, left.base)
-    running.trivial = None if running.stored else step.governor.judge(view)
+    if not running.stored:
+        running.trivial = judged(run.journal.session, step, state, left.base)
     return running
 
 
@@ -231,6 +232,7 @@ async def _answered(
             return _abstained(run, running, agent, failed, errand.attempt), errand.calls
         known = call in earlier
         told = {"agent": agent.name, "model": call.model, "cost": call.cost, "recorded": known}
+        told |= {"reused": True} if is_reused(call) else {}
         run.tell(running, "answered", **told)
         read_as = _read(running, agent, reply)
         if isinstance(read_as, Answer):

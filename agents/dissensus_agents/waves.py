@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
+from dissensus_state.errors import Denied
 from dissensus_state.journal import Outcome
 from dissensus_state.records import Proposal
 
 from .agent import Agent
 from .comparing import compare_proposals, weigh
 from .running import Run, Running
-from .steps import Step
+from .steps import Step, view_of
 from .watch.governor import SPARED
+
+if TYPE_CHECKING:
+    from dissensus_state.sessions import Session
+    from dissensus_state.values import JSON
+
+
+def judged(session: Session[Any], step: Step, state: JSON, version: int) -> str | None:
+    """Why the input of a step is trivial; a denied look at it is put into the history (G6)."""
+    if step.governor.trivial is None:
+        return None
+    try:
+        return step.governor.judge(view_of(session.shape, step.agents[0], state, version))
+    except Denied as error:
+        session.record("denied", {"step": step.name, **error.as_dict()})
+        raise
 
 
 def waves(step: Step, trivial: str | None) -> Iterator[tuple[Agent, ...]]:

@@ -63,7 +63,7 @@ def research(
 
     names = [name.strip() for item in models for name in item.split(",") if name.strip()]
     wish = Wish(models=names, **given)  # type: ignore[arg-type]
-    _check(wish)
+    _check(wish, named=bool(models))
     here = situation()
     chosen = database or DEFAULT
     here.kept = shown(chosen)
@@ -77,8 +77,12 @@ def research(
         return carry_out(store, wish, address, as_json=as_json)
 
 
-def _check(wish: Wish) -> None:
+def _check(wish: Wish, *, named: bool) -> None:
     if not (wish.question or wish.resume or wish.report):
         raise Misuse("There is no question", next_step='Write dissensus research "QUESTION" --sources FOLDER')
+    if named and not wish.models:
+        raise Misuse(
+            "--models names no model", next_step="Write it as --models provider:model,provider:model"
+        )
     if wish.question is not None and not wish.question.strip():
         raise Misuse("The question is empty", next_step="Write what is to be answered")

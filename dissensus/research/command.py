@@ -6,7 +6,7 @@ import asyncio
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,7 +16,7 @@ from dissensus.cli.border import program, situation
 from dissensus.cli.errors import Misuse
 from dissensus.cli.output import note
 from dissensus_agents.errors import RoundParked, RoundVoid
-from dissensus_state.errors import NotFound
+from dissensus_state.errors import DissensusError, LeaseLost, NotFound, ValueRefused
 from dissensus_state.records import Budget
 from dissensus_state.shapes import shape_of
 
@@ -25,7 +25,7 @@ from .crew import Staff, reseated, staff
 from .display import Display
 from .investigation import Outcome, begin, go_on, known
 from .progress import Meter
-from .publishing import publish
+from .publishing import prepare, publish
 from .result import show_result
 from .schema import Research
 from .signing import sign
@@ -71,6 +71,7 @@ def carry_out(store: Store, wish: Wish, database: str, *, as_json: bool) -> int:
         DissensusError: what was acknowledged is kept, and `situation().again` goes on.
     """
     found = _found(store, wish)
+    prepare(Path(wish.out))
     if wish.report or (found is not None and found.state.phase == "closed"):
         return _written_again(found, wish, database, as_json=as_json)
     if found is None:
@@ -88,7 +89,15 @@ def carry_out(store: Store, wish: Wish, database: str, *, as_json: bool) -> int:
     else:
         chosen = _taken_up(found, wish)
     situation().again = again(database, found.name, wish.out)
-    outcome = _run(found, chosen, wish, database)
+    try:
+        outcome = _run(found, chosen, wish, database)
+    except LeaseLost:
+        raise
+    except DissensusError as error:
+        if situation().again not in error.next_step:
+            then = f"Then go on with `{situation().again}`"
+            error.next_step = f"{error.next_step}. {then}" if error.next_step else then
+        raise
     return show_result(outcome, database, as_json=as_json)
 
 
@@ -171,6 +180,8 @@ def _sources(wish: Wish) -> Sequence[str]:
     if not wish.sources:
         raise Misuse("There is nothing to read", next_step="Name a folder or files with --sources")
     for path in wish.sources:
+        if not path.strip():
+            raise Misuse("One of the --sources is empty", next_step="Name a folder or a file")
         if not Path(path).expanduser().exists():
             raise NotFound(f"There is no folder or file {path}", next_step="Correct --sources")
     return wish.sources
@@ -180,7 +191,7 @@ def _budget(wish: Wish, chosen: Staff) -> Budget:
     """What a new session may spend; whoever asks paid models says how much."""
     policy = wish.unpriced or "refuse"
     if wish.budget is not None:
-        return Budget(usd=wish.budget, unpriced=policy)
+        return Budget(usd=_dollars(wish.budget), unpriced=policy)
     priced = [model for model in chosen.models if model.price is not None]
     if seating.are_free(priced):
         return Budget(unpriced=policy)
@@ -191,15 +202,26 @@ def _budget(wish: Wish, chosen: Staff) -> Budget:
             next_step=f"Add --budget USD; at least {needed:.2f} has to be reserved for an answer",
         )
     said = click.prompt(f"What may it spend, in US dollars (at least {needed:.2f})", err=True)
-    return Budget(usd=str(said).strip().lstrip("$"), unpriced=policy)
+    return Budget(usd=_dollars(str(said)), unpriced=policy)
+
+
+def _dollars(said: str) -> str:
+    """An amount of money as people write it: `2`, `0.50`, `$2`."""
+    amount = said.strip().lstrip("$")
+    try:
+        Budget(usd=amount)
+    except ValueRefused as error:
+        raise Misuse(error.message, next_step="Give --budget an amount like 2 or 0.50") from error
+    return amount
 
 
 def _taken_up(session: Session[Research], wish: Wish) -> Staff:
     """Who goes on with a session, and what there is to say about that."""
     state = session.state
     chosen = reseated(state.crew, wish.models, wish.supervisor)
+    chosen = replace(chosen, approve=chosen.approve or wish.approve)
     if wish.budget is not None:
-        session.set_budget(wish.budget)
+        session.set_budget(_dollars(wish.budget))
     note(f"session {session.name} goes on at version {session.head}: {_names(chosen)}")
     _note_changes(session)
     return chosen

@@ -122,7 +122,10 @@ def why_enough(state: Mapping[str, Any]) -> str:
     if not state["searched"][-1]["chosen"]:
         return "nothing more in the sources bears on what is missing"
     if len(state["searched"]) >= state["passes"]:
-        return f"the {state['passes']} passes that were allowed are made"
+        several = state["passes"] > 1
+        return (
+            f"the {state['passes']} passes that were allowed are made" if several else "one pass was allowed"
+        )
     return "the last pass brought nothing new"
 
 

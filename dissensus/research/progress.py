@@ -186,6 +186,8 @@ def told(event: Progress, state: Research) -> str:
             return _round(step, len(body["agents"]))
         case "abstained" | "conflict" | "refused" | "spared" | "warning":
             return f"{body.get('agent', event.kind)}: {body.get('message', '')}"
+        case "failover":
+            return f"{body['agent']}: {body['model']} is passed over ({body['why']}), another one is asked"
         case "disagreed":
             return f"they disagree: {'; '.join(_positions(body['review']))}"
         case "ruled":
@@ -213,7 +215,7 @@ def _committed(step: str, state: Research) -> str:
         return f"{count(len(state.plan), 'sub-question')}: {'; '.join(part.question for part in state.plan)}"
     if step == "search":
         found, total = state.searched[-1].chosen, sum(item.passages for item in state.sources)
-        return f"search {len(state.searched)}: {found:,} of {count(total, 'passage')} are worth reading"
+        return f"search {len(state.searched)}: {found:,} of {count(total, 'passage')} to be read"
     if step == "check":
         return (
             f"{count(len(state.standing), 'finding')} with a checked quotation, {len(state.dropped)} dropped"

@@ -78,6 +78,21 @@ def publish(session: Session[Research], folder: Path | None, database: str | Non
     return files
 
 
+def prepare(folder: Path) -> None:
+    """Make the folder of a report, before anybody is paid for what is to stand in it.
+
+    Raises:
+        ReportRefused: it can't be made, or not be written to.
+    """
+    said, elsewhere = f"The report cannot be written to {folder}", "Name another folder with --out"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReportRefused(f"{said}: {error.strerror or error}", next_step=elsewhere) from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ReportRefused(f"{said}: you have no right to", next_step=elsewhere)
+
+
 def _write(report: Written, folder: Path, session: str) -> Files:
     stem = (
         "".join(char if char.isalnum() or char in "-_." else "-" for char in session).lstrip(".") or "report"

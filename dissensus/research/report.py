@@ -69,6 +69,9 @@ class Commands:
     lines: tuple[str, ...]
 
 
+HISTORY = "digest of its history"
+"""What stands before the digest at the end of every report, so that none is taken for a source."""
+
 Block: TypeAlias = Title | Section | Text | Items | Quote | Table | Commands
 
 
@@ -176,8 +179,10 @@ def _cost(told: Facts) -> Iterator[Block]:
         for item in told.spent
     ]
     yield Table(("Model", "Calls", "Tokens sent", "Tokens answered", "USD"), tuple(rows))
-    limit = f" of {_dollars(told.budget.limit)}" if told.budget.limit is not None else ", without a limit"
-    yield Text(f"{_dollars(told.budget.spent)}{limit} is spent.")
+    spent, limit = _dollars(told.budget.spent), told.budget.limit
+    yield Text(
+        f"{spent} is spent, without a limit." if limit is None else f"{spent} of {_dollars(limit)} is spent."
+    )
 
 
 def _dollars(nano: int | None, unknown: int = 0) -> str:
@@ -187,10 +192,7 @@ def _dollars(nano: int | None, unknown: int = 0) -> str:
 
 def _again(told: Facts) -> Iterator[Block]:
     yield Section("To check it")
-    yield Text(
-        f"Session {told.session}, version {told.version} of {when(told.at)}; "
-        f"digest of its history {told.digest}."
-    )
+    yield Text(f"Session {told.session}, version {told.version} of {when(told.at)}; {HISTORY} {told.digest}.")
     options = f"-d {shlex.quote(told.database)} -s {shlex.quote(told.session)}"
     yield Commands(tuple(_commands(told, options)))
 

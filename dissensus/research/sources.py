@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dissensus_state.errors import DatabaseFailed, DissensusError
 
 from .errors import NoSources
+from .report import HISTORY
 from .schema import Research, Skipped, Source
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 MOST_CHARACTERS = 500
 """Of the reason why a file was skipped."""
+
+_REPORT = re.compile(rf"{HISTORY} [0-9a-f]{{64}}\.".encode())
+_END = 16_384
+"""Bytes at the end of a report in which its digest stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +121,25 @@ def _files(given: Sequence[Path], skipped: list[Skipped]) -> Iterator[tuple[str,
         below = (path if path.is_dir() else path.parent).relative_to(top).as_posix()
         prefix = "" if below == "." else f"{below}/"
         for found in walk(path):
-            if isinstance(found, Found):
-                yield f"{prefix}{found.name}", found.path
+            name = f"{prefix}{found.name}"
+            if not isinstance(found, Found):
+                skipped.append(Skipped(name=name, why=_why(found.reason)))
+            elif _is_report(found.path):
+                skipped.append(Skipped(name=name, why="is a report of dissensus, and no source"))
             else:
-                skipped.append(Skipped(name=f"{prefix}{found.name}", why=_why(found.reason)))
+                yield name, found.path
+
+
+def _is_report(path: Path) -> bool:
+    """Whether models wrote it: the report of another question may lie beside the sources."""
+    if path.suffix not in {".md", ".html"}:
+        return False
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _END))
+            return _REPORT.search(file.read(_END)) is not None
+    except OSError:
+        return False
 
 
 def _why(text: str) -> str:

@@ -125,6 +125,8 @@ _LEAST, _MOST = -(2**63), 2**63 - 1
 
 
 NAMES = {
+    "account": 1_100,
+    "account_": 1_100,
     "author": 16_000,
     "agent": 1_000,
     "agent_": 1_000,

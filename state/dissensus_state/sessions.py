@@ -182,6 +182,7 @@ class Session(Reader[StateT]):
     def change_budget(self, change: Callable[[Budget], Budget]) -> Account:
         """Make another budget of the one there is; what changed stands in the history."""
         with self.writing() as work:
+            heads.read(work, self.session_id, self.branch)  # a session that is not there has no budget
             self.record_in(work, "budget", ledger.change(work, self.session_id, change))
         return self.budget
 

@@ -9,7 +9,14 @@ from typing import Any
 import pytest
 
 from dissensus_agents.agent import Agent
-from dissensus_agents.errors import GraphError, MissingKey, ModelFailed, ProviderFailed, RoundVoid
+from dissensus_agents.errors import (
+    GraphError,
+    MalformedAnswer,
+    MissingKey,
+    ModelFailed,
+    ProviderFailed,
+    RoundVoid,
+)
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply, Request, Usage
 from dissensus_agents.models.health import HEALTH, key_of
@@ -246,6 +253,47 @@ async def test_answers_that_do_not_fit_are_sent_back_to_the_model_that_gave_them
     ]
     assert [len(asked.turns) for asked in (*first.asked, *second.asked)] == [0, 1, 0, 1]
     assert (await graph.replay(session)).answers == 3
+
+
+async def test_g14_after_all_the_attempts_of_a_candidate_whose_answers_never_fit_the_next_one_is_asked(
+    session: Session[Case],
+) -> None:
+    first = Streamed("first", ["not JSON"])
+    second = Streamed("second", ["nor this"], ['{"verdict": {"cause": "disk"}}'])
+
+    graph = one_step([Agent("ana", [first, second], attempts=2)])
+    await graph.run(session)
+
+    assert [model for model, _ in outcome(session)] == ["first", "first", "second", "second"]
+    assert [len(asked.turns) for asked in (*first.asked, *second.asked)] == [0, 1, 0, 1]
+    assert happened(session, "failover") == [
+        {"agent": "ana", "attempt": 2, "model": "first", "why": "malformed"}
+    ]
+    assert (await graph.replay(session)).answers == 4
+
+
+async def test_where_the_answers_of_no_candidate_fit_the_agent_abstains(session: Session[Case]) -> None:
+    babble = [Streamed(name, ["not JSON"]) for name in ("first", "second")]
+
+    with pytest.raises(MalformedAnswer, match=r"1 must\. ana: The answer holds no JSON"):
+        await one_step([Agent("ana", babble, attempts=2)]).run(session)
+
+    assert [model for model, _ in outcome(session)] == ["first", "first", "second", "second"]
+
+
+async def test_a_supervisor_whose_verdicts_cannot_be_read_is_stood_in_for(session: Session[Case]) -> None:
+    def babble(_: Request) -> str:
+        return "not JSON"
+
+    def chairs(request: Request) -> Any:
+        return ruling("disk")(request)
+
+    candidates = [FunctionModel("babble", babble), FunctionModel("chairs", chairs)]
+    chair = Supervisor(candidates, name="chair", attempts=2)
+    await one_step(panel("disk", "network"), supervisor=chair).run(session)
+
+    assert [call.model for call in calls(session, agent="supervisor")] == ["babble", "babble", "chairs"]
+    assert session.head == 1
 
 
 async def test_a_candidate_that_cannot_be_paid_for_is_passed_over_for_one_that_can(store: Store) -> None:

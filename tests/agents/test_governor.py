@@ -15,7 +15,7 @@ from dissensus_agents.messages import Reply
 from dissensus_agents.models.prices import Price
 from dissensus_agents.watch.governor import SPARED, Governor
 from dissensus_state.budgets import Limits
-from dissensus_state.errors import BudgetExceeded, DissensusError
+from dissensus_state.errors import BudgetExceeded, Denied, DissensusError
 from dissensus_state.records import Budget
 from dissensus_state.store import Store
 from inquiries import does
@@ -362,3 +362,14 @@ async def test_g07_a_call_is_stopped_at_the_time_that_is_held_for_it(store: Stor
     spent = {one.name: (one.held, one.spent) for one in session.accounts}["total/ms"]
     assert spent[0] == 0
     assert 0 < spent[1] <= 1000
+
+
+async def test_g06_a_governor_sees_what_its_agent_may_read_and_a_denied_look_is_in_the_history(
+    store: Store,
+) -> None:
+    session = store.create(Case())
+    ana = agent("ana", cause("disk"), reads={"question"})
+    with pytest.raises(Denied):
+        await one_step([ana], governor=Governor(trivial=lambda view: bool(view.read("note")))).run(session)
+    assert [event["path"] for event in happened(session, "denied")] == ["/note"]
+    assert asked([ana]) == [0]

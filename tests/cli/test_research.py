@@ -107,6 +107,30 @@ def test_what_is_missing_is_named_before_anything_is_begun(ask, folder: Path, mo
         assert not store.sessions()
 
 
+def test_what_was_meant_and_is_empty_or_no_amount_is_refused_before_anything_is_begun(
+    ask, asked, provider, folder: Path
+) -> None:
+    assert "One of the --sources is empty" in ask("research", "Why?", "--sources", "", *MODELS, code=2).err
+    assert "--models names no model" in ask(*asked[:4], "--models", ",", code=2).err
+    for said in ("-1", "nan", "abc"):
+        refused = ask(*asked, f"--budget={said}", code=2).err
+        assert f"'{said}' is no amount of US dollars\nnext: Give --budget an amount like 2 or 0.50" in refused
+    (folder / "file").touch()
+    refused = ask(*asked, "--out", "file", code=23).err
+    assert "The report cannot be written to file" in refused
+    assert "session" not in refused
+    with Store.open("dissensus.db") as store:
+        assert not store.sessions()
+
+
+def test_a_person_may_decide_to_sign_when_it_was_begun_already(ask, asked, provider, monkeypatch) -> None:
+    url = provider.url("openai")
+    monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", "http://127.0.0.1:9/v1")
+    ask(*asked, code=19)
+    monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", url)
+    assert "waits for your ruling" in ask("research", "--resume", "--approve", code=20).err
+
+
 def test_a_person_signs_and_then_it_goes_on(ask, asked, provider) -> None:
     parked = ask(*asked, "--approve", code=20)
     assert "The conclusion waits for your ruling" in parked.err
@@ -150,6 +174,7 @@ def test_a_provider_that_is_down_ends_it_with_its_error_and_the_next_run_goes_on
     monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", "http://127.0.0.1:9/v1")
     down = ask(*asked, code=19)
     assert "error[round.void]" in down.err
+    assert f"Then go on with `dissensus research --resume -d dissensus.db -s {SESSION}`" in down.err
     monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", provider.url("openai"))
     assert ask("research", "--resume").out.startswith("it was the valve")
 

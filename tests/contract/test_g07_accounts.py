@@ -449,3 +449,14 @@ def test_g07_eight_threads_racing_in_a_tree_of_limits_never_overdraw_any_nor_wai
     assert all(one.held == 0 and (one.left or 0) >= 0 for one in session.accounts)
     assert session.budget == Account(30 * CENT, 0, made * CENT)
     assert session.verify().versions == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 2_000, "é" * 600, "a\x00b", "\ud800"])
+def test_g13_a_limit_of_a_name_that_no_agent_can_have_is_refused_alike(store: Store, name: str) -> None:
+    with pytest.raises(ValueRefused):
+        store.create(Notes(), budget=Budget(agents={name: Limits(usd=1)}))
+    session = store.create(Notes(), budget=Budget(agents={"ana/ben:cy@day": Limits(calls=3)}))
+    spends(session, "ana/ben:cy@day")
+    assert stands(session)["agent:ana/ben:cy@day/calls"] == (3, 0, 1)
+    with pytest.raises(ValueRefused):
+        session.change_budget(lambda now: replace(now, tasks={name: Limits(usd=1)}))

@@ -54,6 +54,7 @@ def test_why_the_reading_ends_is_said_in_words() -> None:
     assert "nothing more in the sources" in why_enough(state(searched=[{**chosen, "chosen": 0}]))
     assert "every sub-question has findings" in why_enough(state(searched=[{**chosen, "queries": 0}]))
     assert why_enough(state(searched=[chosen, chosen])) == "the 2 passes that were allowed are made"
+    assert why_enough({**state(searched=[chosen]), "passes": 1}) == "one pass was allowed"
     assert why_enough(state(searched=[chosen])) == "the last pass brought nothing new"
 
 

@@ -357,7 +357,7 @@ def test_what_takes_too_long_is_given_up_and_the_next_one_is_read(
 ) -> None:
     monkeypatch.setattr(workers, "PATIENCE", 0.0)
     with pytest.raises(Unreadable, match="given up"):
-        given_by(file(tmp_path, "a.pdf", corpus.pdf([["one"]] * 50)))
+        given_by(file(tmp_path, "a.pdf", corpus.pdf([["one"]] * 2000)))
     monkeypatch.undo()
     assert given_by(file(tmp_path, "b.pdf", corpus.pdf([["open"]]))) == [("p. 1", "open")]
 

@@ -14,7 +14,9 @@ from dissensus.research import investigate, money, written
 from dissensus.research.crew import staff
 from dissensus.research.facts import facts
 from dissensus.research.investigation import Outcome
+from dissensus.research.progress import told
 from dissensus.research.schema import Conclusion, Point, Research
+from dissensus.research.sources import changed
 from dissensus.research.study import research_graph
 from dissensus_agents.errors import ModelFailed
 from dissensus_agents.messages import Reply, Request, Usage
@@ -289,6 +291,24 @@ async def test_another_scout_stands_in_for_one_that_fails(here: Store, sources: 
     assert not state.missed
 
 
+async def test_another_scout_stands_in_for_one_whose_answers_are_rubbish_and_that_is_told(
+    here: Store, sources: Path
+) -> None:
+    def babbles(prompt: str) -> Any:
+        said = thinker("x", PLAN)._answers(prompt)  # type: ignore[operator]
+        return "Certainly! Here it is." if "## The sub-questions" in prompt else said
+
+    lines: list[str] = []
+
+    def heard(event: Any) -> None:
+        lines.extend([told(event, Research.model_construct())] if event.kind == "failover" else [])
+
+    babbler = ScriptedModel("script:babbler", babbles, lineage="babbler/1")
+    done = await answered(here, sources, [babbler, *panel()], heard=heard)
+    assert len(done.session.state.standing) == 2
+    assert "scout-1: script:babbler is passed over (malformed), another one is asked" in lines
+
+
 async def test_what_a_silent_scout_should_have_read_is_read_in_the_next_pass(
     here: Store, sources: Path
 ) -> None:
@@ -350,6 +370,21 @@ async def test_g14_what_was_not_read_stands_in_the_report_with_the_reason(
     assert any(item.name == "Übersicht – 2026.txt" for item in done.session.state.sources)
 
 
+async def test_g14_a_report_that_lies_among_the_sources_is_not_taken_for_one(
+    here: Store, sources: Path
+) -> None:
+    first = await answered(here, sources, out=sources)
+    assert first.files is not None
+    again = await answered(here, sources, session="again")
+    ours = {path.name for path in (first.files.markdown, first.files.html)}
+    assert not ours & {item.name for item in again.session.state.sources}
+    skipped = {item.name: item.why for item in again.session.state.skipped}
+    assert {name: skipped[name] for name in ours} == dict.fromkeys(
+        ours, "is a report of dissensus, and no source"
+    )
+    assert not changed(first.session, [sources])
+
+
 async def test_a_folder_inside_of_another_is_read_once(here: Store, sources: Path) -> None:
     (sources / "deeper").mkdir()
     (sources / "deeper/more.txt").write_text(FILLER, "utf-8")
@@ -371,6 +406,4 @@ async def test_files_that_change_later_change_nothing_in_a_session_that_was_begu
     (sources / "notes-07.txt").write_text("Nothing at all.\n", "utf-8")
     done = await answered(here, sources)
     assert len(done.session.state.standing) == 2
-    from dissensus.research.sources import changed
-
     assert str(changed(done.session, [sources])) == "1 changed since (notes-07.txt)"
