@@ -163,17 +163,18 @@ def _hired(wish: Wish) -> Staff:
     chosen = staff(
         wish.models or seating.models_here(), wish.supervisor, scouts=wish.scouts, approve=wish.approve
     )
+    _check_prices(chosen, wish.unpriced)
+    return chosen
+
+
+def _check_prices(chosen: Staff, policy: object) -> None:
+    """Refuse models of unknown price where nobody said that they may be asked all the same."""
     unknown = seating.unpriced(chosen.models)
-    if unknown and wish.unpriced is None:
+    if unknown and policy in {None, "refuse"}:
         raise Misuse(
             f"The price of {', '.join(unknown)} is unknown, so no budget can hold it",
             next_step="Add --unpriced allow to go on without knowing, or give its price in dissensus.toml",
         )
-    return chosen
-
-
-def _question(wish: Wish) -> str:
-    return " ".join((wish.question or "").split())
 
 
 def _sources(wish: Wish) -> Sequence[str]:
@@ -220,8 +221,13 @@ def _taken_up(session: Session[Research], wish: Wish) -> Staff:
     state = session.state
     chosen = reseated(state.crew, wish.models, wish.supervisor)
     chosen = replace(chosen, approve=chosen.approve or wish.approve)
+    if wish.scouts not in {None, len(state.crew.scouts)}:
+        note(f"--scouts {wish.scouts} is not heeded: it was begun with {len(state.crew.scouts)}. {ANEW}")
+    _check_prices(chosen, wish.unpriced or session.budget.unpriced)
     if wish.budget is not None:
         session.set_budget(_dollars(wish.budget))
+    if wish.unpriced is not None:
+        session.change_budget(lambda now: replace(now, unpriced=wish.unpriced or now.unpriced))
     note(f"session {session.name} goes on at version {session.head}: {_names(chosen)}")
     _note_changes(session)
     return chosen
