@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from dissensus_agents.messages import Delta, Part, Reply, Request, Usage
 from dissensus_agents.models.anthropic import AnthropicModel
 from dissensus_agents.models.available import available
 from dissensus_agents.models.catalog import describe, entries
+from dissensus_agents.models.client import Model, Streaming
 from dissensus_agents.models.dialects import Dialect
 from dissensus_agents.models.entries import Abilities, Deprecated, Entry
 from dissensus_agents.models.gemini import GeminiModel
@@ -26,18 +28,25 @@ __all__ = [
     "AnsweringModel",
     "AnthropicModel",
     "AzureModel",
+    "Delta",
     "Deprecated",
     "Dialect",
     "Entry",
     "Exported",
     "Failover",
     "GeminiModel",
+    "Model",
     "OpenAIModel",
+    "Part",
     "Patience",
     "Price",
     "Recordings",
+    "Reply",
+    "Request",
     "ResponsesModel",
+    "Streaming",
     "Tier",
+    "Usage",
     "WireModel",
     "answered_from",
     "available",

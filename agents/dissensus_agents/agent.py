@@ -14,6 +14,7 @@ from dissensus_state.patches import Operation, Patch, get, touched
 from dissensus_state.rights import check
 from dissensus_state.values import Path, parse_path, pointer, within
 
+from .bounds import check_whole
 from .context.fits import Fit, Summarised, check_fit
 from .context.fitting import Fitting, Room
 from .context.summaries import SUFFIX
@@ -87,8 +88,9 @@ class Agent:
         fit: Fit | None = None,
         templates: Mapping[str, Template] | None = None,
     ) -> None:
-        if attempts < 1:
-            raise GraphError(f"The agent {name!r} needs at least one attempt, not {attempts}")
+        if not name:
+            raise GraphError("An agent needs a name", next_step="The history names it by that")
+        check_whole(f"the agent {name!r}", attempts=attempts, max_output_tokens=max_output_tokens)
         self.name = name
         self.candidates = candidates_of(model, name, as_model)
         self.role = role

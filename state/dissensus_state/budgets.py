@@ -32,6 +32,10 @@ _NANO = 1_000_000_000
 _MOST = 2**63
 _AMOUNT = "Give a finite number, zero or more, such as 2 or '0.50'"
 
+_PRICE = "Say 'refuse', 'allow', or Price(input, output)"
+_SHARE = "Give 0.8 for four fifths of every limit, or Limits of the session"
+_LIMITS = "Write it as in Budget(usd=2, agents={'scout': Limits(calls=20)}, per_day=Limits(usd=1))"
+
 
 class Priced(Protocol):
     """What a model costs, in USD per million tokens; `Price` is one."""
@@ -115,8 +119,12 @@ class Limits:
             _check_whole(name, getattr(self, name))
         if not 0 <= (_scaled(self.seconds, 1000) or 0) < _MOST:
             raise ValueRefused(f"{self.seconds!r} is no number of seconds", next_step=_AMOUNT)
+        if not isinstance(self.per_day, Limits | None):
+            raise ValueRefused(f"`per_day` holds Limits, not {self.per_day!r}", next_step=_LIMITS)
         if self.per_day is not None and self.per_day.per_day is not None:
-            raise ValueRefused("`per_day` holds limits for a day, and no `per_day` of its own")
+            raise ValueRefused(
+                "`per_day` holds limits for a day, and no `per_day` of its own", next_step=_LIMITS
+            )
 
     def amounts(self) -> dict[str, int]:
         """The limits as whole numbers, by unit: nano-USD, tokens, calls, milliseconds; `@day` per day."""
@@ -171,15 +179,20 @@ class Budget(Limits):
         Limits.__post_init__(self)
         if isinstance(self.unpriced, str):
             if self.unpriced not in {"refuse", "allow"}:
-                raise ValueRefused(f"`unpriced` is 'refuse' or 'allow' or a Price, not {self.unpriced!r}")
+                raise ValueRefused(
+                    f"`unpriced` is 'refuse' or 'allow' or a Price, not {self.unpriced!r}", next_step=_PRICE
+                )
         else:
             check_terms(self.terms)
         if self.in_flight not in {"charge", "return"}:
-            raise ValueRefused(f"`in_flight` is 'charge' or 'return', not {self.in_flight!r}")
+            raise ValueRefused(
+                f"`in_flight` is 'charge' or 'return', not {self.in_flight!r}",
+                next_step="Say 'charge' for calls that may have been billed, or 'return'",
+            )
         if self.share is not None and not 0 < self.share <= 1:
-            raise ValueRefused(f"`soft` is a share above 0 and up to 1, or Limits, not {self.soft!r}")
-        if "" in {*self.agents, *self.tasks}:
-            raise ValueRefused("An agent and a task have names")
+            raise ValueRefused(_no_share(self.soft), next_step=_SHARE)
+        for what, given in (("agents", self.agents), ("tasks", self.tasks)):
+            _check_named(what, given)
 
     @property
     def nano(self) -> int | None:
@@ -201,9 +214,7 @@ class Budget(Limits):
         try:
             return Decimal(str(self.soft)).normalize()
         except ArithmeticError:
-            raise ValueRefused(
-                f"`soft` is a share above 0 and up to 1, or Limits, not {self.soft!r}"
-            ) from None
+            raise ValueRefused(_no_share(self.soft), next_step=_SHARE) from None
 
     def accounts(self) -> dict[str, tuple[int | None, int | None]]:
         """The hard and the soft limit of every account; `total` is always there."""
@@ -244,9 +255,20 @@ def _scaled(amount: Usd | None, scale: int) -> int | None:
         raise ValueRefused(f"{amount!r} is no {what}", next_step=_AMOUNT) from None
 
 
+def _no_share(soft: object) -> str:
+    return f"`soft` is a share above 0 and up to 1, or Limits, not {soft!r}"
+
+
 def _check_usd(amount: Usd | None) -> None:
     if not 0 <= (_scaled(amount, _NANO) or 0) < _MOST:
         raise ValueRefused(f"{amount!r} is no amount of US dollars", next_step=_AMOUNT)
+
+
+def _check_named(what: str, given: Any) -> None:
+    if not isinstance(given, Mapping) or not all(isinstance(limits, Limits) for limits in given.values()):
+        raise ValueRefused(f"`{what}` holds Limits by name, not {given!r}", next_step=_LIMITS)
+    if not all(isinstance(name, str) and name for name in given):
+        raise ValueRefused("An agent and a task have names", next_step=_LIMITS)
 
 
 def _check_whole(name: str, amount: int | None) -> None:
@@ -265,4 +287,4 @@ def check_terms(terms: Any) -> None:
             return
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
         pass
-    raise ValueRefused("`unpriced` is 'refuse' or 'allow' or a Price", next_step="Give Price(input, output)")
+    raise ValueRefused("`unpriced` is 'refuse' or 'allow' or a Price", next_step=_PRICE)

@@ -11,6 +11,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from . import ledger, migrations, policies, tenants, transitions
+from .budgets import Usd
 from .engines import Database, Statement, Work, insert_absent, wall_clock
 from .errors import Conflict, NotFound, SchemaRefused, located
 from .lineages import MAIN
@@ -87,15 +88,23 @@ class Store:
         state: StateT,
         *,
         name: str | None = None,
-        budget: Budget | None = None,
+        budget: Budget | Usd | None = None,
         author: str = "user",
     ) -> Session[StateT]:
         """Begin a session with this state as version 0.
+
+        Args:
+            state: What it begins with.
+            name: What it is called; by default it gets a name of its own.
+            budget: What it may spend, or US dollars alone; None sets no limit.
+            author: Whom the history names for the first state.
 
         Raises:
             Conflict: there is a session of that name.
             Refused: the state breaks a rule of its own schema.
         """
+        if budget is not None and not isinstance(budget, Budget):
+            budget = Budget(usd=budget)
         shape = shape_of(type(state))
         info = SessionInfo(
             0,

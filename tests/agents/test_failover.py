@@ -569,3 +569,46 @@ async def test_while_one_call_looks_how_a_model_is_those_that_have_no_other_wait
 
     assert at_once == [1, 1, 2]
     assert [call.status for call in session.round(1)[2]] == ["answered"] * 3
+
+
+@pytest.mark.parametrize("price", [DEAR, None], ids=["dear", "unknown"])
+async def test_g07_a_lone_agent_is_answered_by_the_candidate_that_can_be_paid_for(
+    store: Store, price: Price | None
+) -> None:
+    """With nobody else in the round, the next candidate keeps it from being void."""
+    session = store.create(Case(), budget=Budget(usd="0.1"))
+    dear = saying("dear", DISK, price=price)
+    graph = one_step([Agent("ana", [dear, saying("cheap", DISK, price=CHEAP)])])
+
+    await graph.run(session)
+
+    assert (dear.asked, outcome(session)) == ([], [("cheap", "answered")])
+    assert (calls(session)[0].detail or {})["passed_over"] == [{"model": "dear", "why": "budget"}]
+    assert (await graph.replay(session)).answers == 1
+    session.verify()
+
+
+async def test_g07_a_panel_is_asked_as_dearly_as_its_budget_allows(store: Store) -> None:
+    """The last of those that do not fit together takes its next candidate; nobody is left out."""
+    both = [[saying(f"dear-{name}", DISK, price=CHEAP), saying(f"free-{name}", DISK)] for name in "ab"]
+    alone = store.create(Case(), budget=Budget(usd=1))
+    await one_step([Agent("ana", both[0])]).run(alone)
+    session = store.create(Case(), budget=Budget(usd=Decimal(calls(alone)[0].reserved * 3 // 2) / 10**9))
+
+    await one_step([Agent("ana", both[0]), Agent("ben", both[1])]).run(session)
+
+    assert outcome(session) == [("dear-a", "answered")]
+    assert [(call.model, call.status) for call in calls(session, agent="ben")] == [("free-b", "answered")]
+    assert session.budget.held == 0
+
+
+async def test_an_answer_that_keeps_breaking_off_is_paid_for_no_more_often_than_attempts(
+    session: Session[Case],
+) -> None:
+    cut = ProviderFailed("cut", kind="broken_off", billed=True)
+    model = Streamed("m", *[["{", cut]] * 9)
+
+    with pytest.raises(RoundVoid):
+        await one_step([Agent("ana", model, attempts=2)]).run(session)
+
+    assert outcome(session) == [("m", "partial")] * 2

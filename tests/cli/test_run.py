@@ -120,7 +120,14 @@ def test_a_state_that_does_not_fit_the_schema_begins_no_session(home: Path) -> N
     process = started(home, "run", "inquiry:agreed", "-d", "it.db", "--state", '{"question": 7}')
     _, err = process.communicate(timeout=60)
     assert (process.returncode, "path: /question" in err) == (18, True), err
-    assert "holds 0 sessions" in run(home, "agreed", new=False)[2]
+    code, _, err = run(home, "agreed", new=False)
+    assert (code, "holds no session yet" in err, "--state" in err) == (3, True, True), err
+
+
+def test_a_budget_for_a_session_that_is_there_is_refused_and_not_forgotten(home: Path) -> None:
+    assert run(home, "agreed", "--budget", "1")[0] == 0
+    code, out, err = run(home, "agreed", "--budget", "9", new=False)
+    assert (code, out, "dissensus budget 9" in err) == (2, "", True), err
 
 
 def test_ctrl_c_keeps_what_was_answered_and_the_same_command_goes_on(home: Path) -> None:

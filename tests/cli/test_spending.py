@@ -50,7 +50,7 @@ def test_a_tree_of_limits_is_set_piece_by_piece_and_shown(ask: Ask, spent: Path)
     limits = {one["account"]: (one["unit"], one["limit"], one["soft"]) for one in data["accounts"]}
     assert limits == {
         "total": ("usd", 5, 2.5),
-        "agent:ana/calls": ("calls", 9, 4),
+        "agent:ana/calls": ("calls", 9, 5),
         "agent:ana/calls@day": ("calls", 20, 10),
         "task:gather/ms": ("seconds", 90, 45),
         "task:gather/usd": ("usd", 0.5, 0.25),

@@ -391,13 +391,31 @@ WRONG: list[dict[str, Any]] = [
     {"unpriced": {"input": "1", "output": "nan"}},
     {"per_day": Limits(per_day=Limits(usd=1))},
     {"agents": {"": Limits(usd=1)}},
+    {"agents": {"ana": 5}},
+    {"agents": {"ana": {"usd": 1}}},
+    {"tasks": ["conclude"]},
+    {"per_day": 3},
+    {"soft": "half"},
 ]
 
 
 @pytest.mark.parametrize("given", WRONG, ids=str)
 def test_g07_what_is_no_limit_is_refused_when_it_is_written_down(given: dict[str, Any]) -> None:
-    with pytest.raises(ValueRefused):
+    with pytest.raises(ValueRefused) as refused:
         Budget(**given)
+    assert "Give JSON" not in refused.value.next_step
+
+
+def test_g07_a_small_soft_limit_is_not_reached_before_its_share(store: Store) -> None:
+    session = store.create(Notes(), budget=Budget(calls=1, agents={"ana": Limits(calls=9)}, soft=0.8))
+    assert {account.name: account.soft for account in session.accounts if account.unit == "calls"} == {
+        "total/calls": 1,
+        "agent:ana/calls": 8,
+    }
+
+
+def test_a_session_may_be_begun_with_us_dollars_alone(store: Store) -> None:
+    assert store.create(Notes(), budget=2).limits == Budget(usd=2)
 
 
 def test_g07_eight_threads_racing_in_a_tree_of_limits_never_overdraw_any_nor_wait_in_a_circle(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from dissensus_agents.messages import Part, Request, Usage
 from dissensus_agents.models.completions import ChatCompletions
 from dissensus_agents.models.dialects import DIALECTS
-from dissensus_agents.models.prices import FREE, Price, cost, most_input_tokens, worst_case
+from dissensus_agents.models.prices import FREE, Price, Tier, cost, most_input_tokens, worst_case
 
 PRICE = Price(Decimal("2.50"), Decimal(10), Decimal("1.25"), "a list", "2026-11-22")
 
@@ -55,6 +56,17 @@ def test_what_is_free_costs_nothing_even_at_worst() -> None:
 def test_a_price_that_is_none_is_refused(usd: str) -> None:
     with pytest.raises(ValueError, match="zero or more USD"):
         Price(Decimal(1), Decimal(usd))
+
+
+def test_plain_numbers_are_prices_to_the_digit_as_written() -> None:
+    assert Price(1, "2.50", 0.1) == Price(Decimal(1), Decimal("2.50"), Decimal("0.1"))  # type: ignore[arg-type]
+    assert Tier(200_000, 2, 4).output == Decimal(4)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("usd", ["dear", "", float("nan"), [], True, -1])
+def test_what_is_no_number_is_no_price(usd: Any) -> None:
+    with pytest.raises(ValueError, match="zero or more USD"):
+        Price(1, usd)  # type: ignore[arg-type]
 
 
 @given(prices, requests, st.data())

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from dissensus_state.errors import NotFound
 from dissensus_state.values import JSON
 
+from ..bounds import check_whole
 from ..errors import ContextOverflow, GraphError
 from ..messages import Part, Request, Shown
 from ..views import render
@@ -96,8 +97,14 @@ def check_fit(fit: object, owner: str, window: int | None) -> None:
             f"{fit!r} is no rule by which the prompt of {owner} could fit",
             next_step="Give Refuse(), Newest(), Relevant(…) or Summarised(…) of dissensus.context",
         )
-    if fit.tokens is not None and fit.tokens < 1:
-        raise GraphError(f"The prompt of {owner} needs room: {fit.tokens} tokens are none")
+    check_whole(f"what the prompt of {owner} is fitted by", tokens=fit.tokens)
+    if isinstance(fit, Relevant) and not fit.to.strip():
+        raise GraphError(
+            f"What the prompt of {owner} is to be relevant to is empty",
+            next_step="Give Relevant(…) a text, or the path where it stands in the state, as in '/question'",
+        )
+    if isinstance(fit, Summarised):
+        check_whole(f"what the prompt of {owner} is summarised by", piece=fit.piece)
     if fit.tokens is None and window is None:
         raise GraphError(
             f"Nobody knows the window of the model of {owner}, so nothing can be fitted to it",

@@ -20,6 +20,7 @@ from dissensus_state.records import Decision
 from dissensus_state.values import JSON, canonical
 
 from ..agent import as_model, with_own_model
+from ..bounds import check_whole
 from ..context.fits import Fit, check_fit
 from ..context.fitting import Fitting
 from ..context.templates import Template, check_templates
@@ -174,6 +175,7 @@ class Supervisor:
         self.instructions = instructions
         self.parse = parse
         self.attempts = attempts
+        check_whole("the supervisor", attempts=attempts, max_output_tokens=max_output_tokens)
         self.max_output_tokens = max_output_tokens
         self.effort = check_effort(effort, self.name)
         self.fit = with_own_model(fit, SEAT)

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ..bounds import check_whole
 from ..messages import Request, Usage
 from .health import Key, key_of
 
@@ -231,6 +232,7 @@ _lines_lock = threading.Lock()
 def line_of(model: Any) -> Line | None:
     """The line of a model that has limits (`rpm`, `tpm`), the same for all who ask it."""
     rpm, tpm = getattr(model, "rpm", None), getattr(model, "tpm", None)
+    check_whole(repr(getattr(model, "name", "")), rpm=rpm, tpm=tpm)
     if rpm is None and tpm is None:
         return None
     with _lines_lock:

@@ -8,6 +8,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from ..bounds import check_seconds, check_whole
 from .transport import Unavailable
 
 
@@ -19,11 +20,18 @@ class Patience:
         attempts: How many attempts at most, the first included.
         seconds: No attempt begins later than this after the first one.
         pause: Seconds before the second attempt, if the provider names none; then twice as long.
+
+    Raises:
+        GraphError: One of these is none.
     """
 
     attempts: int = 4
     seconds: float = 120.0
     pause: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_whole("a patience", attempts=self.attempts)
+        check_seconds("a patience", seconds=self.seconds, pause=self.pause or None)
 
 
 PATIENCE = Patience()

@@ -24,8 +24,21 @@ class _NotStrictError(Exception):
     """Something that the strict part of the language has no words for."""
 
 
+_MOST_MADE = 256
+_made: dict[int, tuple[dict[str, Any], dict[str, Any] | None]] = {}
+
+
 def strict_schema(schema: dict[str, Any]) -> dict[str, Any] | None:
-    """The schema in its strict form, None if it has none."""
+    """The schema in its strict form, None if it has none; made once, so it is not the caller's to change."""
+    known = _made.get(id(schema))
+    if known is None:
+        if len(_made) >= _MOST_MADE:
+            _made.clear()
+        known = _made[id(schema)] = schema, _strictly(schema)  # holding it keeps its id its own
+    return known[1]
+
+
+def _strictly(schema: dict[str, Any]) -> dict[str, Any] | None:
     try:
         if not isinstance(schema.get("properties"), dict):
             return None

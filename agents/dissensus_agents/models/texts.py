@@ -27,4 +27,6 @@ def shown(text: object, limit: int = 160) -> str:
     """The text on one short line, without control characters: safe in a terminal and in a log."""
     whole = str(text)
     cut = whole if len(whole) <= limit else whole[: limit - 1] + "…"
+    if cut.isprintable():
+        return cut.strip()
     return "".join(one if one.isprintable() else " " for one in readable(cut)).strip()

@@ -8,6 +8,7 @@ classes are others by the same names.
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import os
 import sys
@@ -27,8 +28,8 @@ from .unpacking import Unpacker
 
 CONNECT_SECONDS = 10.0
 MOST_BYTES = 16 * 1024 * 1024
-MOST_CONNECTIONS = 512
-KEPT_CONNECTIONS = 64
+CONNECTIONS, CLIENTS = 8, 64
+"""Connections of a client, and clients of a kind: at each request a client looks through all it has."""
 
 _READ = ("content-encoding", "content-type", "date", "retry-after", "retry-after-ms")
 _LIMITS = ("x-ratelimit-", "anthropic-ratelimit-")
@@ -43,7 +44,25 @@ class _Kind:
     encrypted: bool
 
 
-_Kept = dict[_Kind, tuple[Any, AsyncGenerator[Any, None]]]
+@dataclass(slots=True)
+class _Shared:
+    """A client that an event loop shares, what keeps it open, and how many requests it has under way."""
+
+    client: Any
+    keeper: AsyncGenerator[Any, None]
+    busy: int = 0
+
+    @contextmanager
+    def used(self) -> Iterator[Any]:
+        """The client, for one request."""
+        self.busy += 1
+        try:
+            yield self.client
+        finally:
+            self.busy -= 1
+
+
+_Kept = dict[_Kind, list[_Shared]]
 _clients: WeakKeyDictionary[asyncio.AbstractEventLoop, _Kept] = WeakKeyDictionary()
 
 
@@ -78,12 +97,14 @@ def parse_url(url: str) -> SplitResult:
     )
 
 
+@functools.lru_cache(maxsize=256)
 def address(parts: SplitResult) -> str:
     """A URL as it may be shown: without user, password and query."""
     host = parts.netloc.rpartition("@")[2]
     return shown(f"{parts.scheme}://{host}{parts.path}")
 
 
+@functools.lru_cache(maxsize=256)
 def is_local(parts: SplitResult) -> bool:
     """Whether a URL names this machine itself."""
     host = (parts.hostname or "").rstrip(".")
@@ -156,11 +177,11 @@ async def opened(
     `billed`. The library's own error is not chained: the request hangs on it, and with it the key.
     """
     check_allowed(parts)
-    if client is None:
-        client = await _shared_client(parts)
-    wire = _Wire(parts, waits, _library(client))
     first = waits.total if waits.first is None else min(waits.first, waits.total)
     async with AsyncExitStack() as stack:
+        if client is None:
+            client = stack.enter_context((await _shared_client(parts)).used())
+        wire = _Wire(parts, waits, _library(client))
         late = "did not answer" if first == waits.total else "did not begin to answer"
         with wire.failures(f"{late} in {first:g} s", "outage"):
             async with asyncio.timeout(first):
@@ -301,22 +322,22 @@ def _library(client: Any) -> ModuleType:
     raise TypeError(f"A client must be an AsyncClient of httpx or httpx2, not {type(client)!r}")
 
 
-async def _shared_client(parts: SplitResult) -> Any:
-    """The client of this event loop; this machine has its own, so that no proxy gets at it."""
+async def _shared_client(parts: SplitResult) -> _Shared:
+    """A client of this event loop with room; this machine has its own, so that no proxy gets at it."""
     kind = _Kind(local=is_local(parts), encrypted=parts.scheme == "https")
-    kept = _clients.setdefault(asyncio.get_running_loop(), {})
-    if kind not in kept:
+    kept = _clients.setdefault(asyncio.get_running_loop(), {}).setdefault(kind, [])
+    free = next((one for one in kept if one.busy < CONNECTIONS), None)
+    if free is None and len(kept) < CLIENTS:
         keeper = _keep(kind)
         try:
-            kept[kind] = (await anext(keeper), keeper)
+            kept.append(free := _Shared(await anext(keeper), keeper))
         except (ImportError, OSError, ValueError) as error:
             raise ProviderFailed(
                 f"No connection can be set up: {shown(error)}",
                 next_step="Check the environment's proxies and certificates (HTTPS_PROXY, SSL_CERT_FILE)",
                 kind="outage",
             ) from error
-    client, _ = kept[kind]
-    return client
+    return free or min(kept, key=lambda one: one.busy)
 
 
 async def _keep(kind: _Kind) -> AsyncGenerator[Any, None]:
@@ -327,10 +348,10 @@ async def _keep(kind: _Kind) -> AsyncGenerator[Any, None]:
     """
     import httpx
 
-    limits = httpx.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=KEPT_CONNECTIONS)
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
     async with httpx.AsyncClient(
         trust_env=not kind.local,
-        verify=kind.encrypted,
+        verify=_certificates(kind.local, *map(os.environ.get, _NAMED)) if kind.encrypted else False,
         limits=limits,
         headers={"user-agent": "dissensus"},
     ) as client:
@@ -341,7 +362,19 @@ async def _keep(kind: _Kind) -> AsyncGenerator[Any, None]:
             _clients.pop(asyncio.get_running_loop(), None)
 
 
+_NAMED = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@functools.lru_cache(maxsize=4)
+def _certificates(local: bool, file: str | None, folder: str | None) -> Any:  # noqa: ARG001, FBT001 - what it is kept by
+    """What a server's certificate is held to; reading that costs more than all else of a client."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=not local)
+
+
 async def close_clients() -> None:
     """Close the shared clients of this event loop, for a loop that will not end soon."""
-    for _, keeper in _clients.pop(asyncio.get_running_loop(), {}).values():
-        await keeper.aclose()
+    for kept in _clients.pop(asyncio.get_running_loop(), {}).values():
+        for shared in kept:
+            await shared.keeper.aclose()

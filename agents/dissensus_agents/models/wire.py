@@ -10,6 +10,7 @@ from typing import Any
 
 from dissensus_state.errors import located
 
+from ..bounds import check_seconds, check_whole
 from ..messages import Delta, Reply, Request
 from . import calling, limits, transport
 from .attempt import Attempt
@@ -51,6 +52,7 @@ class WireModel:
 
     Raises:
         ProviderFailed: The base URL is none.
+        GraphError: A bound is none.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class WireModel:
         client: Any = None,
         streams: bool = True,
     ) -> None:
+        check_whole(repr(name or model), rpm=rpm, tpm=tpm, window=window)
+        check_seconds(repr(name or model), timeout=timeout, first=first, idle=idle)
         self.format = form
         self.name = name or f"{form.name}:{model}"
         self.lineage = lineage or self.name

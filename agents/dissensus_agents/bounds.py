@@ -1,0 +1,37 @@
+"""Bounds that users give: whole numbers and seconds that are some, or an error where they are written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from .errors import GraphError
+
+
+def check_whole(owner: str, **given: Any) -> None:
+    """Whole numbers of 1 or more; None sets no bound.
+
+    Raises:
+        GraphError: One is none.
+    """
+    for name, number in given.items():
+        if number is not None and not (type(number) is int and number >= 1):
+            raise GraphError(
+                f"{name} of {owner} is a whole number of 1 or more, not {number!r}",
+                next_step=f"Give {name} such a number, or leave it out",
+            )
+
+
+def check_seconds(owner: str, **given: Any) -> None:
+    """Seconds, more than none; None sets no bound.
+
+    Raises:
+        GraphError: One is none.
+    """
+    for name, seconds in given.items():
+        number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+        if seconds is not None and not (number and math.isfinite(seconds) and seconds > 0):
+            raise GraphError(
+                f"{name} of {owner} is a number of seconds above 0, not {seconds!r}",
+                next_step=f"Give {name} such a number, or leave it out",
+            )
