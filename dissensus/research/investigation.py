@@ -25,7 +25,7 @@ from dissensus_state.store import Store
 from . import money
 from .crew import ModelLike, Staff, reseated, staff
 from .schema import Research
-from .sources import folders, take_in
+from .sources import check_some, folders, take_in
 from .study import research_graph
 
 if TYPE_CHECKING:
@@ -110,12 +110,15 @@ def begin(
 
     Raises:
         BudgetExceeded: no answer can come of so little.
+        NoSources: there is not a single file.
         Conflict: there is a session of that name.
     """
     money.check_budget(budget.nano if budget else None, chosen)
+    given = folders(sources)
+    check_some(given)
     state = Research(
         question=_one_line(question),
-        folders=[str(path) for path in folders(sources)],
+        folders=[str(path) for path in given],
         crew=chosen.seats,
         passes=passes,
     )

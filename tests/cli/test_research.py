@@ -115,6 +115,9 @@ def test_what_was_meant_and_is_empty_or_no_amount_is_refused_before_anything_is_
     for said in ("-1", "nan", "abc"):
         refused = ask(*asked, f"--budget={said}", code=2).err
         assert f"'{said}' is no amount of US dollars\nnext: Give --budget an amount like 2 or 0.50" in refused
+    (folder / "hollow").mkdir()
+    hollow = ask("research", "Why?", "--sources", "hollow", *asked[4:], code=3).err
+    assert "There is nothing to read in" in hollow
     (folder / "file").touch()
     refused = ask(*asked, "--out", "file", code=23).err
     assert "The report cannot be written to file" in refused
