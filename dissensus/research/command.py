@@ -254,12 +254,20 @@ def _run(session: Session[Research], chosen: Staff, wish: Wish, database: str) -
     while True:
         with Display(Meter(session, chosen)) as display:
             outcome = asyncio.run(
-                go_on(session, chosen, out=wish.out, heard=display.heard, database=shown(database))
+                go_on(
+                    session,
+                    chosen,
+                    out=wish.out,
+                    heard=display.heard,
+                    database=shown(database),
+                    tenant=situation().tenant,
+                )
             )
         if outcome.status == "rejected":
             raise RoundVoid(
                 "The supervisor let no position of the panel stand",
-                next_step=f"See why with `dissensus disagreements`; {situation().again} asks the panel again",
+                next_step=f"See why with `dissensus disagreements {_where(session, database)}`; "
+                f"`{situation().again}` asks the panel again",
                 session=session.name,
             )
         if outcome.parked is None:
@@ -268,8 +276,15 @@ def _run(session: Session[Research], chosen: Staff, wish: Wish, database: str) -
             raise _parked(session, outcome.parked, database)
 
 
+def _where(session: Session[Research], database: str) -> str:
+    """The options by which any command finds a session."""
+    tenant = situation().tenant
+    words = ["-d", shown(database), "-s", session.name, *(["--tenant", tenant] if tenant else [])]
+    return shlex.join(words)
+
+
 def _parked(session: Session[Research], number: int, database: str) -> RoundParked:
-    where = f"-d {shlex.quote(shown(database))} -s {shlex.quote(session.name)}"
+    where = _where(session, database)
     rule = f"dissensus rule {number} uphold --position A --reason … {where}"
     see, then = f"dissensus disagreements {where}", situation().again
     return RoundParked(
@@ -288,5 +303,5 @@ def _written_again(found: Session[Research] | None, wish: Wish, database: str, *
             f"This was answered before, in the session {found.name}: here it is again, without a call. {ANEW}"
         )
         _note_changes(found)
-    files = publish(found, Path(wish.out), shown(database))
+    files = publish(found, Path(wish.out), shown(database), situation().tenant)
     return show_result(Outcome(found, "closed", files=files), database, as_json=as_json)

@@ -168,6 +168,7 @@ async def go_on(
     out: str | Path | None = None,
     heard: Heard | None = None,
     database: str | None = None,
+    tenant: str | None = None,
 ) -> Outcome:
     """Run a session from where it stands to its report."""
     parked = None
@@ -181,7 +182,7 @@ async def go_on(
         return Outcome(session, "rejected")
     from .publishing import publish
 
-    files = await aside(publish, session, Path(out) if out is not None else None, database)
+    files = await aside(publish, session, Path(out) if out is not None else None, database, tenant)
     return Outcome(session, "closed", files=files)
 
 

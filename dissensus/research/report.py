@@ -195,6 +195,7 @@ def _again(told: Facts) -> Iterator[Block]:
     yield Section("To check it")
     yield Text(f"Session {told.session}, version {told.version} of {when(told.at)}; {HISTORY} {told.digest}.")
     options = f"-d {shlex.quote(told.database)} -s {shlex.quote(told.session)}"
+    options += f" --tenant {shlex.quote(told.tenant)}" if told.tenant else ""
     yield Commands(tuple(_commands(told, options)))
 
 

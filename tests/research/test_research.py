@@ -157,6 +157,13 @@ async def test_the_report_is_the_same_whenever_it_is_written(
     assert (again.files.markdown.read_bytes(), again.files.html.read_bytes()) == first
 
 
+async def test_the_commands_of_a_report_name_the_tenant(here: Store, sources: Path) -> None:
+    done = await answered(here, sources)
+    report = written(done.session, "postgresql://db.example/research", "acme").markdown
+    options = f"-d postgresql://db.example/research -s {done.session.name} --tenant acme"
+    assert f"dissensus replay {options}\ndissensus verify {options}" in report
+
+
 class Stopped(Exception):
     """What a test stops a run with."""
 
