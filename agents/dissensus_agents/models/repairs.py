@@ -202,16 +202,21 @@ class _Reader:
         while True:
             space = _SPACE.match(self.text, self.at)
             self.at = space.end() if space else self.at
-            if not self.text.startswith(("//", "/*"), self.at):
+            if not self._at_comment():
                 break
             self._skip_comment()
         if self.at >= len(self.text):
             raise breaks_off(self.text)
         return self.text[self.at]
 
+    def _at_comment(self) -> bool:
+        if self.text.startswith("#", self.at):  # on a line of its own: elsewhere it is a number, or a title
+            return self.text[self.text.rfind("\n", 0, self.at) + 1 : self.at].isspace()
+        return self.text.startswith(("//", "/*"), self.at)
+
     def _skip_comment(self) -> None:
         self.structured = True
-        ends = "\n" if self.text[self.at + 1] == "/" else "*/"
+        ends = "*/" if self.text.startswith("/*", self.at) else "\n"
         end = self.text.find(ends, self.at + 2)
         if end < 0:
             raise breaks_off(self.text)

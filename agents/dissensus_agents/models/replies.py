@@ -26,6 +26,7 @@ from ..errors import MalformedAnswer, WrongType
 from .quoting import UNESCAPED, Broken
 from .repairs import Mended, mend, mend_whole
 from .texts import readable, shown
+from .wrappings import answer_after_thinking, refuse_two_values, unwrapped
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -63,7 +64,10 @@ def read_answer(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]
         raise MalformedAnswer(f"The answer is longer than {MAX_CHARACTERS:,} characters")
     sound = readable(text)
     repairs = () if sound is text else ("lone surrogates became U+FFFD",)
-    value, more = _read(sound.strip().lstrip("\ufeff"), adapter)
+    said = sound.strip().lstrip("\ufeff")
+    if (after := answer_after_thinking(said)) is not None:
+        said, repairs = after, (*repairs, "thinking before it")
+    value, more = _read(said, adapter)
     return value, repairs + more
 
 
@@ -87,7 +91,26 @@ def _read(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]:
             return _read_quoted(text, adapter, error)
         return _mended(text, adapter)
     _refuse_constants(text)
+    refuse_two_values(text)
     return value, ()
+
+
+def _inside(
+    text: str, repairs: tuple[str, ...], adapter: TypeAdapter[T], error: WrongType
+) -> tuple[T, tuple[str, ...]]:
+    """What is inside of one value that does not fit: a call of a tool, a list of one, a string.
+
+    Raises:
+        WrongType: Nothing is, or it does not fit either; it says what is wrong with the whole.
+    """
+    inside = unwrapped(text)
+    if inside is None:
+        raise error
+    try:
+        value, more = _read(inside.text, adapter)
+    except (MalformedAnswer, WrongType):
+        raise error from None
+    return value, tuple(dict.fromkeys((*repairs, *inside.repairs, *more)))
 
 
 def _is_json(error: ValidationError) -> bool:
@@ -114,7 +137,7 @@ def _read_quoted(text: str, adapter: TypeAdapter[T], error: ValidationError) -> 
     if isinstance(inner, str) and inner.lstrip()[:1] in ("{", "["):
         value, repairs = _inner(inner.strip(), adapter)
         return value, ("JSON inside a string", *repairs)
-    raise _wrong(error)
+    return _inside(text, (), adapter, _wrong(error))
 
 
 def _inner(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]:
@@ -137,6 +160,8 @@ def _mended(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]:
     if broken and (broken.structured or not found):
         return _unescaped(text, adapter, broken)
     fitting, wrong = _fitting(found, adapter)
+    if wrong and not fitting and len(found) == 1:
+        return _inside(found[0].text, found[0].repairs, adapter, wrong)
     if not fitting:
         raise wrong or _malformed(text, broken)
     if not _all_same([mended for _, mended in fitting]):
@@ -144,6 +169,7 @@ def _mended(text: str, adapter: TypeAdapter[T]) -> tuple[T, tuple[str, ...]]:
             f"The answer holds {len(fitting)} different values that would fit, instead of one"
         )
     value, mended = fitting[0]
+    refuse_two_values(mended.text)
     return value, mended.repairs
 
 
