@@ -30,7 +30,7 @@ from dissensus_state.errors import BudgetExceeded
 from dissensus_state.records import Budget, Call
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
-from panels import Case, cause, happened, kinds, one_step, panel, ruling, told
+from panels import Case, agent, cause, happened, kinds, one_step, panel, ruling, told
 from streams import Streamed, saying, stopped
 
 CHEAP = Price(Decimal(1), Decimal(1))
@@ -632,3 +632,10 @@ async def test_g09_a_ruling_of_several_candidates_is_not_said_to_be_of_one_that_
 
 def outcome_of_seat(session: Session[Case]) -> list[tuple[str, str]]:
     return [(call.model, call.status) for call in calls(session, agent="supervisor")]
+
+
+async def test_a_model_that_refuses_is_told_as_refusing_and_not_by_what_its_words_lack(store: Store) -> None:
+    session = store.create(Case())
+    no = Reply("I can't help with that.", "m", finish_reason="refusal")
+    with pytest.raises(MalformedAnswer, match=r"gave no answer \(refusal\): I can't help with that"):
+        await one_step([agent("ana", no, attempts=1)]).run(session)
