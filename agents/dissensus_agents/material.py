@@ -16,6 +16,7 @@ from .running import Running
 def material_for(shape: Shape, running: Running, supervisor: str) -> tuple[tuple[Part, ...], tuple[str, ...]]:
     """Every piece of the panel's prompts that a supervisor may read, once; and the paths withheld from it.
 
+    What one agent was shown whole is not shown a second time as far as it fitted another one.
     A literal may hold anything that its agent had read: it is shown where all of that may be read.
     """
     may = granted(shape.rights, supervisor, "read")
@@ -26,7 +27,9 @@ def material_for(shape: Shape, running: Running, supervisor: str) -> tuple[tuple
         withheld.update(pointer(path) or "/" for path in hidden)
         if not hidden:
             shown[part] = None
-    return tuple(shown), tuple(sorted(withheld))
+    whole = {part.source for part in shown if part.source is not None and part.shown is None}
+    kept = (part for part in shown if part.shown is None or part.source not in whole)
+    return tuple(kept), tuple(sorted(withheld))
 
 
 def _pieces(running: Running) -> Iterator[tuple[Part, tuple[Path, ...]]]:

@@ -33,8 +33,10 @@ from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
 from .messages import Reply, Request
+from .models.kinds import refusal_of
 from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
+from .models.texts import shown
 from .positions import Side, author_of, joined
 from .reasons import reasons
 from .refusals import helpless, tell
@@ -247,10 +249,19 @@ def _read(running: Running, agent: Agent, reply: Reply) -> Answer | Unusable:
     try:
         return agent.read(reply, running.step.task_of(agent.name))
     except (MalformedAnswer, WrongType) as error:
-        return error
+        return _would_not(error, reply)
     except Denied as error:
         running.outcomes.append(Outcome("denied", {"agent": agent.name, **error.as_dict()}))
         return error
+
+
+def _would_not(error: MalformedAnswer | WrongType, reply: Reply) -> Unusable:
+    """Why an answer would not do: where the model refused, that, and not what its words lack."""
+    kind = refusal_of(reply)
+    if kind is None:
+        return error
+    said = f": {shown(reply.text, 200)}" if reply.text.strip() else ""
+    return type(error)(f"The model gave no answer ({kind.replace('_', ' ')}){said}", kind=kind)
 
 
 def _proposed(run: Run, running: Running, agent: Agent, answer: Answer, call: Call) -> Proposal:

@@ -163,17 +163,18 @@ def _hired(wish: Wish) -> Staff:
     chosen = staff(
         wish.models or seating.models_here(), wish.supervisor, scouts=wish.scouts, approve=wish.approve
     )
+    _check_prices(chosen, wish.unpriced)
+    return chosen
+
+
+def _check_prices(chosen: Staff, policy: object) -> None:
+    """Refuse models of unknown price where nobody said that they may be asked all the same."""
     unknown = seating.unpriced(chosen.models)
-    if unknown and wish.unpriced is None:
+    if unknown and policy in {None, "refuse"}:
         raise Misuse(
             f"The price of {', '.join(unknown)} is unknown, so no budget can hold it",
             next_step="Add --unpriced allow to go on without knowing, or give its price in dissensus.toml",
         )
-    return chosen
-
-
-def _question(wish: Wish) -> str:
-    return " ".join((wish.question or "").split())
 
 
 def _sources(wish: Wish) -> Sequence[str]:
@@ -220,8 +221,13 @@ def _taken_up(session: Session[Research], wish: Wish) -> Staff:
     state = session.state
     chosen = reseated(state.crew, wish.models, wish.supervisor)
     chosen = replace(chosen, approve=chosen.approve or wish.approve)
+    if wish.scouts not in {None, len(state.crew.scouts)}:
+        note(f"--scouts {wish.scouts} is not heeded: it was begun with {len(state.crew.scouts)}. {ANEW}")
+    _check_prices(chosen, wish.unpriced or session.budget.unpriced)
     if wish.budget is not None:
         session.set_budget(_dollars(wish.budget))
+    if wish.unpriced is not None:
+        session.change_budget(lambda now: replace(now, unpriced=wish.unpriced or now.unpriced))
     note(f"session {session.name} goes on at version {session.head}: {_names(chosen)}")
     _note_changes(session)
     return chosen
@@ -248,12 +254,20 @@ def _run(session: Session[Research], chosen: Staff, wish: Wish, database: str) -
     while True:
         with Display(Meter(session, chosen)) as display:
             outcome = asyncio.run(
-                go_on(session, chosen, out=wish.out, heard=display.heard, database=shown(database))
+                go_on(
+                    session,
+                    chosen,
+                    out=wish.out,
+                    heard=display.heard,
+                    database=shown(database),
+                    tenant=situation().tenant,
+                )
             )
         if outcome.status == "rejected":
             raise RoundVoid(
                 "The supervisor let no position of the panel stand",
-                next_step=f"See why with `dissensus disagreements`; {situation().again} asks the panel again",
+                next_step=f"See why with `dissensus disagreements {_where(session, database)}`; "
+                f"`{situation().again}` asks the panel again",
                 session=session.name,
             )
         if outcome.parked is None:
@@ -262,8 +276,15 @@ def _run(session: Session[Research], chosen: Staff, wish: Wish, database: str) -
             raise _parked(session, outcome.parked, database)
 
 
+def _where(session: Session[Research], database: str) -> str:
+    """The options by which any command finds a session."""
+    tenant = situation().tenant
+    words = ["-d", shown(database), "-s", session.name, *(["--tenant", tenant] if tenant else [])]
+    return shlex.join(words)
+
+
 def _parked(session: Session[Research], number: int, database: str) -> RoundParked:
-    where = f"-d {shlex.quote(shown(database))} -s {shlex.quote(session.name)}"
+    where = _where(session, database)
     rule = f"dissensus rule {number} uphold --position A --reason … {where}"
     see, then = f"dissensus disagreements {where}", situation().again
     return RoundParked(
@@ -282,5 +303,5 @@ def _written_again(found: Session[Research] | None, wish: Wish, database: str, *
             f"This was answered before, in the session {found.name}: here it is again, without a call. {ANEW}"
         )
         _note_changes(found)
-    files = publish(found, Path(wish.out), shown(database))
+    files = publish(found, Path(wish.out), shown(database), situation().tenant)
     return show_result(Outcome(found, "closed", files=files), database, as_json=as_json)

@@ -88,6 +88,7 @@ class Facts:
     question: str
     session: str
     database: str
+    tenant: str | None
     version: int
     digest: str
     at: int
@@ -111,11 +112,12 @@ class Facts:
     models: Mapping[str, str] = field(default_factory=dict)
 
 
-def facts(session: Session[Research], database: str) -> Facts:
+def facts(session: Session[Research], database: str, tenant: str | None = None) -> Facts:
     """What there is to tell of a session that has ended its work.
 
     Args:
         database: How a command names the database.
+        tenant: Whose session it is, where the database keeps tenants apart.
     """
     last = _last_work(session)
     state = session.at(last.version)
@@ -130,6 +132,7 @@ def facts(session: Session[Research], database: str) -> Facts:
         question=state.question,
         session=session.name,
         database=database,
+        tenant=tenant,
         version=last.version,
         digest=last.hash.hex(),
         at=last.at,

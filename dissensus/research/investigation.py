@@ -25,7 +25,7 @@ from dissensus_state.store import Store
 from . import money
 from .crew import ModelLike, Staff, reseated, staff
 from .schema import Research
-from .sources import folders, take_in
+from .sources import check_some, folders, take_in
 from .study import research_graph
 
 if TYPE_CHECKING:
@@ -110,12 +110,15 @@ def begin(
 
     Raises:
         BudgetExceeded: no answer can come of so little.
+        NoSources: there is not a single file.
         Conflict: there is a session of that name.
     """
     money.check_budget(budget.nano if budget else None, chosen)
+    given = folders(sources)
+    check_some(given)
     state = Research(
         question=_one_line(question),
-        folders=[str(path) for path in folders(sources)],
+        folders=[str(path) for path in given],
         crew=chosen.seats,
         passes=passes,
     )
@@ -165,6 +168,7 @@ async def go_on(
     out: str | Path | None = None,
     heard: Heard | None = None,
     database: str | None = None,
+    tenant: str | None = None,
 ) -> Outcome:
     """Run a session from where it stands to its report."""
     parked = None
@@ -178,7 +182,7 @@ async def go_on(
         return Outcome(session, "rejected")
     from .publishing import publish
 
-    files = await aside(publish, session, Path(out) if out is not None else None, database)
+    files = await aside(publish, session, Path(out) if out is not None else None, database, tenant)
     return Outcome(session, "closed", files=files)
 
 

@@ -42,6 +42,9 @@ HEADS = 2
 FAINT = 0.25
 """Below this part of a query's best score, a passage is not worth its price."""
 
+BUDGET = "the budget"
+"""How the reason begins where the money for reading ended it."""
+
 _RANK = 10
 """How slowly the worth of a passage falls with its rank, in reciprocal rank fusion."""
 
@@ -114,9 +117,9 @@ def why_enough(state: Mapping[str, Any]) -> str:
     chosen = state["reading"][-1]["batch"] if state["reading"] else 0
     if state["read"] < chosen:
         left = sum(item["batch"] > state["read"] for item in state["reading"])
-        return f"the budget: what is left is kept for the conclusion; {left} chosen passages were not read"
+        return f"{BUDGET}: what is left is kept for the conclusion; {left} chosen passages were not read"
     if not state["searched"]:
-        return "the budget: what is left is kept for the conclusion, and nothing was read"
+        return f"{BUDGET}: what is left is kept for the conclusion, and nothing was read"
     if not state["searched"][-1]["queries"]:
         return "every sub-question has findings, and nothing more was pointed to"
     if not state["searched"][-1]["chosen"]:

@@ -14,6 +14,7 @@ from .schema import Research, side_by_side
 
 if TYPE_CHECKING:
     from dissensus_agents.models.client import Model
+    from dissensus_state.accounts import Account
 
     from .crew import Staff
 
@@ -76,9 +77,23 @@ def is_left_for_reading(left: int | None, staff: Staff, state: Research) -> bool
     Args:
         left: What is left of the budget, in nano-USD; None: there is no limit.
     """
-    if left is None:
-        return True
-    return left >= gathering_at_worst(staff, state) + conclusion_at_worst(staff, state)
+    return left is None or left >= _next_at_worst(staff, state)
+
+
+def _next_at_worst(staff: Staff, state: Research) -> int:
+    return gathering_at_worst(staff, state) + conclusion_at_worst(staff, state)
+
+
+def used_up(budget: Account, staff: Staff, state: Research) -> BudgetExceeded:
+    """What is said where the reading has to end, and nothing stands that could be concluded from."""
+    needed, left = _next_at_worst(staff, state), budget.left or 0
+    limit = (budget.limit or 0) - left + needed
+    unread = sum(item.batch > state.read for item in state.reading)
+    return BudgetExceeded(
+        f"Nothing was found so far, {unread} chosen passages are not read, and {_usd(left)} is too little "
+        f"to go on: to read the next of them and to conclude can cost {_usd(needed)} at worst",
+        next_step=f"Raise its limit with --budget {limit / 1e9 * 1.25:.2f}",
+    )
 
 
 def least(staff: Staff) -> int:

@@ -78,7 +78,7 @@ class Meter:
             self._asked[seat] = self.clock()
         elif event.kind == "answered":
             self._answered(seat, event.body.get("cost") or 0)
-        elif event.kind in {"committed", "ruled"}:
+        elif event.kind in {"round", "committed", "ruled"}:
             self.refresh()
 
     def _answered(self, seat: tuple[int | None, str], cost: int) -> None:

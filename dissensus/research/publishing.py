@@ -49,28 +49,35 @@ class Written:
         return Published(markdown=_digest(self.markdown), html=_digest(self.html))
 
 
-def written(session: Session[Research], database: str | None = None) -> Written:
+def written(session: Session[Research], database: str | None = None, tenant: str | None = None) -> Written:
     """The report of a session, from its history.
 
     Args:
         database: How a command names the database; by default by its address without the password.
+        tenant: Whose session it is, where the database keeps tenants apart.
     """
-    told = list(blocks(facts(session, database or session.database.name)))
+    told = list(blocks(facts(session, database or session.database.name, tenant)))
     return Written(markdown(told), page(told))
 
 
-def publish(session: Session[Research], folder: Path | None, database: str | None = None) -> Files | None:
+def publish(
+    session: Session[Research],
+    folder: Path | None,
+    database: str | None = None,
+    tenant: str | None = None,
+) -> Files | None:
     """Write the report and close the session; one that is closed gets its report again.
 
     Args:
         folder: Where to; without one nothing is written, and the session is closed all the same.
         database: How a command names the database.
+        tenant: Whose session it is, where the database keeps tenants apart.
 
     Raises:
         ReportRefused: it cannot be written there.
         DiskFull: there is no room for it.
     """
-    report = written(session, database)
+    report = written(session, database, tenant)
     files = None if folder is None else _write(report, folder, session.name)
     if session.state.phase != "closed":
         with session.transaction("dissensus", "publish") as tx:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from dissensus.cli.texts import count, usd, when
 
 from .facts import Citation, Dissent, Facts, Fallen
+from .librarian import BUDGET
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,9 @@ def _cited(one: Citation) -> Quote:
 def _read(told: Facts) -> Iterator[Block]:
     yield Section("What was read")
     share = f"{told.read:,} of {count(told.passages, 'passage')} of {count(told.documents, 'document')}"
-    yield Text(
-        f"{share} were read; the search found no reason to pay for the others. Stopped: {told.stopped}."
-    )
+    if told.passages > told.read and not told.stopped.startswith(BUDGET):
+        share += "; the search found no reason to pay for the others"
+    yield Text(f"Read: {share}. Stopped: {told.stopped}.")
     if told.missed:
         yield Text(f"{count(told.missed, 'passage')} went to a scout that gave no answer.")
     if told.parts:
@@ -194,6 +195,7 @@ def _again(told: Facts) -> Iterator[Block]:
     yield Section("To check it")
     yield Text(f"Session {told.session}, version {told.version} of {when(told.at)}; {HISTORY} {told.digest}.")
     options = f"-d {shlex.quote(told.database)} -s {shlex.quote(told.session)}"
+    options += f" --tenant {shlex.quote(told.tenant)}" if told.tenant else ""
     yield Commands(tuple(_commands(told, options)))
 
 

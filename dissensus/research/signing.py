@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +28,7 @@ def sign(session: Session[Research], number: int) -> bool:
     _say("The conclusion waits for your ruling.")
     for side in sides:
         _position(side)
+    _quotations(session, sides)
     if rulings:
         _say(rulings[-1].reason)
     labels = {f"uphold {side.label}": side.label for side in sides}
@@ -54,8 +56,24 @@ def sign(session: Session[Research], number: int) -> bool:
     return True
 
 
+def _concluded(side: Side) -> dict[str, Any]:
+    return next((item.value for item in side.patch if item.path == ("conclusion",)), {})
+
+
+def _quotations(session: Session[Research], sides: Iterable[Side]) -> None:
+    """The words that the positions rest on, with their places: nobody signs what they can't see."""
+    state = session.state
+    points = [point for side in sides for point in _concluded(side).get("points", ())]
+    cited = {number for point in points for number in point.get("findings", ())}
+    for item in state.standing:
+        if item.finding in cited:
+            place = state.reading[item.passage - 1]
+            quotation = " ".join(state.findings[item.finding - 1].quotation.split())
+            _say(f"F{item.finding}: “{quotation}” ({place.document}, {place.place})")
+
+
 def _position(side: Side) -> None:
-    conclusion: dict[str, Any] = next((item.value for item in side.patch if item.path == ("conclusion",)), {})
+    conclusion = _concluded(side)
     _say(f"Position {side.label} ({', '.join(side.agents)}): {conclusion.get('short', '')}")
     _say(f"    {' '.join(str(conclusion.get('answer', '')).split())}")
     for point in conclusion.get("points", ()):

@@ -86,6 +86,17 @@ def take_in(session: Session[Research], given: Sequence[Path]) -> None:
         tx.set("skipped", skipped)
 
 
+def check_some(given: Sequence[Path]) -> None:
+    """Look for a first file, before a session is begun over nothing.
+
+    Raises:
+        NoSources: there is none.
+    """
+    skipped: list[Skipped] = []
+    if next(_files(given, skipped), None) is None:
+        _nothing(given, skipped)
+
+
 def changed(session: Session[Research], given: Sequence[Path]) -> Changed:
     """How the files differ now from those that the session has taken in."""
     then = {item.name: item.digest for item in session.state.sources}

@@ -10,9 +10,8 @@ from dissensus_agents.graph import END, AgentGraph
 from dissensus_agents.judgement.comparators import Anything, Text
 from dissensus_agents.judgement.supervisor import Supervisor
 
-from . import checking, librarian, prompts
+from . import checking, librarian, money, prompts
 from .crew import CHAIR, Advising, Staff
-from .money import is_left_for_reading
 from .rooms import CONCLUDED, PLANNED, SCOUTED, answers, told
 from .schema import Research, batches, side_by_side
 
@@ -142,8 +141,11 @@ def _after_reading(session: Session[Research], staff: Staff) -> Callable[[Any], 
 
     def choose(state: Research) -> str:
         if state.read < batches(state):
-            affordable = is_left_for_reading(session.budget.left, staff, state)
-            return f"{GATHER}{side_by_side(state)}" if affordable else "enough"
+            if money.is_left_for_reading(session.budget.left, staff, state):
+                return f"{GATHER}{side_by_side(state)}"
+            if not state.standing:
+                raise money.used_up(session.budget, staff, state)
+            return "enough"
         return "search" if goes_on(state) else "enough"
 
     return choose

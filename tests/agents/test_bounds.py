@@ -11,6 +11,7 @@ from dissensus_agents.agent import Agent
 from dissensus_agents.errors import GraphError
 from dissensus_agents.judgement.supervisor import Person, Supervisor
 from dissensus_agents.messages import Request
+from dissensus_agents.models.calling import call
 from dissensus_agents.models.limits import line_up
 from dissensus_agents.models.openai import OpenAIModel
 from dissensus_agents.models.retries import Patience
@@ -65,3 +66,15 @@ def test_a_limit_that_is_set_later_is_held_to_the_same() -> None:
 def test_an_agent_has_a_name() -> None:
     with pytest.raises(GraphError, match="An agent needs a name"):
         Agent("", SILENT)
+
+
+async def test_a_model_of_ones_own_that_gives_no_reply_is_told_what_to_give() -> None:
+    class Mine:
+        name, lineage, price = "mine", "me/one", None
+
+        async def answer(self, _: Request) -> str:
+            return "just text"
+
+    with pytest.raises(GraphError, match="mine answered with a str, and no Reply") as error:
+        await call(Mine(), Request("", ()))  # type: ignore[arg-type]
+    assert "dissensus.models.Reply" in error.value.next_step

@@ -30,7 +30,7 @@ from dissensus_state.errors import BudgetExceeded
 from dissensus_state.records import Budget, Call
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
-from panels import Case, cause, happened, kinds, one_step, panel, ruling, told
+from panels import Case, agent, cause, happened, kinds, one_step, panel, ruling, told
 from streams import Streamed, saying, stopped
 
 CHEAP = Price(Decimal(1), Decimal(1))
@@ -612,3 +612,30 @@ async def test_an_answer_that_keeps_breaking_off_is_paid_for_no_more_often_than_
         await one_step([Agent("ana", model, attempts=2)]).run(session)
 
     assert outcome(session) == [("m", "partial")] * 2
+
+
+async def test_g09_a_ruling_of_several_candidates_is_not_said_to_be_of_one_that_was_down(
+    session: Session[Case],
+) -> None:
+    judges = [failing("down", "outage"), FunctionModel("chair", ruling("net"))]
+    graph = one_step(panel("disk", "net"), supervisor=Supervisor(judges))
+
+    await graph.run(session)
+
+    (ruled,) = session.round(1)[3]
+    assert (ruled.author, ruled.attempt) == ("supervisor", 2)
+    assert outcome_of_seat(session) == [("down", "failed"), ("chair", "answered")]
+    assert Supervisor(judges).with_model(judges[1]).name == "chair"
+    assert Supervisor(judges, name="court").with_model(judges[1]).name == "court"
+    assert (await graph.replay(session)).rounds == 1
+
+
+def outcome_of_seat(session: Session[Case]) -> list[tuple[str, str]]:
+    return [(call.model, call.status) for call in calls(session, agent="supervisor")]
+
+
+async def test_a_model_that_refuses_is_told_as_refusing_and_not_by_what_its_words_lack(store: Store) -> None:
+    session = store.create(Case())
+    no = Reply("I can't help with that.", "m", finish_reason="refusal")
+    with pytest.raises(MalformedAnswer, match=r"gave no answer \(refusal\): I can't help with that"):
+        await one_step([agent("ana", no, attempts=1)]).run(session)

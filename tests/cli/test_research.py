@@ -115,6 +115,9 @@ def test_what_was_meant_and_is_empty_or_no_amount_is_refused_before_anything_is_
     for said in ("-1", "nan", "abc"):
         refused = ask(*asked, f"--budget={said}", code=2).err
         assert f"'{said}' is no amount of US dollars\nnext: Give --budget an amount like 2 or 0.50" in refused
+    (folder / "hollow").mkdir()
+    hollow = ask("research", "Why?", "--sources", "hollow", *asked[4:], code=3).err
+    assert "There is nothing to read in" in hollow
     (folder / "file").touch()
     refused = ask(*asked, "--out", "file", code=23).err
     assert "The report cannot be written to file" in refused
@@ -129,6 +132,18 @@ def test_a_person_may_decide_to_sign_when_it_was_begun_already(ask, asked, provi
     ask(*asked, code=19)
     monkeypatch.setenv("OPENAI_COMPATIBLE_BASE_URL", url)
     assert "waits for your ruling" in ask("research", "--resume", "--approve", code=20).err
+
+
+def test_a_session_goes_on_with_models_of_unknown_price_only_if_somebody_says_so(
+    ask, asked, provider, monkeypatch
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    ask(*asked[:4], "--models", "ollama:down", code=19)
+    other = ("research", "--resume", "--models", "openai-compatible:a")
+    assert "price of openai-compatible:a is unknown" in ask(*other, code=2).err
+    heeded = ask(*other, "--unpriced", "allow", "--scouts", "5")
+    assert heeded.out.startswith("it was the valve")
+    assert "--scouts 5 is not heeded: it was begun with 2" in heeded.err
 
 
 def test_a_person_signs_and_then_it_goes_on(ask, asked, provider) -> None:
@@ -215,6 +230,7 @@ def test_on_a_terminal_one_line_lives_and_a_person_is_asked(asked, provider, fol
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said)
     assert "Position A (analyst-1, analyst-3): it was the valve" in plain
     assert "chair advises to uphold position A" in plain
+    assert "F1: “FACT A 1: The valve of the third boiler stood open at noon.” (notes-07.txt, " in plain
     assert "the pump broke down\r\n  confidence" in plain
     assert " spent, about " in plain
 

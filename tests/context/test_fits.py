@@ -17,6 +17,8 @@ from dissensus_agents.errors import GraphError
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.views import render
+from dissensus_state.errors import NotFound
+from dissensus_state.values import JSON
 
 
 def of(path: str, value: Any) -> Part:
@@ -194,6 +196,21 @@ def test_a_rule_without_a_window_or_a_bound_is_no_rule(fit: str) -> None:
 @pytest.mark.parametrize("wrong", ["newest", Newest, 7, Newest(tokens=0)])
 def test_what_is_no_rule_is_said_when_the_agent_is_made(wrong: Any) -> None:
     with pytest.raises(GraphError, match=r"no rule|1 or more|is empty"):
+        Agent("ana", model(9000), fit=wrong)
+
+
+def test_a_path_to_be_relevant_to_that_leads_nowhere_is_said_with_what_to_write() -> None:
+    def ask(path: str) -> JSON:
+        raise NotFound(f"There is nothing at {path}")
+
+    with pytest.raises(GraphError, match="relevant to /nope") as error:
+        cut((of("/facts", numbered(400)),), 300, Relevant("/nope"), ask, "'ana'")
+    assert "'/question'" in error.value.next_step
+
+
+@pytest.mark.parametrize("wrong", [Relevant(""), Relevant(" "), Summarised(model(), piece=0)])
+def test_a_rule_that_nothing_can_follow_is_said_when_the_agent_is_made(wrong: Any) -> None:
+    with pytest.raises(GraphError, match=r"1 or more|is empty"):
         Agent("ana", model(9000), fit=wrong)
 
 

@@ -34,7 +34,7 @@ OLD = "0001"
 def _filled(url: str) -> dict[str, str]:
     """A database with sessions of both kinds, large values and snapshots; the hash of each history."""
     with Store.open(url) as store:
-        storied(store)
+        storied(store, documents=False)
         session = store.create(Notes(), name="busy")
         for number in range(30):
             session.transact(does("append", "lines", f"{number}" * 3_000), "ana")

@@ -157,6 +157,13 @@ async def test_the_report_is_the_same_whenever_it_is_written(
     assert (again.files.markdown.read_bytes(), again.files.html.read_bytes()) == first
 
 
+async def test_the_commands_of_a_report_name_the_tenant(here: Store, sources: Path) -> None:
+    done = await answered(here, sources)
+    report = written(done.session, "postgresql://db.example/research", "acme").markdown
+    options = f"-d postgresql://db.example/research -s {done.session.name} --tenant acme"
+    assert f"dissensus replay {options}\ndissensus verify {options}" in report
+
+
 class Stopped(Exception):
     """What a test stops a run with."""
 
@@ -203,6 +210,25 @@ async def test_g07_a_budget_that_runs_out_while_reading_still_ends_in_a_conclusi
     assert budget.limit is not None
     assert budget.spent <= budget.limit
     assert "Not everything was read" in written(done.session).markdown
+
+
+async def test_g07_a_budget_that_ends_before_anything_was_found_stops_it_and_more_of_it_goes_on(
+    store: Store, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dissensus.research.rooms.BATCH", 3_000)
+    models = panel(price=PRICE)
+    little = Budget(usd=money.least(staff(models)) * 1.001 / 1e9)
+    with pytest.raises(
+        BudgetExceeded, match=r"Nothing was found so far, \d+ chosen passages are not read"
+    ) as why:
+        await answered(store, sources, models, budget=little)
+    session = store.session(None, Research)
+    assert session.state.phase == "gathering"
+    (raised,) = re.findall(r"^Raise its limit with --budget (\d+\.\d+)$", why.value.next_step)
+    session.set_budget(raised)
+    done = await answered(store, sources, models)
+    assert done.session.state.conclusion is not None
+    assert (await research_graph(done.session, staff(models)).replay(done.session)).calls == 0
 
 
 def _dear(request: Request) -> Reply:

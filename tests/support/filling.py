@@ -27,7 +27,6 @@ def passages_of(number: int) -> Iterator[tuple[str, str]]:
 
 def fill(url: str) -> None:
     """Add all documents to the only session there is, a few at a time."""
-    shelving.BATCH = 2000
     with Store.open(url) as store:
         library = store.session().library
         print("ready", flush=True)  # noqa: T201 - whoever kills it waits for that
@@ -37,4 +36,5 @@ def fill(url: str) -> None:
 
 
 if __name__ == "__main__":
+    shelving.BATCH = 2000
     fill(sys.argv[1])

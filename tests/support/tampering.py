@@ -21,10 +21,17 @@ LONG = "The valve was open. " * 5_000
 """More than 64 KiB, so that it is kept aside by its digest."""
 
 
-def storied(store: Store) -> Session[Inquiry]:
-    """A session with something in every table: five versions, a snapshot, a ruled round, a document."""
+def storied(store: Store, *, documents: bool = True) -> Session[Inquiry]:
+    """A session with something in every table: five versions, a snapshot, a ruled round, a document.
+
+    Args:
+        documents: Revision 0002 holds none.
+    """
     session = store.create(Inquiry())
-    session.library.add("log.txt", "text", [("line 1", "The valve was open"), ("line 2", LONG[:500])], b"log")
+    if documents:
+        session.library.add(
+            "log.txt", "text", [("line 1", "The valve was open"), ("line 2", LONG[:500])], b"log"
+        )
     with session.transaction("ana", "gather") as early:
         early.append("findings", Finding(text=LONG))
         early.append("findings", *(Finding(text=f"Line {n}: " + "open " * 40) for n in range(100)))

@@ -6,7 +6,7 @@ Each `type: ignore` is a mistake that the types must catch; one that they no lon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Annotated, Any, Literal, assert_type
 
@@ -98,6 +98,7 @@ class Inquiry(SharedState, version=2):
 
 def a_session_knows_its_schema(store: Store) -> None:
     session = store.create(Inquiry(question="Why?"), budget=Budget(usd=2), name="why")
+    store.create(Inquiry(question="How?"), budget=5)
     assert_type(session, Session[Inquiry])
     assert_type(session.state, Inquiry)
     assert_type(session.at(3).findings, list[Finding])
@@ -210,7 +211,7 @@ def a_graph_is_put_together(agents: list[Agent], chair: Supervisor) -> AgentGrap
 
 
 async def a_graph_is_run(graph: AgentGraph, session: Session[Inquiry]) -> None:
-    assert_type(graph.stream(session), AsyncIterator[Progress])
+    assert_type(graph.stream(session), AsyncGenerator[Progress])
     async for progress in graph.stream(session, start="gather"):
         assert_type(progress.kind, str)
     result = await graph.run(session, max_rounds=3)

@@ -179,7 +179,15 @@ def _countable(part: Part) -> bool:
 
 
 def _question(fit: Relevant, ask: Ask) -> str:
-    return render(ask(fit.to)) if fit.to.startswith("/") else fit.to
+    if not fit.to.startswith("/"):
+        return fit.to
+    try:
+        return render(ask(fit.to))
+    except NotFound as error:
+        raise GraphError(
+            f"A prompt is to be relevant to {fit.to}, and nothing stands there in the state",
+            next_step="Give Relevant(…) a text, or a path of the state, as in '/question'",
+        ) from error
 
 
 def _fewer(part: Part, share: int, room: int, fit: Newest | Relevant, question: str) -> Part | None:

@@ -142,7 +142,8 @@ class Supervisor:
     Args:
         judge: A `Model` or `"provider:model"`, several of them in a list or a `Failover`; a function of
             the `Review` that returns (or awaits) a `Verdict`; or a `Person`.
-        name: How the history names it.
+        name: How the history names it; by default as its model, or `supervisor` where several stand in for
+            each other. Which of them ruled is in the call that the ruling rests on.
         instructions: What it should heed beside the general instructions.
         parse: A function of `(reply, review)` that gives the `Verdict`, for models that do not
             answer in JSON. It raises ValueError where the answer says nothing.
@@ -193,15 +194,15 @@ class Supervisor:
         other = copy.copy(self)
         other.candidates = candidates_of(judge, "supervisor", as_model)
         other.person = other.function = None
-        named_after_it = self.model is not None and self.name == self.model.name
-        other.name = other.candidates.models[0].name if named_after_it else self.name
+        named_after_it = self.candidates is not None and self.name == self._own_name()
+        other.name = other._own_name() if named_after_it else self.name  # noqa: SLF001 - its own kind
         return other
 
     def _own_name(self) -> str:
         if self.person is not None:
             return self.person.name
-        if self.model is not None:
-            return self.model.name
+        if self.candidates is not None:  # of several, nobody knows yet which one will rule
+            return self.candidates.models[0].name if len(self.candidates.models) == 1 else SEAT
         return getattr(self.function, "__name__", "supervisor")
 
     @property

@@ -18,7 +18,7 @@ from typing import Any
 from dissensus_state.errors import located
 from dissensus_state.values import JSON
 
-from ..errors import ModelFailed, ProviderFailed
+from ..errors import GraphError, ModelFailed, ProviderFailed
 from ..messages import Delta, Reply, Request
 from . import limits, retries
 from .client import Model, Streaming, streams
@@ -189,7 +189,12 @@ class _Trying:
         """Ask something that answers in one piece."""
         await self.place.turn()
         self.heard.begin()
-        reply: Reply = await self.model.answer(self.request)
+        reply: object = await self.model.answer(self.request)
+        if not isinstance(reply, Reply):
+            raise GraphError(
+                f"The model {self.model.name} answered with a {type(reply).__name__}, and no Reply",
+                next_step="Return dissensus.models.Reply(text, model) from its `answer`",
+            )
         self.place.counted(reply.usage)
         return reply
 
