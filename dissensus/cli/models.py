@@ -63,7 +63,9 @@ def list_command(*, text: str | None, only: bool, provider: str | None, as_json:
     data = {"models": [_entry_data(entry) for entry in wanted], "servers": [_server(one) for one in servers]}
     show(data, model_pages.models(data), as_json=as_json)
     if not wanted:
-        note("No such model is known; any provider:model can be asked all the same.")
+        missing = "No such model can be asked here: a key or a running server is missing"
+        known = "No such model is known; any provider:model can be asked all the same"
+        note(f"{missing if only else known}.")
 
 
 @models.command("show", epilog=examples("dissensus models show anthropic:claude-sonnet-4-5"))
