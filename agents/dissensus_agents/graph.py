@@ -32,6 +32,7 @@ from .replaying import Replayed, replay
 from .running import Progress, Run
 from .steps import Step, make_step, swap
 from .watch.governor import Governor
+from .watch.unheeded import unheeded
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -171,6 +172,8 @@ class AgentGraph:
             return
         run = await self._begin(session, max_rounds)
         run.deltas = deltas
+        for warning in await self._unheeded(session):
+            yield warning
         position = {"next": await aside(self._entry, run, start)}
         events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
         with located(session=session.name):
@@ -192,6 +195,7 @@ class AgentGraph:
             return await self.swapped(models).run(session, start=start, max_rounds=max_rounds)
         run = await self._begin(session, max_rounds)
         run.emit, run.unheard = partial(log, session.name), unheard()
+        await self._unheeded(session)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
             await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])
@@ -304,6 +308,13 @@ class AgentGraph:
         run = Run(journal, asker, partial(_emit, session.name), max_rounds)
         asker.warn = run.warn
         return run
+
+    async def _unheeded(self, session: Session[Any]) -> list[Progress]:
+        """Limits of agents and tasks that are not in this graph, logged."""
+        warnings = unheeded(await aside(lambda: session.limits), self.steps)
+        for warning in warnings:
+            log(session.name, warning)
+        return warnings
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""

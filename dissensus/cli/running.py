@@ -175,7 +175,7 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
 def _told(event: Progress) -> str:
     """An event in a line; of some, nothing."""
     body = event.body
-    where = f"round {event.round}, {event.step}: "
+    where = "" if event.round is None else f"round {event.round}, {event.step}: "
     match event.kind:
         case "round":
             return where + ", ".join(body["agents"]) + f" on version {body['base']}"

@@ -373,3 +373,12 @@ async def test_g06_a_governor_sees_what_its_agent_may_read_and_a_denied_look_is_
         await one_step([ana], governor=Governor(trivial=lambda view: bool(view.read("note")))).run(session)
     assert [event["path"] for event in happened(session, "denied")] == ["/note"]
     assert asked([ana]) == [0]
+
+
+async def test_a_limit_of_an_agent_or_a_task_that_is_not_in_the_graph_is_told(store: Store) -> None:
+    limits = {"ana": Limits(calls=9), "aan": Limits(calls=1)}
+    session = store.create(Case(), budget=Budget(agents=limits, tasks={"judeg": Limits(calls=1)}))
+    progress = await told(one_step([agent("ana", cause("disk"))]), session)
+    told_of = {item.body["account"]: item.body["message"] for item in progress if item.kind == "warning"}
+    assert list(told_of) == ["agent:aan", "task:judeg"]
+    assert "Did you mean 'ana'?" in told_of["agent:aan"]

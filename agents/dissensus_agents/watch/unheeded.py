@@ -1,0 +1,27 @@
+"""Limits that no call will ever fall under, because their agent or task is not in the graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from dissensus_state.budgets import Budget
+
+from ..judgement.supervisor import SEAT
+from ..running import Progress
+from ..steps import Step
+
+
+def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
+    """A warning for each limit of an agent or a task that this graph has not: a name may be misspelt."""
+    seats = {agent.name for step in steps.values() for agent in step.agents} | {SEAT}
+    return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
+
+
+def _unknown(kind: str, named: Iterable[str], known: Iterable[str]) -> Iterable[Progress]:
+    there = sorted(known)
+    for name in sorted(set(named) - set(there)):
+        close = get_close_matches(name, there, n=1)
+        meant = f" Did you mean {close[0]!r}?" if close else ""
+        message = f"The budget limits the {kind} {name!r}, which is not in this graph.{meant}"
+        yield Progress("warning", body={"account": f"{kind}:{name}", "message": message})
