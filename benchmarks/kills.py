@@ -1,6 +1,6 @@
 """SIGKILL at random moments of research sessions: is an answer bought twice, is a call lost from the records?
 
-    python benchmarks/kills.py [--n 50] [--json]
+    python benchmarks/kills.py [--n 50] [--database sqlite|postgresql] [--json]
 
 `dissensus research` runs as a process of its own and asks a provider over HTTP that is another one and
 writes down every request it gets. `kill.rebought` counts the requests whose answer was recorded before,
@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from places import SUPPORT
+from places import SUPPORT, Folder, Place, Server, is_sqlite, own_postgres, path_of
 
 sys.path.append(str(SUPPORT))
 
@@ -65,21 +65,31 @@ class Tally:
     broken: list[str] = field(default_factory=list)
 
 
-def kills(number: int = 50, seed: int = 1) -> dict[str, float]:
+def kills(number: int = 50, seed: int = 1, database: str = "sqlite") -> dict[str, float]:
     """Kill sessions so many times; what was bought again, and what no record accounts for."""
     chance, tally = random.Random(seed), Tally()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, _databases(database, Path(folder)) as databases:
         _write_sources(Path(folder) / "sources")
         while tally.kills < number:
             place = Path(folder) / f"session-{tally.sessions}"
             place.mkdir()
             with _provider(place) as url:
-                _one_session(place, url, chance, tally, number)
+                _one_session(place, databases.fresh("kills"), url, chance, tally, number)
             tally.sessions += 1
     if tally.broken:
         raise SystemExit("\n".join(tally.broken))
     print(f"{tally.kills} kills, {tally.sessions} sessions, {tally.unknown} calls unknown", file=sys.stderr)
     return {"kill.rebought": tally.rebought, "kill.unaccounted": tally.unaccounted}
+
+
+@contextmanager
+def _databases(name: str, folder: Path) -> Iterator[Place]:
+    """Where each session gets a database of its own."""
+    if name == "sqlite":
+        yield Folder(folder)
+        return
+    with own_postgres() as url:
+        yield Server(url)
 
 
 def _write_sources(folder: Path) -> None:
@@ -114,14 +124,16 @@ def _line(stream: IO[str] | None) -> str:
     return stream.readline().strip() if stream else ""
 
 
-def _one_session(place: Path, url: str, chance: random.Random, tally: Tally, number: int) -> None:
+def _one_session(
+    place: Path, database: str, url: str, chance: random.Random, tally: Tally, number: int
+) -> None:
     """One session, killed until it is finished or there were enough kills; then it is looked at."""
-    log, database = place / "log", place / "research.db"
+    log = place / "log"
     log.touch()
     answered: set[str] = set()
     while True:
         seen = len(log.read_text().splitlines())
-        killed = _run(place, url, chance if tally.kills < number else None, tally)
+        killed = _run(place, database, url, chance if tally.kills < number else None, tally)
         tally.rebought += sum(line in answered for line in log.read_text().splitlines()[seen:])
         tally.kills += killed
         answered = {one for one, call in _calls(database) if call.status == "answered"}
@@ -131,14 +143,14 @@ def _one_session(place: Path, url: str, chance: random.Random, tally: Tally, num
     received = Counter(log.read_text().splitlines())
     tally.unaccounted += sum((received - rows).values())
     tally.unknown += sum(call.status == "unknown" for _, call in _calls(database))
-    with Store.open(str(database)) as store:
+    with Store.open(database) as store:
         session = store.session(None, Research)
         session.verify()
         if session.state.phase != "closed":
             tally.broken.append(f"{place.name} ended in the phase {session.state.phase}")
 
 
-def _run(place: Path, url: str, chance: random.Random | None, tally: Tally) -> bool:
+def _run(place: Path, database: str, url: str, chance: random.Random | None, tally: Tally) -> bool:
     """Run the command, and kill it at a moment that chance chooses; whether it was killed."""
     command = [
         sys.executable,
@@ -151,7 +163,7 @@ def _run(place: Path, url: str, chance: random.Random | None, tally: Tally) -> b
     ]
     command += ["--models", MODELS, "--supervisor", CHAIR, "--unpriced", "allow"]
     process = subprocess.Popen(
-        [*command, "-d", str(place / "research.db"), "--out", str(place)],
+        [*command, "-d", database, "--out", str(place)],
         env={**os.environ, "OPENAI_COMPATIBLE_BASE_URL": url},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -170,11 +182,11 @@ def _run(place: Path, url: str, chance: random.Random | None, tally: Tally) -> b
     return process.returncode == -signal.SIGKILL
 
 
-def _calls(database: Path) -> list[tuple[str, Call]]:
+def _calls(database: str) -> list[tuple[str, Call]]:
     """Every call to a model that stands in the records, with what identifies its question."""
-    if not database.exists():
+    if is_sqlite(database) and not Path(path_of(database)).exists():
         return []
-    with Store.open(str(database)) as store:
+    with Store.open(database) as store:
         sessions = store.sessions()
         return list(_of(store.session(sessions[0].name, Research))) if sessions else []
 
@@ -201,9 +213,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--n", type=int, default=50, help="kills")
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--json", action="store_true", help="one object on the last line")
     given = parser.parse_args()
-    figures = kills(given.n, given.seed)
+    figures = kills(given.n, given.seed, given.database)
     print(json.dumps({"figures": figures}) if given.json else figures)
 
 

@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-def test_g11_no_answer_is_bought_twice_and_no_call_is_lost_however_research_is_killed() -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_g11_no_answer_is_bought_twice_and_no_call_is_lost_however_research_is_killed(database: str) -> None:
     done = subprocess.run(
-        [sys.executable, "benchmarks/kills.py", "--n", "4", "--json"],
+        [sys.executable, "benchmarks/kills.py", "--n", "4", "--database", database, "--json"],
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
