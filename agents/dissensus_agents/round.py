@@ -39,6 +39,7 @@ from .models.texts import shown
 from .positions import Side, author_of, joined
 from .reasons import reasons, unreviewed
 from .refusals import helpless, tell
+from .rulings import told_again
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
@@ -114,7 +115,7 @@ def _note(run: Run, repeated: Round | None) -> str | None:
         return None
     note = (repeated.review or {}).get("tell")
     if repeated.status == "retried":
-        note = run.journal.rulings(repeated)[-1].clarification
+        note = told_again(run.journal.rulings(repeated)[-1])
     return note and str(note).replace("\x00", "\ufffd")  # PostgreSQL holds no U+0000 in a plain text
 
 

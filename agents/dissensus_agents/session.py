@@ -12,7 +12,7 @@ from dissensus_state.values import parse_path
 
 from .judgement.disagreement import Disagreement
 from .positions import Side, joined, sides_of
-from .reviewing import amendment_of, dissent_of
+from .rulings import amendment_of, dissent_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session

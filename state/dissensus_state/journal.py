@@ -178,6 +178,10 @@ class Journal:
         self.session.remember(head)
         return commit
 
+    def rule(self, round_: Round, ruling: Ruling, outcomes: Iterable[Outcome] = ()) -> Round:
+        """Keep a ruling after which the next supervisor has to rule: the round stays in review."""
+        return self.close(round_, "review", ruling, outcomes=outcomes)
+
     def close(
         self,
         round_: Round,

@@ -225,9 +225,15 @@ class Ruling:
     """The recorded decision of a supervisor on exactly these proposals and this base version.
 
     `binding` is the digest of both. `upheld` and `dissent` are agents. `steps` names for each
-    position the first step where its reasoning goes wrong. `seed` is what the positions were
-    shuffled with, `kinds` the kinds of reasoning that could be read. `gone` says that what it said
-    was taken away since, but for the decision.
+    position the first step where its reasoning goes wrong, and `places` where that stands, if it
+    stands there word for word: `agent`, and from `start` to `end` in its reasoning. `seed` is what the
+    positions were shuffled with, `kinds` the kinds of reasoning that could be read. `confidence` (0 to 1)
+    is how sure the supervisor is, `readings` what an ambiguous question can be read as. `kin` names the
+    agents that the supervisor is not known to be independent of, and why: `same lineage`, or `unknown
+    lineage`. `attempt` is the call that the ruling rests on, of the seat `seat` (`supervisor` if None);
+    `reverse` the verdict on the positions in their reverse order. `advice` is what the supervisor would
+    have ruled where its word was not enough, and so the decision is to escalate. `gone` says that what it
+    said was taken away since, but for the decision.
     """
 
     author: str
@@ -244,6 +250,13 @@ class Ruling:
     kinds: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     attempt: int | None = None
+    confidence: float | None = None
+    readings: tuple[str, ...] = ()
+    places: dict[str, JSON] = field(default_factory=dict)
+    kin: dict[str, str] = field(default_factory=dict)
+    seat: str | None = None
+    reverse: dict[str, JSON] | None = None
+    advice: dict[str, JSON] | None = None
     at: int = 0
     n: int = 0
     gone: bool = False
@@ -262,6 +275,13 @@ class Ruling:
             "kinds": self.kinds,
             "notes": list(self.notes),
             "attempt": self.attempt,
+            "confidence": self.confidence,
+            "readings": list(self.readings),
+            "places": self.places,
+            "kin": self.kin,
+            "seat": self.seat,
+            "reverse": self.reverse,
+            "advice": self.advice,
         }
         return {name: value for name, value in parts.items() if value not in (None, "", [], {})}
 
