@@ -95,7 +95,9 @@ class Named(Protocol):
 
 def passed(one: Named, detail: str, path: Path = (), *, decides: bool = False) -> Evidence:
     """Evidence that a check holds."""
-    return Evidence(one.name, one.version, True, pointer(path), plain(detail), decides=decides)
+    return Evidence(
+        one.name, one.version, passed=True, path=pointer(path), detail=plain(detail), decides=decides
+    )
 
 
 def failed(one: Named, detail: str, path: Path = ()) -> Evidence:

@@ -113,6 +113,6 @@ def verifier(
     if function is None:
         return partial(verifier, name=name, version=version, seconds=seconds)  # type: ignore[return-value]
     name = name or getattr(function, "__name__", type(function).__name__)
-    if iscoroutinefunction(function) or iscoroutinefunction(getattr(function, "__call__", None)):
+    if iscoroutinefunction(function) or iscoroutinefunction(getattr(type(function), "__call__", None)):
         return _AsyncFunction(cast(AsyncCheck, function), name, version, seconds)
     return _Function(cast(Check, function), name, version)

@@ -97,7 +97,8 @@ class _Runs:
             if item.get("ok") is not True:
                 return f"{short(call, 120)} fails: {item.get('error', 'it was not reached')}"
             if not same(str(item.get("value")), expected, self.tolerance):
-                return f"{short(call, 120)} gives {short(str(item.get('value')))}, and not {short(canonical(expected))}"
+                value, wanted = short(str(item.get("value"))), short(canonical(expected))
+                return f"{short(call, 120)} gives {value}, and not {wanted}"
         return ""
 
 

@@ -79,11 +79,12 @@ async def witnessed(
     checks = tuple(verifiers)
     computing = [(n, one) for n, one in enumerate(checks) if not waits(one)]
     waiting = [(n, one) for n, one in enumerate(checks) if waits(one)]
-    computed, *awaited = await asyncio.gather(
+    computed, awaited = await asyncio.gather(
         aside(_of_each, [one for _, one in computing], patch_values, state),
-        *(_awaited(one, patch_values, state) for _, one in waiting),
+        asyncio.gather(*(_awaited(one, patch_values, state) for _, one in waiting)),
     )
-    found = {n: given for (n, _), given in zip([*computing, *waiting], [*computed, *awaited], strict=True)}
+    found = {n: given for (n, _), given in zip(computing, computed, strict=True)}
+    found |= {n: given for (n, _), given in zip(waiting, awaited, strict=True)}
     return tuple(item for n in range(len(checks)) for item in found[n])
 
 

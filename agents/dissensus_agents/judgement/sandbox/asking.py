@@ -103,7 +103,7 @@ def _warded(folder: str, line: bytes, seconds: float) -> tuple[bytes, bytes]:
     """What a warden says; it knows by the end of its input that we are gone."""
     there, here = os.pipe()
     try:
-        warden = subprocess.Popen(
+        warden = subprocess.Popen(  # noqa: S603 - our own script, with arguments of ours
             [sys.executable, "-I", "-S", "-E", "-B", _WARDEN, folder],
             stdin=there,
             stdout=subprocess.PIPE,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 NEVER = (
@@ -26,60 +26,56 @@ STRANGE = frozenset({"ctypes", "_ctypes", "_posixsubprocess", "_multiprocessing"
 
 READS = frozenset({"os.listdir", "os.scandir", "os.chdir", "os.walk", "os.fwalk"})
 WRITES = {
-    "os.remove": 1,
-    "os.rmdir": 1,
-    "os.mkdir": 1,
-    "os.truncate": 1,
-    "os.rename": 2,
-    "sqlite3.connect": 1,
+    "os.remove": (0, 1),
+    "os.rmdir": (0, 1),
+    "os.mkdir": (0, 1),
+    "os.truncate": (0, 1),
+    "os.rename": (0, 2),
+    "os.symlink": (1, 2),
+    "sqlite3.connect": (0, 1),
 }
-"""Events about places that are written, and how many of their arguments are such places."""
+"""Events about places that are written, and which of their arguments are such places."""
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-def hook(readable: Sequence[str], writable: str) -> Callable[[str, tuple[Any, ...]], None]:
-    """An audit hook that lets files be read below these places, and written below one."""
-    real, fspath, fsdecode, join = os.path.realpath, os.fspath, os.fsdecode, os.path.join
-    own = real(writable)
-    known = tuple(real(place) for place in readable)
+class Hook:
+    """An audit hook that lets files be read below some places, and written below one."""
 
-    def is_below(place: Any, allowed: tuple[str, ...]) -> bool:
-        if isinstance(place, int) or place is None:
-            return True
-        path = real(fsdecode(fspath(place)))
-        return any(path == one or path.startswith(join(one, "")) for one in allowed)
+    def __init__(self, readable: Sequence[str], writable: str) -> None:
+        self._real, self._join = os.path.realpath, os.path.join
+        self._own = (self._real(writable),)
+        self._known = (*self._own, *map(self._real, readable))
 
-    def refuse(event: str, what: object = "") -> None:
-        raise PermissionError(f"not allowed here: {event} {what}".rstrip())
+    def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Raise PermissionError where something is not allowed."""
+        if not self._allows(event, arguments):
+            what = str(arguments[0])[:200] if arguments and event != "socket.__new__" else ""
+            raise PermissionError(f"not allowed here: {event} {what}".rstrip())
 
-    def check(event: str, arguments: tuple[Any, ...]) -> None:
+    def _allows(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "open":
-            path, _, flags = arguments
+            flags = arguments[2]
             writes = isinstance(flags, int) and flags & _WRITING
-            if not is_below(path, (own,) if writes else (own, *known)):
-                refuse("open", path)
-        elif event == "import":
-            if arguments[0] in STRANGE:
-                refuse("import", arguments[0])
-        elif event in READS:
-            if not is_below(arguments[0], (own, *known)):
-                refuse(event, arguments[0])
-        elif event in WRITES:
-            places = arguments[: WRITES[event]]
-            if places != (":memory:",) and not all(is_below(place, (own,)) for place in places):
-                refuse(event, places[0])
-        elif event == "os.symlink":
-            if not is_below(arguments[1], (own,)):
-                refuse(event, arguments[1])
-        elif event.startswith(NEVER):
-            refuse(event)
+            return self._is_below(arguments[0], self._own if writes else self._known)
+        if event == "import":
+            return arguments[0] not in STRANGE
+        if event in READS:
+            return self._is_below(arguments[0], self._known)
+        if event in WRITES:
+            first, last = WRITES[event]
+            return all(self._is_below(place, self._own) for place in arguments[first:last])
+        return not event.startswith(NEVER)
 
-    return check
+    def _is_below(self, place: Any, allowed: tuple[str, ...]) -> bool:
+        if place is None or isinstance(place, int) or place == ":memory:":
+            return True
+        path = self._real(os.fsdecode(place))
+        return any(path == one or path.startswith(self._join(one, "")) for one in allowed)
 
 
 def put_up(readable: Sequence[str], writable: str) -> None:
     """Put the wall up, and take what goes around it out of reach."""
     for name in [name for name in sys.modules if name.partition(".")[0] in {*STRANGE, "kernel"}]:
         del sys.modules[name]
-    sys.addaudithook(hook(readable, writable))
+    sys.addaudithook(Hook(readable, writable))

@@ -95,7 +95,7 @@ def _done(what: str, result: int) -> int:
 
 
 def prctl(what: int, *arguments: int) -> int:
-    """Call prctl(2); the arguments that are not given are 0."""
+    """Ask something of this process (prctl(2)); the arguments that are not given are 0."""
     given = [ctypes.c_ulong(number) for number in (*arguments, 0, 0, 0, 0)[:4]]
     return _done(f"prctl {what}", _libc().prctl(what, *given))
 
@@ -156,7 +156,7 @@ def _let(rules: int, place: str, rights: int) -> None:
     except FileNotFoundError:
         return
     try:
-        if not os.path.isdir(place):
+        if not os.path.isdir(place):  # noqa: PTH112 - a small process
             rights &= OF_A_FILE
         rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, there))
         _done(

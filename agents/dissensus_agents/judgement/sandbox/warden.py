@@ -21,6 +21,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 LINUX = sys.platform.startswith("linux")
@@ -28,7 +29,7 @@ LINUX = sys.platform.startswith("linux")
 if TYPE_CHECKING:
     from . import hooks, kernel, work
 else:  # as a script it is in no package, and sees only what lies beside it
-    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     import hooks
     import work
 
@@ -156,7 +157,7 @@ def _size(folder: str, child: int, most: int) -> int:
     with contextlib.suppress(OSError), os.scandir(f"/proc/{child}/fd") as opened:
         for entry in opened:
             with contextlib.suppress(OSError):
-                seen = os.stat(entry.path)
+                seen = os.stat(entry.path)  # noqa: PTH116
                 found += _bytes(seen) if seen.st_nlink == 0 else 0
     return found
 
@@ -197,27 +198,28 @@ def _walls(job: dict[str, Any], folder: str, parent: int) -> list[str]:
     """Put up limits and walls; which walls this machine has not, where that is allowed."""
     os.chdir(folder)
     missing: list[str] = []
-    readable = [*sys.path, os.path.join(sys.base_prefix, "lib"), *SYSTEM]
-    if LINUX:
+    readable = [*sys.path, f"{sys.base_prefix}/lib", *SYSTEM]
+    if not LINUX:
+        _limit(job)
+        if job["walls"] != "none":
+            _miss(job, missing, f"files and calls: {sys.platform} has no walls that dissensus knows")
+    else:
         kernel.die_with(parent)
         _limit(job)
         kernel.drop_rights()
         if job["walls"] != "none":
-            for name, wall in (
-                ("files", lambda: kernel.wall_files(readable, folder)),
-                ("calls", kernel.wall_calls),
-            ):
-                try:
-                    wall()
-                except kernel.NoWall as error:
-                    _miss(job, missing, f"{name}: {error.args[-1]}")
-    else:
-        _limit(job)
-        if job["walls"] != "none":
-            _miss(job, missing, f"files and calls: {sys.platform} has no walls that dissensus knows")
+            _put_up(job, missing, "files", lambda: kernel.wall_files(readable, folder))
+            _put_up(job, missing, "calls", kernel.wall_calls)
     if job["walls"] != "none":
         hooks.put_up(readable, folder)
     return missing
+
+
+def _put_up(job: dict[str, Any], missing: list[str], name: str, wall: Callable[[], None]) -> None:
+    try:
+        wall()
+    except kernel.NoWall as error:
+        _miss(job, missing, f"{name}: {error.args[-1]}")
 
 
 def _miss(job: dict[str, Any], missing: list[str], what: str) -> None:
@@ -237,9 +239,9 @@ def _limit(job: dict[str, Any]) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         _, hard = resource.getrlimit(limit)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
-            resource.setrlimit(limit, (most, most))
+            resource.setrlimit(limit, (bound, bound))
 
 
 if __name__ == "__main__":

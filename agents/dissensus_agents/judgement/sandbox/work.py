@@ -7,10 +7,12 @@ alone, since it runs in a process that sees nothing else.
 from __future__ import annotations
 
 import builtins
+import contextlib
 import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 Tell = Callable[[dict[str, Any]], None]
@@ -23,12 +25,12 @@ _STEPS = 10_000
 def run_python(job: dict[str, Any], tell: Tell) -> None:
     """Run a program, then its tests and the calls whose values are asked for."""
     names: dict[str, Any] = {"__name__": "__proposed__", "__builtins__": builtins}
-    if not _tried(tell, {"stage": "code"}, lambda: _execute(job["code"], "<proposed>", names)):
+    if not _tried(tell, {"stage": "code"}, partial(_execute, job["code"], "<proposed>", names)):
         return
     for n, test in enumerate(job["tests"]):
-        _tried(tell, {"stage": "test", "n": n}, lambda test=test: _execute(test, "<test>", dict(names)))
+        _tried(tell, {"stage": "test", "n": n}, partial(_execute, test, "<test>", dict(names)))
     for n, call in enumerate(job["calls"]):
-        _tried(tell, {"stage": "call", "n": n}, lambda call=call: _value(call, names))
+        _tried(tell, {"stage": "call", "n": n}, partial(_value, call, names))
     tell({"stage": "end"})
 
 
@@ -101,7 +103,9 @@ def _rows(sqlite3: Any, job: dict[str, Any]) -> dict[str, Any]:
     found = database.execute(job["sql"])
     if found.description is None:
         raise ValueError("it gives no rows: only a SELECT is asked")
-    names, rows, size = [column[0] for column in found.description], [], 0
+    names = [column[0] for column in found.description]
+    rows: list[list[Any]] = []
+    size = 0
     for row in found:
         size += sum(len(item) if isinstance(item, str | bytes) else 8 for item in row)
         if len(rows) == job["rows"] or size > job["bytes"]:
@@ -149,8 +153,6 @@ def teller(there: int) -> Tell:
 def ended() -> None:
     """End at once: nothing that was left behind for the end is run."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with contextlib.suppress(BaseException):  # the program may have replaced it
             stream.flush()
-        except BaseException:  # noqa: BLE001, S110 - the program may have replaced it
-            pass
     os._exit(0)
