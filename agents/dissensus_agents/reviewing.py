@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dissensus_state.errors import FieldMissing, Refused
@@ -19,6 +20,7 @@ from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.disagreement import Disagreement
+from .judgement.grading import of_evidence
 from .judgement.supervisor import SEAT, Person, Review, Seen, Supervisor, Verdict, blind, sound
 from .material import material_for
 from .models.replies import objection
@@ -259,9 +261,10 @@ async def _carry_out(run: Run, running: Running, ruling: Ruling, *, recorded: bo
         return
     new = None if recorded else ruling
     status, ending = _ENDINGS[ruling.decision]
-    running.round = await aside(
-        run.journal.close, running.round, status, new, outcomes=tuple(running.outcomes)
-    )
+    graded = of_evidence({} if ending == "parked" else running.evidence)
+    outcomes = (*running.outcomes, *graded.told)
+    close = partial(run.journal.close, outcomes=outcomes, graded=graded.grades)
+    running.round = await aside(close, running.round, status, new)
     running.ending = ending
     if ending == "parked":
         _parked(run, running, ruling)
