@@ -22,6 +22,7 @@ from .agent import Agent
 from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
+from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
@@ -81,6 +82,8 @@ class AgentGraph:
         supervisor: Supervisor | None = None,
         verifiers: Iterable[Verifier] = (),
         comparators: Mapping[str, Comparator] | None = None,
+        materiality: float | Mapping[str, float] = 0.0,
+        weigh: Weigher | None = None,
         transition: str | None = None,
         quorum: int | None = None,
         hollow_below: float | None = None,
@@ -96,8 +99,9 @@ class AgentGraph:
             writes: The fields or paths that they may write; the output type follows from them.
             supervisor: Who rules on a disagreement. Without one the round is parked for a person.
             verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
-            comparators: How values at a path are compared; by default it follows from their type.
-                Fields that merge by adding up are compared only if they are named here.
+            comparators: How a path is compared; by default by type, and what adds up only if named here.
+            materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
+            weigh: Says what the voices are worth; by default by what the store has graded, else lineages.
             transition: The transition of the schema's machine that the step takes.
             quorum: How many agents must propose something; by default one.
             hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
@@ -120,6 +124,8 @@ class AgentGraph:
             supervisor=supervisor,
             verifiers=tuple(verifiers),
             comparators=dict(comparators or {}),
+            materiality=materiality,
+            weigh=weigh,
             hollow_below=hollow_below,
             isolation=isolation,
             again=again,

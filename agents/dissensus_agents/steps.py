@@ -14,7 +14,9 @@ from dissensus_state.values import JSON, Path, parse_path, pointer
 from .agent import Agent, Task
 from .context.summaries import SUFFIX
 from .errors import GraphError
+from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
+from .judgement.disagreement import thresholds
 from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .views import View
@@ -37,6 +39,8 @@ class Step:
     supervisor: Supervisor | None = None
     verifiers: tuple[Verifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    materiality: float | Mapping[str, float] = 0.0
+    weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
     isolation: Isolation = "serializable"
@@ -72,6 +76,7 @@ def make_step(
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
     _check_agents(shape, name, agents)
+    thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
     chosen = _transition(shape, name, transition)
     task = Task(shape, sorted(writes))
