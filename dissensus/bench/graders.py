@@ -146,7 +146,9 @@ def _letter(expected: Any, options: Sequence[str]) -> str:
         return expected.upper()
     if isinstance(expected, str) and list(options).count(expected) == 1:
         return LETTERS[list(options).index(expected)]
-    raise ValueError(f"`expected` is neither a letter up to {LETTERS[len(options) - 1]} nor one of the options")
+    raise ValueError(
+        f"`expected` is neither a letter up to {LETTERS[len(options) - 1]} nor one of the options"
+    )
 
 
 def _number(given: _Given) -> Grader:
@@ -199,7 +201,7 @@ def _json(given: _Given) -> Grader:
 
 
 def json_of(text: str) -> str | None:
-    """The JSON value of an answer in canonical form, so that equal values are equal texts; None: there is none."""
+    """The JSON value of an answer in canonical form, in which equal values are equal texts; or None."""
     from pydantic import TypeAdapter
 
     from dissensus_agents.errors import MalformedAnswer, WrongType
@@ -215,11 +217,11 @@ def json_of(text: str) -> str | None:
 
 def _function(given: _Given) -> Grader:
     name = given.settings.get("function")
-    if not isinstance(name, str):
+    if not name:
         raise ValueError('the grader function is written "function:MODULE:NAME"')
-    function, expected = given.load(name), given.expected
+    function, expected = given.load(str(name)), given.expected
     if not callable(function):
-        raise ValueError(f"{name} is no function")
+        raise ValueError(f"{name} is no function")  # noqa: TRY004 - of the line, not of the program
 
     def score(said: str) -> float:
         value: Any = function(said, expected)
@@ -228,7 +230,7 @@ def _function(given: _Given) -> Grader:
             raise ValueError(f"{name} gave {value!r}, and a score is True, False, or a number from 0 to 1")
         return worth
 
-    return Grader("function", _whole, score, by=name)
+    return Grader("function", _whole, score, by=str(name))
 
 
 def _model(given: _Given) -> Grader:

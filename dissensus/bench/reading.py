@@ -1,4 +1,4 @@
-"""How an answer is read before it is graded: a letter, a number, words; each as a text that can be compared."""
+"""How an answer is read before it is graded: a letter, a number, words, each as a text to be compared."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _among(options: int) -> str:
 
 
 def option_of(text: str, options: Sequence[str]) -> str | None:
-    """The letter of an answer: by MMLU-Pro's rule, and of a short one `B) blue`, or an option word for word."""
+    """The letter of an answer: by MMLU-Pro's rule; of a short one also `B) blue`, or an option's own words."""
     said = text.strip()
     if (letter := _stated(said, len(options))) is not None:
         return letter

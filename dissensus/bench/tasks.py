@@ -223,7 +223,9 @@ def _prompt(line: Line) -> str:
     """The item as a model reads it."""
     asked = [line.question] if line.question is not None else []
     asked += [f"{one.role}: {one.content}" for one in line.messages or ()]
-    asked += ["\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, line.options, strict=False))]
+    asked += [
+        "\n".join(f"({letter}) {option}" for letter, option in zip(LETTERS, line.options, strict=False))
+    ]
     return "\n".join(part for part in asked if part)
 
 
