@@ -17,17 +17,9 @@ from dissensus_state.errors import ValueRefused
 from dissensus_state.values import JSON, parse_path, pointer
 
 from ..errors import GraphError
-from .comparators import (
-    Comparator,
-    Exact,
-    Identity,
-    default_for,
-    identity,
-    is_number,
-    is_prose,
-    of_fields,
-)
+from .comparators import default_for, is_prose, of_fields
 from .fields import SILENT, children, inherited, said
+from .identity import Comparator, Exact, Identity, identity, is_number
 
 Cause = Literal[
     "stale_read",
