@@ -70,7 +70,7 @@ class Stance:
 
 
 def cited(values: Mapping[str, JSON]) -> int:
-    """How many pieces of evidence a proposal cites: items of its `evidence`, `quotes`, `sources` and the like."""
+    """How many pieces of evidence a proposal cites: items of fields such as `evidence` or `quotes`."""
     return sum(_cited(value, name.rpartition("/")[2], 0) for name, value in values.items())
 
 

@@ -18,11 +18,21 @@ from dissensus_state.errors import ValueRefused
 from dissensus_state.values import JSON, parse_path, pointer
 
 from ..errors import GraphError
-from .causes import CAUSES, Stance, suspected
-from .causes import Cause as Cause
+from .causes import CAUSES, Cause, Stance, suspected
 from .comparators import default_for, is_prose, of_fields
 from .fields import SILENT, children, inherited, said
 from .identity import Comparator, Exact, Identity, identity, is_number
+
+__all__ = [
+    "Cause",
+    "Comparison",
+    "Disagreement",
+    "Position",
+    "Stance",
+    "compare",
+    "thresholds",
+    "with_causes",
+]
 
 
 @dataclass(frozen=True, slots=True)
