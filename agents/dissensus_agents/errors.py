@@ -12,7 +12,8 @@ DissensusError
 ├── RoundParked            20   the round waits for a person's ruling
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
-└── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+└── NotInstalled            2   something that an extra brings, and that is not there
 """
 
 from __future__ import annotations
@@ -108,3 +109,10 @@ class SettingsRefused(DissensusError):
     code = "settings.refused"
     exit_code = 2
     next_step = "Mend the file; docs/catalogue.md names everything that it may say"
+
+
+class NotInstalled(DissensusError):
+    """Something that an extra of the project brings is not installed."""
+
+    code = "extra.missing"
+    exit_code = 2
