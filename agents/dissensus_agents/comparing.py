@@ -11,12 +11,13 @@ from .running import Run, Running
 
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
-    stances = [_stance(running, item) for item in running.made]
+    stances = [stance_of(running, item) for item in running.made]
     running.comparison = compare(stances, running.comparators, running.step.materiality)
     running.sides = sides_of(running.made, running.comparison.disagreements)
 
 
-def _stance(running: Running, item: Proposal) -> Stance:
+def stance_of(running: Running, item: Proposal) -> Stance:
+    """What a proposal says, by path, with the checks that it failed."""
     found = running.evidence.get(item.agent, ())
     return Stance(
         agent=item.agent,

@@ -25,6 +25,7 @@ from .models.replies import objection
 from .positions import Side, amended, values_of
 from .running import Ending, Run, Running
 from .summarising import summarised, tell_fitted
+from .upholding import upheld_by_pattern
 
 NOBODY = Supervisor(Person("nobody"))
 """Where a step has no supervisor, a person has to rule."""
@@ -38,6 +39,10 @@ async def review(run: Run, running: Running) -> None:
         return
     if given:
         _parked(run, running, given[-1])
+        return
+    decided = upheld_by_pattern(run.shape, running)
+    if decided is not None:
+        await _carry_out(run, running, decided, recorded=False)
         return
     supervisor = running.step.supervisor or NOBODY
     run.tell(running, "reviewing", supervisor=supervisor.name, positions=len(running.sides))
