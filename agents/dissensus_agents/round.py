@@ -7,6 +7,7 @@ records; a run that was killed rebuilds the first from the second.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import (
@@ -27,10 +28,12 @@ from .context.fitting import rooms_of
 from .crossing import aside
 from .driving import driven, judged, needed, opening, take_up
 from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
+from .judgement.grading import of_evidence
 from .positions import Side, author_of, joined
 from .prompts import prompts_of
 from .reasons import reasons, unreviewed
 from .refusals import helpless, tell
+from .rulings import told_again
 from .running import Run, Running
 from .steps import Step
 from .summarising import taken_up
@@ -105,7 +108,7 @@ def _note(run: Run, repeated: Round | None) -> str | None:
         return None
     note = (repeated.review or {}).get("tell")
     if repeated.status == "retried":
-        note = run.journal.rulings(repeated)[-1].clarification
+        note = told_again(run.journal.rulings(repeated)[-1])
     return note and str(note).replace("\x00", "\ufffd")  # PostgreSQL holds no U+0000 in a plain text
 
 
@@ -204,11 +207,11 @@ async def commit(run: Run, running: Running) -> None:
     else:
         change = ruled_change(running, ruling)
     made = () if running.stored else running.proposals
-    outcomes = [*running.outcomes, *unreviewed(running)]
+    graded = of_evidence(running.evidence)
+    outcomes = [*running.outcomes, *unreviewed(running), *graded.told]
+    commit = partial(run.journal.commit, recorded=running.recorded, graded=graded.grades)
     try:
-        running.commit = await aside(
-            run.journal.commit, running.round, change, ruling, made, outcomes, recorded=running.recorded
-        )
+        running.commit = await aside(commit, running.round, change, ruling, made, outcomes)
     except LeaseLost:
         raise
     except (Conflict, Denied, NotFound, Refused) as error:

@@ -10,7 +10,7 @@ from dissensus_state.shapes import Shape
 from .positions import Side
 from .running import Running
 
-_OTHERS = ("asked", "hollow", "unsettled")
+_OTHERS = ("asked", "hollow", "unsettled", "audit", "verified")
 """Reasons for a review that no pattern answers."""
 
 
@@ -38,7 +38,7 @@ def upheld_by_pattern(shape: Shape, running: Running) -> Ruling | None:
         reason=decision.reason,
         upheld=side.agents,
         dissent=tuple(item.agent for item in running.made if item.agent not in upheld),
-        notes=() if decision.confidence is None else (f"confidence {decision.confidence:.2f}",),
+        confidence=decision.confidence,
     )
 
 

@@ -14,6 +14,7 @@ from . import (
     calls,
     commits,
     decisions,
+    grades,
     heads,
     history,
     ledger,
@@ -33,7 +34,7 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Proposal, Round, Ruling
+from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
@@ -261,6 +262,11 @@ class Reader(Generic[StateT]):
             if round_ is not None:
                 return decisions.of_round(work, self.session_id, round_)
             return decisions.between(work, self.session_id, self.branch, 1_000)[::-1]
+
+    def grades(self, number: int | None = None) -> list[Grade]:
+        """What is known afterwards of the proposals of a round (None: of all), oldest first."""
+        with self.reading(round=number) as work:
+            return grades.grades_of(work, self.session_id, number)
 
     def events(self) -> list[Event]:
         """What happened beside commits: denied attempts, abstentions, refusals."""

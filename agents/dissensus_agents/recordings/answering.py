@@ -227,8 +227,8 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
             other.fit = replace(one.fit, model=recorded(cheap))
         return other
 
-    def judge_of(one: Supervisor | None) -> Supervisor | None:
-        if one is None or one.candidates is None:
+    def judge_of(one: Supervisor) -> Supervisor:
+        if one.candidates is None:
             return one
         other = copy.copy(one)
         other.candidates = seated(one.candidates)
@@ -236,6 +236,8 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
 
     def step_of(step: Step) -> Step:
         pattern = step.pattern.mapped(agent_of).with_routers(seated)
-        return replace(step, pattern=pattern, agents=pattern.agents, supervisor=judge_of(step.supervisor))
+        hollow = tuple(agent_of(one) if isinstance(one, Agent) else one for one in step.hollow)
+        judges = tuple(map(judge_of, step.supervisors))
+        return replace(step, pattern=pattern, agents=pattern.agents, hollow=hollow, supervisors=judges)
 
     return graph.with_steps({name: step_of(step) for name, step in graph.steps.items()})
