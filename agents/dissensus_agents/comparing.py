@@ -23,5 +23,5 @@ def _stance(running: Running, item: Proposal) -> Stance:
         lineage=running.lineage(item.agent)[0],
         values=values_of(item.patch, running.step.review),
         base_version=running.round.base,
-        broken=tuple(check.verifier for check in found if not check.passed),
+        broken=tuple(check.verifier for check in found if check.refutes),
     )

@@ -10,8 +10,8 @@ from dissensus_state.patches import get
 from dissensus_state.rounds import binding
 from dissensus_state.values import parse_path
 
+from .judgement.evidence import Evidence
 from .judgement.supervisor import blind, quoted
-from .judgement.verifiers import Evidence
 from .messages import Part
 from .reviewing import seen_of
 from .running import Running
@@ -81,5 +81,5 @@ def _failed(held: Round) -> dict[str, tuple[Evidence, ...]]:
     for item in (held.review or {}).get("failed", ()):
         said = {name: value for name, value in item.items() if name != "agents"}
         for agent in item["agents"]:
-            found[agent] = (*found.get(agent, ()), Evidence(**said))
+            found[agent] = (*found.get(agent, ()), Evidence.from_dict(said))
     return found

@@ -292,24 +292,25 @@ def blind(positions: Sequence[Seen], seed: int) -> tuple[tuple[Seen, ...], dict[
 def quoted(seen: Seen) -> str:
     """A position as material: what it says, and the reasoning between markers it cannot close."""
     lines = [f"## Position {seen.label}"]
-    lines += [f"{_line(path)} = {_inert(canonical(value))}" for path, value in seen.values.items()]
+    lines += [f"{_line(path)} = {inert(canonical(value))}" for path, value in seen.values.items()]
     if seen.confidence is not None:
         lines.append(f"Stated confidence: {seen.confidence:.2f}")
     lines += [f"Failed check: {_line(detail)}" for detail in seen.failed]
     for kind, text in seen.reasoning:
-        body = _inert(text[:MAX_REASONING]) if text else "(withheld by the provider)"
+        body = inert(text[:MAX_REASONING]) if text else "(withheld by the provider)"
         cut = "" if not text or len(text) <= MAX_REASONING else f"\n(cut after {MAX_REASONING} characters)"
         lines.append(f"Reasoning ({kind}):\n{QUOTE_OPEN}\n{body}\n{QUOTE_CLOSE}{cut}")
     return "\n".join(lines)
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
+    """A text of somebody else's that cannot close the markers it stands between."""
     return text.replace(QUOTE_OPEN, "‹‹‹").replace(QUOTE_CLOSE, "›››")
 
 
 def _line(text: str) -> str:
     """What models wrote, outside of the markers: on one line, so that it begins nothing new."""
-    return _inert(" ".join(text.split()))
+    return inert(" ".join(text.split()))
 
 
 def _dispute(review: Review) -> str:
