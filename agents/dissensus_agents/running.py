@@ -19,6 +19,7 @@ from .judgement.comparators import Comparator
 from .judgement.disagreement import Comparison
 from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
+from .judgement.witnessing import AnyVerifier
 from .messages import Request
 from .positions import Side
 from .steps import Step
@@ -89,8 +90,8 @@ class Running:
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    opinions: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    checks: dict[tuple[int, str], tuple[Evidence, ...]] = field(default_factory=dict)
+    further: tuple[AnyVerifier, ...] = ()
     votes: float = 0.0
     weigher: Weigher = PRIOR
     weighed: Weighed = field(default_factory=partial(Weighed, 0.0))
@@ -110,6 +111,11 @@ class Running:
     def comparators(self) -> Mapping[str, Comparator]:
         """The step's comparators, with what was fetched for those that have to ask first."""
         return {**self.step.comparators, **self.fetched} if self.fetched else self.step.comparators
+
+    @property
+    def verifiers(self) -> tuple[AnyVerifier, ...]:
+        """The step's verifiers, and those that this round needs beside them."""
+        return (*self.step.verifiers, *self.further)
 
     @property
     def made(self) -> tuple[Proposal, ...]:

@@ -17,7 +17,7 @@ from .errands import Errand
 from .errors import MalformedAnswer, MissingKey, ModelFailed, WrongType
 from .judgement.evidence import Evidence, decided
 from .judgement.opinions import AskedOf
-from .judgement.witnessing import witnessed
+from .judgement.witnessing import AnyVerifier, apart
 from .material import material_for
 from .messages import Request
 from .models.recordings import NotRecorded
@@ -26,8 +26,16 @@ from .positions import all_values
 from .running import Run, Running
 
 
-async def witness(run: Run, running: Running) -> None:
-    """Find the evidence on each proposal of a round; a model is asked about each position once."""
+async def witness(run: Run, running: Running, more: Sequence[AnyVerifier] = ()) -> None:
+    """Find the evidence on each proposal of a round; a model is asked about each position once.
+
+    Args:
+        run: The run.
+        running: The round, whose positions are known.
+        more: Verifiers beside the step's own that this round needs, such as those of a hollow consensus;
+            they stay with the round, so that what is committed bears their evidence as well.
+    """
+    running.further = (*running.further, *more)
     found = {item.agent: await _outside(running, item.patch) for item in running.made}
     running.evidence = found
     if not _askers(running):
@@ -37,60 +45,60 @@ async def witness(run: Run, running: Running) -> None:
     said = await asyncio.gather(*(_opinions(run, running, one.patch, one.agents, earlier) for one in sides))
     for side, opinions in zip(sides, said, strict=True):
         for agent in side.agents:
-            found[agent] = (*found[agent], *opinions)
+            found[agent] = tuple(dict.fromkeys((*found[agent], *opinions)))
 
 
 async def with_evidence(run: Run, running: Running, change: Change) -> Change:
     """A change with the evidence on exactly what it writes; an amendment is checked as it is committed."""
-    if not running.step.verifiers:
+    if not running.verifiers:
         return change
     evidence = list(await _outside(running, change.patch))
     if _askers(running):
-        agents = tuple(change.author.split("+"))
         proposers = [item.agent for item in running.made]
-        held = agents if set(agents) <= set(proposers) else tuple(proposers)
+        authors = [agent for agent in change.author.split("+") if agent in proposers]
         earlier = await aside(run.journal.calls, running.round)
-        evidence += await _opinions(run, running, change.patch, held, earlier)
+        evidence += await _opinions(run, running, change.patch, authors or proposers, earlier)
     return replace(change, evidence=tuple(item.as_dict() for item in evidence))
 
 
 def _askers(running: Running) -> list[AskedOf]:
-    return [one for one in running.step.verifiers if isinstance(one, AskedOf)]
+    return [one for one in running.verifiers if isinstance(one, AskedOf)]
 
 
 async def _outside(running: Running, patch: Patch) -> tuple[Evidence, ...]:
-    """What the verifiers that are outside of the models find on a patch; the same is checked once."""
+    """What the verifiers that are outside of the models find on a patch; each checks the same once."""
     key = canonical(patch_to_json(patch))
-    if key not in running.checks:
-        checks = [one for one in running.step.verifiers if not isinstance(one, AskedOf)]
-        running.checks[key] = await witnessed(checks, all_values(patch), running.state) if checks else ()
-    return running.checks[key]
+    places = [(n, one) for n, one in enumerate(running.verifiers) if not isinstance(one, AskedOf)]
+    new = [(n, one) for n, one in places if (n, key) not in running.checks]
+    if new:
+        found = await apart([one for _, one in new], all_values(patch), running.state)
+        running.checks |= {(n, key): tuple(given) for (n, _), given in zip(new, found, strict=True)}
+    return tuple(item for n, _ in places for item in running.checks[n, key])
 
 
 async def _opinions(
     run: Run, running: Running, patch: Patch, agents: Sequence[str], earlier: Sequence[Call]
 ) -> tuple[Evidence, ...]:
-    """What the models say that are asked as the last resort; the same is asked once."""
+    """What the models say that are asked as the last resort; each is asked the same once."""
     if decided(await _outside(running, patch)):
         return ()
     key = canonical(patch_to_json(patch))
-    if key not in running.opinions:
-        asked = [_opinion(run, running, one, patch, agents, earlier) for one in _askers(running)]
-        found = await asyncio.gather(*asked)
-        running.opinions[key] = tuple(item for item in found if item is not None)
-    return running.opinions[key]
+    places = [(n, one) for n, one in enumerate(running.verifiers) if isinstance(one, AskedOf)]
+    new = [(n, one) for n, one in places if (n, key) not in running.checks]
+    found = await asyncio.gather(*(_opinion(run, running, one, patch, agents, earlier) for _, one in new))
+    running.checks |= {(n, key): given for (n, _), given in zip(new, found, strict=True)}
+    return tuple(item for n, _ in places for item in running.checks[n, key])
 
 
 async def _opinion(
     run: Run, running: Running, one: AskedOf, patch: Patch, agents: Iterable[str], earlier: Sequence[Call]
-) -> Evidence | None:
-    """One model's opinion of a patch, recorded or asked for now; None where it is not about this patch."""
-    values = one.values(all_values(patch))
-    if not values:
-        return None
-    own = one.kinship(running.lineage(agent)[0] for agent in agents)
-    if own is not None and not one.kin:
-        return one.silent(f"not asked: it would judge its own lineage, {own or 'which nobody knows'}")
+) -> tuple[Evidence, ...]:
+    """One model's opinion of a patch, recorded or asked for now; none where it is not about this patch."""
+    if not one.values(all_values(patch)):
+        return ()
+    kinship = one.kinship(running.lineage(agent)[0] for agent in agents)
+    if one.refuses(kinship):
+        return (one.silent("not asked: it would judge its own lineage"),)
     request = opinion_request(run.shape, running, one, patch)
     seat = seat_of(one, patch)
     known = [call for call in earlier if call.agent == seat]
@@ -100,8 +108,8 @@ async def _opinion(
     except (MissingKey, NotRecorded):
         raise
     except (ModelFailed, BudgetExceeded) as error:
-        return one.silent(f"no opinion could be had: {error.message}")
-    return found if own is None else replace(found, detail=f"{found.detail} (of the same lineage: {own})")
+        return (one.silent(f"no opinion could be had: {error.message}"),)
+    return (found if kinship is None else replace(found, detail=f"{found.detail} ({kinship})"),)
 
 
 async def _answered(one: AskedOf, errand: Errand, request: Request) -> Evidence:

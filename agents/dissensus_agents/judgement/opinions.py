@@ -23,9 +23,9 @@ from ..models.replies import read_answer
 from ..patterns.failover import Candidates, candidates_of
 from .evidence import Evidence, Values, short, unknown
 from .fields import reach
-from .lineage import SAME_FAMILY, correlation
+from .lineage import akin
 from .quotations import stands
-from .supervisor import QUOTE_CLOSE, QUOTE_OPEN, inert
+from .showing import QUOTE_CLOSE, QUOTE_OPEN, inert
 
 SEAT: Final = "verifier:"
 """How the seats of models begin that are asked as verifiers."""
@@ -88,9 +88,14 @@ class AskedOf:
         return {pointer(path): value for path, value in reach(proposed, parse_path(self.path))}
 
     def kinship(self, lineages: Iterable[str]) -> str | None:
-        """A lineage that one of its models shares with those that it would check."""
+        """Why it is not known to be independent of those it would check: `same lineage`, or `unknown lineage`."""
         own = [model.lineage for model in self.candidates.models]
-        return next((one for one in lineages if any(akin(one, mine) for mine in own)), None)
+        found = {akin(mine, theirs) for theirs in lineages for mine in own} - {None}
+        return min(found, default=None, key=str)
+
+    def refuses(self, kinship: str | None) -> bool:
+        """Whether it may not be asked, being what it is to those it would check."""
+        return kinship == "same lineage" and not self.kin
 
     def request(self, material: Sequence[Part], values: Mapping[str, Any]) -> Request:
         """What it is asked: the material, what is proposed as a quotation, and the question."""
@@ -134,11 +139,6 @@ class AskedOf:
         return replace(unknown(self, why, parse_path(self.path)), outside=False)
 
 
-def akin(one: str, other: str) -> bool:
-    """Whether two lineages are one, as far as anybody knows: what says nothing may be anything."""
-    return not (one.strip() and other.strip()) or correlation(one, other) >= SAME_FAMILY
-
-
 def asked_of(
     model: Any,
     question: str,
@@ -162,7 +162,8 @@ def asked_of(
         question: What is asked about the proposal; it can be answered with yes or no.
         path: What of the proposal is shown; all of it where empty.
         name: What the check is called, in evidence and at its seat.
-        kin: A model of the lineage it checks may be asked as well; the evidence says so.
+        kin: A model of the lineage it checks may be asked as well; the evidence says so, as it does where a
+            lineage is not known.
         attempts: How often an answer that cannot be used is asked again, the first included.
         max_output_tokens: The bound of its answer; it is reserved for.
         effort: How much it thinks before it answers.
