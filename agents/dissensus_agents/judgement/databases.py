@@ -82,7 +82,8 @@ class _SQLite:
         except NoSandbox as error:
             raise Unreached(str(error)) from error
         if not report.told:
-XX
+            slow = f"it gave no answer in {self.seconds:g} seconds"
+            raise Unreached(slow if report.why in _SLOW else report.why)
         found = report.told[0]
         if found.get("broke"):
             raise Unreached(str(found["error"]))

@@ -114,8 +114,9 @@ def queries(
 
     One SELECT is asked, with limits of time, rows and bytes, and its answer is compared. SQLite is opened
     read only, in a process of its own, with an authorizer that allows reading and nothing else. PostgreSQL is
-    asked in a read-only transaction that is always rolled back. What a query may *read* is what the login may read:
-    give the URL of one that may read what a model's SQL may see, and no more. See `docs/verifiers.md`.
+    asked in a read-only transaction that is always rolled back. What a query may *read* is what the login may
+    read: give the URL of one that may read what a model's SQL may see, and no more. `docs/verifiers.md` tells
+    what each of these walls is, and is not.
 
     Args:
         path: Where the query is proposed.
