@@ -20,7 +20,7 @@ def coins(seed: int, n: int, p: float) -> list[float]:
 
 @pytest.mark.parametrize("mean", [0.1, 0.5, 0.79, 0.99])
 def test_at_the_very_edge_of_what_is_tested_it_rings_no_sooner_than_it_promises(mean: float) -> None:
-    """The bound of an e-detector (Shin et al. 2022): the run length is at least L though the mean is just m."""
+    """The bound of an e-detector (Shin et al. 2022): the run length is at least L, the mean being just m."""
     lengths = []
     for seed in range(400):
         detector = Detector(mean, 1000, 0.05, RUN_LENGTH)
@@ -61,7 +61,7 @@ def test_a_fall_is_noticed_and_told_from_where_it_is() -> None:
             rung.append((after - 150, now, answers))
     delays = sorted(late for late, _, _ in rung)
     assert len(delays) >= 196
-    assert delays[len(delays) // 2] <= 31
+    assert delays[len(delays) // 2] <= 36
     assert sum(now for _, now, _ in rung) / len(rung) < 0.55
     assert abs(sum(answers - late for late, _, answers in rung)) / len(rung) < 10
 
