@@ -142,9 +142,9 @@ class Stream:
         self._mean, self._above = 0.0, None if measure not in AMOUNTS else 0.0
 
     @property
-    def learned(self) -> int:
-        """On how many answers its reference rests so far."""
-        return len(self._first)
+    def learned(self) -> bool:
+        """Whether it knows what is normal."""
+        return self._detector is not None
 
     def heed(self, entry: Entry) -> Alarm | None:
         """Take the next entry of the model at the task; the alarm, where this is what makes it ring."""
@@ -236,7 +236,7 @@ class Watch:
         return [alarm for alarm in alarms if alarm is not None]
 
     @property
-    def streams(self) -> Iterable[Stream]:
+    def streams(self) -> list[Stream]:
         """All streams, by model, task and measure."""
         return [stream for key in sorted(self._streams) for stream in self._streams[key]]
 
