@@ -12,10 +12,11 @@ from dissensus_agents.patterns.spelled import Spelled
 from dissensus_state.figures import Figures, figures
 from dissensus_state.sessions import Session
 
+from .errors import TasksRefused
 from .graders import RIGHT
 from .lanes import Known, known
 from .plan import Plan
-from .schema import Benchmark, key_of
+from .schema import Benchmark, key_of, score_key
 from .statistics import Voice
 from .tasks import Item
 
@@ -129,7 +130,7 @@ def measured(session: Session[Benchmark], plan: Plan) -> Measured:
                 key = key_of(item.id, repeat, str(subject))
                 if key not in found.answers:
                     continue
-                score = _score(item, found, key)
+                score = score_of(item, found, key)
                 if score is None:
                     ungraded += 1
                     continue
@@ -145,15 +146,33 @@ def _by_agent(rows: Iterable[Figures]) -> Calls:
     return found
 
 
-def _score(item: Item, found: Known, key: str) -> float | None:
+def worth(item: Item, said: str) -> float:
+    """What an answer is worth, where that can be said without a model.
+
+    Raises:
+        TasksRefused: The grader cannot say it.
+    """
+    read, score = item.grader.read(said), item.grader.score
+    if read is None or score is None:
+        return 0.0
+    try:
+        return score(read)
+    except Exception as error:  # whatever a user's function raises
+        what = item.grader.by or item.grader.kind
+        raise TasksRefused(
+            f"The grader {what} failed on an answer to the item {item.id!r}: {error}",
+            next_step="Mend it; the answers are kept, and the same command goes on",
+        ) from error
+
+
+def score_of(item: Item, found: Known, key: str) -> float | None:
     """What an answer is worth; None where a model has still to say so."""
     said = found.answers[key]
     if not said:
         return 0.0
-    if item.grader.score is None:
-        return found.opinions.get(key)
-    read = item.grader.read(said)
-    return 0.0 if read is None else item.grader.score(read)
+    if item.grader.kept:
+        return found.scores.get(score_key(key, item.grader.seal))
+    return worth(item, said)
 
 
 def _answer(

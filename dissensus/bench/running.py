@@ -22,10 +22,12 @@ from dissensus_agents.patterns.spelled import Spelled
 from dissensus_state.errors import BudgetExceeded, Refused
 from dissensus_state.sessions import Session
 
+from .grading import Verdicts, grade, graded
 from .lanes import AUTHOR, PREFIX, Fence, Known, Lane, Told, known, lanes_of
+from .measured import worth
 from .plan import Plan
-from .policies import asking, playing, step_of
-from .schema import Benchmark, item_of, key_of, place_of
+from .policies import asking, grading, playing, step_of
+from .schema import Benchmark, item_of, key_of, place_of, score_key
 from .tasks import Item
 
 PATIENCE = 5
@@ -92,6 +94,7 @@ class _Bench:
         self._queue: deque[Item] = deque()
         self._in_a_row: Counter[str] = Counter()
         self._working = 0
+        self._graded: Verdicts = {}
 
     async def run(self, at_once: int) -> Ended:
         """Ask on several lanes at once until nothing is left, or nothing more can be paid."""
@@ -99,6 +102,10 @@ class _Bench:
         done, of = len(self.items) - len(left), len(self.items)
         self._done, self._of = done, of
         self._heard(done, of)
+        self._graded = await aside(graded, self.session)
+        lacking = {item.id for item in left}
+        whole = [item for item in self.plan.tasks.items if item.id not in lacking]
+        await aside(grade, self.session, self.plan, self.found, whole, self._graded)
         lanes = await aside(self._lanes, min(at_once, len(left)))
         begun = self._begun(lanes, left)
         self._queue.extend(item for item in left if item.id not in {one.id for _, one in begun})
@@ -133,7 +140,13 @@ class _Bench:
             for repeat in self._repeats
             for subject in self.plan.subjects(item)
         ]
-        return [key for key in keys if key not in self.found.answers]
+        seal = item.grader.seal if item.grader.kept else None
+        return [
+            key
+            for key in keys
+            if key not in self.found.answers
+            or (seal and self.found.answers[key] and score_key(key, seal) not in self.found.scores)
+        ]
 
     @property
     def _repeats(self) -> range:
@@ -157,12 +170,14 @@ class _Bench:
 
     async def _item(self, lane: Lane, item: Item) -> None:
         for repeat in self._repeats:
+            await aside(self.fence.check)
             if not self._of_repeat(item, repeat):
                 continue
-            await aside(self.fence.check)
             await aside(lane.place, item, repeat)
             await self._ask(lane, item, repeat)
             await self._play(lane, item, repeat)
+        await self._score(lane, item)
+        await aside(grade, lane.session, self.plan, self.found, [item], self._graded)
 
     def _of_repeat(self, item: Item, repeat: int) -> list[str]:
         place = f"{place_of(item.id, repeat)}:"
@@ -233,6 +248,8 @@ class _Bench:
                 await aside(lane.nothing, key)
             self.found.answers[key] = answers.get(key, "")
             self.found.rounds[key] = told.round or 0
+            if told.ruled:
+                self.found.ruled.add(key)
 
     def _gave_up(self, told: Told, pattern: Spelled) -> bool:
         """Whether a pattern has no answer because a model of it failed, which may be otherwise next time."""
@@ -249,6 +266,45 @@ class _Bench:
         for number in numbers:
             said = lane.heard(number)
             lane.replies.update({label: reply for label, reply in said.items() if label in labels})
+
+    # The scores that take long
+
+    async def _score(self, lane: Lane, item: Item) -> None:
+        """Find out what answers are worth where that takes long: the same answer once."""
+        if not item.grader.kept:
+            return
+        for repeat in self._repeats:
+            same: dict[str, list[str]] = {}
+            for subject in self.plan.subjects(item):
+                key = key_of(item.id, repeat, subject)
+                place = score_key(key, item.grader.seal)
+                if self.found.answers.get(key) and place not in self.found.scores:
+                    same.setdefault(self.found.answers[key], []).append(place)
+            for said, places in same.items():
+                if item.grader.score is None:
+                    await self._mark(lane, item, repeat, said, tuple(places))
+                else:
+                    score = await aside(worth, item, said)
+                    await aside(lane.put, "scores", dict.fromkeys(places, score))
+                    self.found.scores.update(dict.fromkeys(places, score))
+
+    async def _mark(self, lane: Lane, item: Item, repeat: int, said: str, places: tuple[str, ...]) -> None:
+        """Let a model say what an answer is worth."""
+        await aside(lane.place, item, repeat)
+        key = item.task, item.grader.by
+        if key not in lane.graders:
+            lane.graders[key] = grading(self.plan, *key, self.items)
+        graph, seat = lane.graders[key]
+        seat.said, seat.keys = said, places
+        told = await self._round(lane, graph, next(iter(graph.steps)), place_of(item.id, repeat))
+        scores = (await aside(lambda: lane.state))["scores"]
+        self.found.scores.update({place: scores[place] for place in places if place in scores})
+        if places[0] not in scores:
+            await aside(lane.leave, "", "")
+            self.ended.failed[item.grader.by] += 1
+            self.ended.last_failure[item.grader.by] = (
+                told.failure.message if told.failure else "it gave no score"
+            )
 
     # Rounds
 
