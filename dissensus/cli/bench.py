@@ -1,4 +1,4 @@
-"""`bench`: a task file over models and patterns: quality with intervals, cost, time, errors that go together."""
+"""`bench`: a task file over models and patterns, graded, with what each costs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from .opening import DEFAULT, existing
     "--models", multiple=True, metavar="A,B,C", help="provider:model, LABEL=provider:model or @MODULE:NAME."
 )
 @click.option("--pattern", multiple=True, metavar="PATTERN", help="Like 'cascade:a+b>c' or 'panel:a+b+c/d'.")
-@click.option(
-    "--repeats", type=click.IntRange(1, 100), default=1, show_default=True, help="Asks of each item."
-)
+@click.option("--repeats", type=click.IntRange(1, 100), default=1, show_default=True, help="Of each item.")
 @click.option("--limit", type=click.IntRange(1), help="Only so many items, from the first on.")
 @click.option("--grader", metavar="KIND", help="For items that name none. [default: by what is expected]")
 @click.option(
