@@ -18,7 +18,7 @@ from dissensus_agents.errors import ModelFailed
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.prices import bound, most_input_tokens
 from dissensus_agents.patterns.configured import Routing, written
-from dissensus_state.errors import BudgetExceeded, NotFound, ValueRefused
+from dissensus_state.errors import BudgetExceeded, LeaseLost, NotFound, ValueRefused
 from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
 from dissensus_state.shapes import shape_of
@@ -79,6 +79,10 @@ def bench(store: Store, wish: Wish, *, as_json: bool) -> int:
     situation().kept = store.database.name
     try:
         ended = Ended() if wish.only_table else _run(session, plan, wish.concurrency)
+    except LeaseLost as error:
+        error.message = f"Another process has taken the benchmark {session.name} over, and goes on with it"
+        error.next_step = "Wait for that one; or start this one again to take it back"
+        raise
     except KeyboardInterrupt:
         _shown(session, plan, wish, Ended(), as_json=as_json)
         raise
@@ -231,10 +235,10 @@ def _refuse_gaps(ended: Ended, session: Session[Any]) -> None:
     """Say in the exit code that something is missing."""
     if ended.short is not None:
         account = session.budget
-        limit = (account.limit or 0) / 1e9
+        limit, more = ((account.limit or 0) / 1e9 * times for times in (1, 2))
         raise BudgetExceeded(
-            f"The budget of ${limit:.2f} is used up, and not everything was asked. {ended.short.message}",
-            next_step=f"The table shows what is done; raise it with --budget {max(0.01, limit * 2):.2f} "
+            f"The budget of ${limit:.4g} is used up, and not everything was asked. {ended.short.message}",
+            next_step=f"The table shows what is done; raise it with --budget {more:.4g} "
             "and the same command goes on",
         )
     if ended.failed:

@@ -136,8 +136,8 @@ class Fence:
 class Known:
     """What stands in the records of a benchmark: which answers, where, and what was asked.
 
-    `rounds` says in which round, and by whom, an answer was given; `stood` on which branch an item stands
-    that was begun there and may not be finished; `ruled` are the answers of rounds that were ruled on.
+    `rounds` says in which round, and by whom, an answer was given; `stood` on which branch the round is
+    open that was left about an item in one of its repeats; `ruled` are the answers that were ruled on.
     """
 
     answers: dict[str, str] = field(default_factory=dict)
@@ -159,8 +159,9 @@ def known(session: Session[Benchmark]) -> Known:
         found.scores |= state["scores"]
         found.unfit |= state["unfit"]
         found.asked |= {**state["asked"], **state["private"]}
-        if state["at"]:
-            found.stood[name] = state["at"]
+        left = Lane(lane).last()
+        if left is not None and not left.settled:
+            found.stood.setdefault(state["at"], name)
         for commit in lane.log(lane.head + 1):
             if commit.round is not None:
                 found.rounds.update(dict.fromkeys(_keys(commit.patch), commit.round))

@@ -20,6 +20,9 @@ from .schema import Benchmark, key_of, score_key
 from .statistics import Voice
 from .tasks import Item
 
+_GONE = {"failed", "partial"}
+"""What became of a call without an answer; one that nobody saw the end of is no fault of its model."""
+
 Where = tuple[str, int]
 """An item and its repeat."""
 
@@ -56,7 +59,7 @@ class Measured:
     """All answers by who gave them: models by label, patterns as they are spelled.
 
     `failed` counts by label in how many rounds a model gave no answer at all; `ungraded` the answers that
-    wait for a grading model.
+    wait for a grading model. `lost` is what was charged for calls whose end nobody knows.
     """
 
     plan: Plan
@@ -65,6 +68,7 @@ class Measured:
     ungraded: int
     spent: int
     limit: int | None
+    lost: int = 0
 
     @property
     def models(self) -> list[str]:
@@ -136,7 +140,8 @@ def measured(session: Session[Benchmark], plan: Plan) -> Measured:
                     continue
                 answers[str(subject)][item.id, repeat] = _answer(item, repeat, subject, score, found, calls)
     account = session.budget
-    return Measured(plan, answers, _failures(plan, calls), ungraded, account.spent, account.limit)
+    lost = sum(row.cost or 0 for rows in calls.values() for row in rows if row.status == "unknown")
+    return Measured(plan, answers, _failures(plan, calls), ungraded, account.spent, account.limit, lost)
 
 
 def _by_agent(rows: Iterable[Figures]) -> Calls:
@@ -199,8 +204,11 @@ class _Took:
 
 
 def _took(rows: Iterable[Figures]) -> _Took:
+    """Of the calls that were answered: what a stopped run has lost says nothing of a model."""
     took = _Took()
     for row in rows:
+        if row.status != "answered":
+            continue
         cost = None if took.cost is None or row.cost is None else took.cost + row.cost
         ttft = None if row.ttft_ms is None else took.latency + row.ttft_ms
         took = _Took(cost, took.latency + row.latency_ms, ttft, took.tokens + row.tokens)
@@ -244,6 +252,6 @@ def _failures(plan: Plan, calls: Calls) -> dict[str, int]:
     """In how many rounds each model was asked and gave no answer."""
     found = dict.fromkeys(plan.everybody, 0)
     for (_, agent), rows in calls.items():
-        if agent in found and not any(row.status == "answered" for row in rows):
+        if agent in found and all(row.status in _GONE for row in rows):
             found[agent] += 1
     return found

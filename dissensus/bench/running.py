@@ -107,11 +107,9 @@ class _Bench:
         whole = [item for item in self.plan.tasks.items if item.id not in lacking]
         await aside(grade, self.session, self.plan, self.found, whole, self._graded)
         lanes = await aside(self._lanes, min(at_once, len(left)))
-        begun = self._begun(lanes, left)
-        self._queue.extend(item for item in left if item.id not in {one.id for _, one in begun})
-        firsts: dict[str, list[Item]] = {}
-        for lane, item in begun:
-            firsts.setdefault(lane, []).append(item)
+        firsts = self._begun(lanes, left)
+        begun = {item.id for items in firsts.values() for item in items}
+        self._queue.extend(item for item in left if item.id not in begun)
         self._working = len(lanes)
         await _together([self._work(Lane(lane), firsts.get(lane.branch, [])) for lane in lanes])
         return self.ended
@@ -123,15 +121,15 @@ class _Bench:
             self.session.fork(f"{PREFIX}{number}", 0, author=AUTHOR)
         return [self.session.on(f"{PREFIX}{n}") for n in range(1, count + 1)]
 
-    def _begun(self, lanes: Sequence[Session[Benchmark]], left: Sequence[Item]) -> list[tuple[str, Item]]:
-        """The items that were begun on these lanes, and are to be gone on with there."""
-        missing = {item.id: item for item in left}
-        stood = {
-            lane.branch: item_of(self.found.stood[lane.branch])[0]
-            for lane in lanes
-            if lane.branch in self.found.stood
-        }
-        return [(lane, missing[item]) for lane, item in stood.items() if item in missing]
+    def _begun(self, lanes: Sequence[Session[Benchmark]], left: Sequence[Item]) -> dict[str, list[Item]]:
+        """The items about which a round was left open on one of these lanes: they go on there."""
+        missing, there = {item.id: item for item in left}, {lane.branch for lane in lanes}
+        firsts: dict[str, list[Item]] = {}
+        for place, lane in self.found.stood.items():
+            item = missing.pop(item_of(place)[0], None) if place and lane in there else None
+            if item is not None:
+                firsts.setdefault(lane, []).append(item)
+        return firsts
 
     def _missing(self, item: Item) -> list[str]:
         """The answers to an item that are not there."""
@@ -186,32 +184,37 @@ class _Bench:
     # The models
 
     async def _ask(self, lane: Lane, item: Item, repeat: int) -> None:
-        """Ask all models that have not answered, side by side."""
-        asked = self.plan.asked(item)
-        labels = [
+        """Ask all models that have not answered, side by side; who cannot be paid for then, after the others."""
+        while labels := self._unanswered(item, repeat):
+            graph = self._graph(lane, item.task, tuple(labels), None)
+            step = step_of(item.task, None, self.plan)
+            told = await self._round(lane, graph, step, place_of(item.id, repeat))
+            answers = (await aside(lambda: lane.state))["answers"]
+            for label in labels:
+                key = key_of(item.id, repeat, label)
+                if key in answers:
+                    self.found.answers[key] = answers[key]
+                    self.found.rounds[key] = told.round or 0
+                    self._in_a_row[label] = 0
+            left = self._unanswered(item, repeat)
+            short = self._failed(told, left)
+            if short is None:
+                return
+            if len(left) == len(labels):
+                raise short
+
+    def _unanswered(self, item: Item, repeat: int) -> list[str]:
+        """Who is to be asked an item yet."""
+        return [
             label
-            for label in asked
+            for label in self.plan.asked(item)
             if key_of(item.id, repeat, label) not in self.found.answers and self._in_a_row[label] < PATIENCE
         ]
-        if not labels:
-            return
-        graph = self._graph(lane, item.task, tuple(labels), None)
-        told = await self._round(lane, graph, step_of(item.task, None, self.plan), place_of(item.id, repeat))
-        answers = (await aside(lambda: lane.state))["answers"]
-        for label in labels:
-            key = key_of(item.id, repeat, label)
-            if key in answers:
-                self.found.answers[key] = answers[key]
-                self.found.rounds[key] = told.round or 0
-                self._in_a_row[label] = 0
-        self._failed(told, labels, item, repeat)
 
-    def _failed(self, told: Told, labels: Sequence[str], item: Item, repeat: int) -> None:
-        """Count who has failed; who could not be paid for stops the lane."""
+    def _failed(self, told: Told, left: Sequence[str]) -> BudgetExceeded | None:
+        """Count who has failed; the error of who could not be paid."""
         short = None
-        for label in labels:
-            if key_of(item.id, repeat, label) in self.found.answers:
-                continue
+        for label in left:
             detail = told.abstained.get(label, {})
             if detail.get("code") == BudgetExceeded.code:
                 short = BudgetExceeded(str(detail.get("message")), next_step=str(detail.get("next") or ""))
@@ -219,8 +222,7 @@ class _Bench:
             self._in_a_row[label] += 1
             self.ended.failed[label] += 1
             self.ended.last_failure[label] = str(detail.get("message", "it gave no answer"))
-        if short is not None:
-            raise short
+        return short
 
     # The patterns
 

@@ -211,6 +211,10 @@ def _notes(found: Measured) -> list[str]:
         own = [label for label, model in plan.models.items() if model.lineage == lineage]
         if own:
             notes.append(f"{name} has graded models of its own lineage: {', '.join(own)}")
+    if found.lost:
+        notes.append(
+            f"${found.lost / NANO:.4f} were charged for calls that a stopped run has lost; no row has them"
+        )
     if found.ungraded:
         notes.append(f"{found.ungraded} answers wait for a grading model, and are not counted")
     lacking = [label for label, model in plan.models.items() if model.price is None]
