@@ -25,7 +25,7 @@ from .errors import GraphError, RoundParked
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Chain
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .log import log, unheard
 from .models.client import Model
 from .remembering import remember
@@ -80,14 +80,14 @@ class AgentGraph:
         *,
         writes: Iterable[str],
         supervisor: Chain | None = None,
-        verifiers: Iterable[Verifier] = (),
+        verifiers: Iterable[AnyVerifier] = (),
         comparators: Mapping[str, Comparator] | None = None,
         materiality: float | Mapping[str, float] = 0.0,
         weigh: Weigher | None = None,
         transition: str | None = None,
         quorum: int | None = None,
         hollow_below: float | None = None,
-        hollow: Sequence[Verifier | Agent] = (),
+        hollow: Sequence[AnyVerifier | Agent] = (),
         audit: float = 0.0,
         withheld: Withheld = "say",
         isolation: Isolation = "serializable",
@@ -259,6 +259,7 @@ class AgentGraph:
         other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.everybody}
         known |= {seat for step in self.steps.values() for seat in step.seats}
+        known |= {one.seat for step in self.steps.values() for one in step.askers}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",
@@ -337,6 +338,7 @@ class AgentGraph:
         seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
         judges = (judge for step in self.steps.values() for judge in step.supervisors)
         seats += [judge.candidates for judge in judges if judge.candidates]
+        seats += [one.candidates for step in self.steps.values() for one in step.askers]
         return [model for seat in seats for model in seat.models]
 
     def _target(self, source: str) -> str | Choose | None:

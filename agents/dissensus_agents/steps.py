@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -18,8 +18,16 @@ from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
+from .models.client import is_trusted
+from .patterns.chain import several_steps
+from .patterns.plan import Pattern, Switch
+from .patterns.route import SEAT as ROUTER
+from .patterns.route import routing_by, seated
+from .patterns.together import Parallel
 from .views import View
 from .watch.governor import Governor
 
@@ -34,27 +42,35 @@ the end of the chain it stands, and the ruling says so; or it never does, and a 
 class Step:
     """What `AgentGraph.add_step` was given, checked against the schema.
 
-    See there for what each setting means.
+    See there for what each setting means. `plain` says that its agents were given as a plain list, all of
+    which are asked.
     """
 
     name: str
     agents: tuple[Agent, ...]
     task: Task
     transition: str | None
+    pattern: Pattern
     supervisors: tuple[Supervisor, ...] = ()
-    verifiers: tuple[Verifier, ...] = ()
+    verifiers: tuple[AnyVerifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
     materiality: float | Mapping[str, float] = 0.0
     weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
-    hollow: tuple[Verifier | Agent, ...] = ()
+    hollow: tuple[AnyVerifier | Agent, ...] = ()
     audit: float = 0.0
     withheld: Withheld = "say"
     isolation: Isolation = "serializable"
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
+    plain: bool = True
+
+    @property
+    def askers(self) -> tuple[AskedOf, ...]:
+        """The models that are asked where no other verifier decides."""
+        return tuple(one for one in (*self.verifiers, *self.hollow) if isinstance(one, AskedOf))
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
@@ -80,7 +96,7 @@ class Step:
 def make_step(
     shape: Shape,
     name: str,
-    agents: Sequence[Agent],
+    agents: Sequence[Agent] | Pattern,
     writes: Iterable[str],
     transition: str | None,
     quorum: int | None,
@@ -94,6 +110,9 @@ def make_step(
     """
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
+    plain = not isinstance(agents, Pattern)
+    pattern = _pattern_of(name, agents)
+    agents = pattern.agents
     settings["supervisors"] = chain_of(settings.pop("supervisor", None))
     asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
@@ -103,24 +122,72 @@ def make_step(
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
-    step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
+    settings |= {"quorum": quorum or 1, "tasks": tasks, "plain": plain}
+    step = Step(name, agents, task, chosen, pattern, **settings)
     _check_supervisors(shape, step)
     check_hollow(step)
+    _check_askers(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, or behind its supervisors."""
+    """The step with other models behind some of its agents, its supervisors, its router or its verifiers."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
 
+    pattern = step.pattern.mapped(swapped)
+    if ROUTER in models:
+        pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
     chain = tuple(
         judge if seat not in models else judge.with_model(models[seat])
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
-    hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
-    return replace(step, agents=tuple(map(swapped, step.agents)), supervisors=chain, hollow=hollow)
+
+    def checked(one: AnyVerifier) -> AnyVerifier:
+        seated = isinstance(one, AskedOf) and one.seat in models
+        return one.with_model(models[one.seat]) if isinstance(one, AskedOf) and seated else one
+
+    hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
+    checks = tuple(map(checked, step.verifiers))
+    return replace(
+        step, agents=pattern.agents, pattern=pattern, supervisors=chain, hollow=hollow, verifiers=checks
+    )
+
+
+def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
+    """The pattern of a step: a plain list is asked side by side."""
+    if several_steps(given):
+        raise GraphError(
+            f"The step {name!r} was given a chain, which is several steps",
+            next_step="Give it to AgentGraph.add_step, alone, in a Route or in another Chain",
+        )
+    if isinstance(given, Pattern):
+        return seated(given)
+    if isinstance(given, Agent):
+        return Switch(given)
+    names = [agent.name for agent in given]
+    if not names or len(set(names)) < len(names):
+        _refuse_names(name, names)
+    return Parallel(given)
+
+
+def _check_askers(step: Step) -> None:
+    """A model that would judge its own lineage is found before anybody is paid."""
+    seats = [one.seat for one in step.askers]
+    if len(set(seats)) < len(seats):
+        raise GraphError(
+            f"Two models of the step {step.name!r} are asked under the seat {max(seats, key=seats.count)}",
+            next_step="Give each asked_of(…) a name= of its own",
+        )
+    for one in step.askers:
+        for agent in step.agents:
+            if one.refuses(one.kinship(model.lineage for model in agent.candidates.models)):
+                raise GraphError(
+                    f"The verifier {one.name!r} of the step {step.name!r} is of the lineage of the agent "
+                    f"{agent.name!r}, whom it would judge",
+                    next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
+                )
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -182,13 +249,18 @@ def check_hollow(step: Step) -> None:
 def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
     names = [agent.name for agent in agents]
     if not names or len(set(names)) < len(names):
-        raise GraphError(
-            f"The step {name!r} needs agents with names of their own, not {names}",
-            next_step="Give each agent a name of its own",
-        )
+        _refuse_names(name, names)
     if any(map(is_seat, names)):
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
+    if ROUTER in names:
+        raise GraphError(
+            f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
+        )
     for one in names:
+        if one.startswith(OPINIONS):
+            raise GraphError(
+                f"{one!r} is the name of a seat that checks", next_step="Call the agent otherwise"
+            )
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
@@ -197,6 +269,13 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         for path in agent.reads or ():
             if path:
                 shape.field(path[0])
+
+
+def _refuse_names(name: str, names: Sequence[str]) -> NoReturn:
+    raise GraphError(
+        f"The step {name!r} needs agents with names of their own, not {list(names)}",
+        next_step="Give each agent a name of its own",
+    )
 
 
 def _check_number(name: str, quorum: int | None, agents: int) -> None:
@@ -235,4 +314,13 @@ def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
     """What both the step and the schema's rights let an agent read."""
     may = granted(shape.rights, agent.name, "read")
     allowed = meet(agent.reads, may)
-    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)
+    return View(
+        state,
+        version,
+        allowed,
+        shape.keys,
+        agent.name,
+        sparse=may is not None,
+        sensitive=shape.sensitive,
+        trusted=bool(shape.sensitive) and any(map(is_trusted, agent.candidates.models)),
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
@@ -210,6 +209,7 @@ class Supervisor:
             max_output_tokens=self.max_output_tokens,
             effort=self.effort,
             templates=self.templates,
+            sensitive=review.sensitive,
         )
         return self._fitting.of(whole, partial(_stands_in, review.material))
 
