@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from dissensus_state.sessions import Session
 
 
+__all__ = ["END", "START", "AgentGraph", "Choose", "Result"]
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """How a run ended: `finished`, or `parked` at a round that waits for a person."""
