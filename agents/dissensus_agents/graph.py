@@ -26,7 +26,7 @@ from .forking import forked
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Chain
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .log import log, unheard
 from .models.client import Model
 from .patterns.chain import Chain as Links
@@ -83,14 +83,14 @@ class AgentGraph:
         *,
         writes: Iterable[str] = (),
         supervisor: Chain | None = None,
-        verifiers: Iterable[Verifier] = (),
+        verifiers: Iterable[AnyVerifier] = (),
         comparators: Mapping[str, Comparator] | None = None,
         materiality: float | Mapping[str, float] = 0.0,
         weigh: Weigher | None = None,
         transition: str | None = None,
         quorum: int | None = None,
         hollow_below: float | None = None,
-        hollow: Sequence[Verifier | Agent] = (),
+        hollow: Sequence[AnyVerifier | Agent] = (),
         audit: float = 0.0,
         withheld: Withheld = "say",
         isolation: Isolation = "serializable",
@@ -283,6 +283,7 @@ class AgentGraph:
         known = {agent.name for step in self.steps.values() for agent in step.everybody}
         known |= {seat for step in self.steps.values() for seat in step.seats}
         known |= {ROUTER for step in self.steps.values() if step.pattern.models}
+        known |= {one.seat for step in self.steps.values() for one in step.askers}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",
@@ -350,6 +351,7 @@ class AgentGraph:
         seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
         judges = (judge for step in self.steps.values() for judge in step.supervisors)
         seats += [judge.candidates for judge in judges if judge.candidates]
+        seats += [one.candidates for step in self.steps.values() for one in step.askers]
         routers = [model for step in self.steps.values() for model in step.pattern.models]
         return [*routers, *(model for seat in seats for model in seat.models)]
 

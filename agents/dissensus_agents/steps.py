@@ -18,8 +18,10 @@ from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .models.client import is_trusted
 from .patterns.chain import several_steps
 from .patterns.plan import Pattern, Switch
@@ -50,13 +52,13 @@ class Step:
     transition: str | None
     pattern: Pattern
     supervisors: tuple[Supervisor, ...] = ()
-    verifiers: tuple[Verifier, ...] = ()
+    verifiers: tuple[AnyVerifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
     materiality: float | Mapping[str, float] = 0.0
     weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
-    hollow: tuple[Verifier | Agent, ...] = ()
+    hollow: tuple[AnyVerifier | Agent, ...] = ()
     audit: float = 0.0
     withheld: Withheld = "say"
     isolation: Isolation = "serializable"
@@ -64,6 +66,11 @@ class Step:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
     plain: bool = True
+
+    @property
+    def askers(self) -> tuple[AskedOf, ...]:
+        """The models that are asked where no other verifier decides."""
+        return tuple(one for one in (*self.verifiers, *self.hollow) if isinstance(one, AskedOf))
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
@@ -127,11 +134,12 @@ def make_step(
     step = Step(name, agents, task, chosen, pattern, **settings)
     _check_supervisors(shape, step)
     check_hollow(step)
+    _check_askers(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, its supervisors, or its router."""
+    """The step with other models behind some of its agents, its supervisors, its router or its verifiers."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
@@ -143,8 +151,16 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         judge if seat not in models else judge.with_model(models[seat])
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
-    hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
-    return replace(step, agents=pattern.agents, pattern=pattern, supervisors=chain, hollow=hollow)
+
+    def checked(one: AnyVerifier) -> AnyVerifier:
+        seated = isinstance(one, AskedOf) and one.seat in models
+        return one.with_model(models[one.seat]) if isinstance(one, AskedOf) and seated else one
+
+    hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
+    checks = tuple(map(checked, step.verifiers))
+    return replace(
+        step, agents=pattern.agents, pattern=pattern, supervisors=chain, hollow=hollow, verifiers=checks
+    )
 
 
 def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
@@ -162,6 +178,24 @@ def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
     if not names or len(set(names)) < len(names):
         _refuse_names(name, names)
     return Parallel(given)
+
+
+def _check_askers(step: Step) -> None:
+    """A model that would judge its own lineage is found before anybody is paid."""
+    seats = [one.seat for one in step.askers]
+    if len(set(seats)) < len(seats):
+        raise GraphError(
+            f"Two models of the step {step.name!r} are asked under the seat {max(seats, key=seats.count)}",
+            next_step="Give each asked_of(…) a name= of its own",
+        )
+    for one in step.askers:
+        for agent in step.agents:
+            if one.refuses(one.kinship(model.lineage for model in agent.candidates.models)):
+                raise GraphError(
+                    f"The verifier {one.name!r} of the step {step.name!r} is of the lineage of the agent "
+                    f"{agent.name!r}, whom it would judge",
+                    next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
+                )
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -231,6 +265,10 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
             f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
         )
     for one in names:
+        if one.startswith(OPINIONS):
+            raise GraphError(
+                f"{one!r} is the name of a seat that checks", next_step="Call the agent otherwise"
+            )
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"

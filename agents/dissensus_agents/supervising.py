@@ -80,9 +80,7 @@ def review_of(
 def ballots_of(running: Running, names: Mapping[str, str]) -> tuple[Ballot, ...]:
     """Who votes for which position, in the order in which positions are shown, without agents' names."""
     places = {own: n for n, own in enumerate(names.values())}
-    voices = [
-        (item, [side for side in running.sides if item.agent in side.agents]) for item in running.made
-    ]
+    voices = [(item, [side for side in running.sides if item.agent in side.agents]) for item in running.made]
     return tuple(
         Ballot(
             agent=str(n),
@@ -131,9 +129,7 @@ def seen_of(running: Running, side: Side) -> Seen:
     )
 
 
-async def _given(
-    run: Run, running: Running, level: Level, asked: Review, names: Mapping[str, str]
-) -> Given:
+async def _given(run: Run, running: Running, level: Level, asked: Review, names: Mapping[str, str]) -> Given:
     """The verdict of a person, of a model, or of a function."""
     supervisor = level.supervisor
     if supervisor.person is not None:
@@ -188,7 +184,9 @@ class _Asking:
         """Its verdict, once it is known what that is worth."""
         independent, kin = self._independent(candidates)
         if independent is None:
-            return self._escalated("every model that could rule may be of a lineage that it would judge", *kin)
+            return self._escalated(
+                "every model that could rule may be of a lineage that it would judge", *kin
+            )
         try:
             said = await self._said(independent)
         except (MissingKey, NotRecorded):
@@ -210,7 +208,9 @@ class _Asking:
         kin = {model.name: self._kin(model.lineage) for model in candidates.models}
         left = tuple(model for model in candidates.models if not kin[model.name])
         notes = tuple(
-            f"{name} was not asked: {', '.join(sorted(set(found.values())))}" for name, found in kin.items() if found
+            f"{name} was not asked: {', '.join(sorted(set(found.values())))}"
+            for name, found in kin.items()
+            if found
         )
         return (replace(candidates, models=left) if left else None), notes
 
@@ -225,7 +225,9 @@ class _Asking:
         seat = self.level.seat or SEAT
         orders = [self._one(seat, candidates, self.asked, known)]
         if self.level.supervisor.orders == 2 and len(self.asked.positions) > 1:
-            orders.append(self._one(f"{seat}{REVERSED}", candidates, self.asked.reversed, known, reverse=True))
+            orders.append(
+                self._one(f"{seat}{REVERSED}", candidates, self.asked.reversed, known, reverse=True)
+            )
         found = await asyncio.gather(*orders, return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException):
