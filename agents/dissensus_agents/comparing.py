@@ -1,11 +1,10 @@
-"""What the proposals of a round say against each other, and what their agreement is worth."""
+"""What the proposals of a round say against each other."""
 
 from __future__ import annotations
 
 from dissensus_state.records import Proposal
 
 from .judgement.disagreement import Stance, compare
-from .judgement.lineage import effective_votes
 from .positions import sides_of, values_of
 from .running import Run, Running
 
@@ -13,7 +12,7 @@ from .running import Run, Running
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
     stances = [_stance(running, item) for item in running.made]
-    running.comparison = compare(stances, running.step.comparators)
+    running.comparison = compare(stances, running.comparators, running.step.materiality)
     running.sides = sides_of(running.made, running.comparison.disagreements)
 
 
@@ -26,9 +25,3 @@ def _stance(running: Running, item: Proposal) -> Stance:
         base_version=running.round.base,
         broken=tuple(check.verifier for check in found if not check.passed),
     )
-
-
-def weigh(_: Run | None, running: Running) -> None:
-    """How many independent votes the panel is worth; a hollow consensus is not accepted silently."""
-    models = [running.lineage(item.agent) for item in running.made]
-    running.votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])

@@ -22,6 +22,7 @@ from .agent import Agent
 from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
+from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Chain
 from .judgement.verifiers import Verifier
@@ -81,6 +82,8 @@ class AgentGraph:
         supervisor: Chain | None = None,
         verifiers: Iterable[Verifier] = (),
         comparators: Mapping[str, Comparator] | None = None,
+        materiality: float | Mapping[str, float] = 0.0,
+        weigh: Weigher | None = None,
         transition: str | None = None,
         quorum: int | None = None,
         hollow_below: float | None = None,
@@ -97,11 +100,11 @@ class AgentGraph:
             name: Unique; where the schema has a transition of that name, the step takes it.
             agents: At least one; their names are unique in the step.
             writes: The fields or paths that they may write; the output type follows from them.
-            supervisor: Who rules on a disagreement; of several, each rules where the one before escalates.
-                Without one, and where the last one escalates, the round is parked for a person.
+            supervisor: Who rules; of several, each where the one before escalates; at the end, a person.
             verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
-            comparators: How values at a path are compared; by default it follows from their type.
-                Fields that merge by adding up are compared only if they are named here.
+            comparators: How a path is compared; by default by type, and what adds up only if named here.
+            materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
+            weigh: Says what the voices are worth; by default by what the store has graded, else lineages.
             transition: The transition of the schema's machine that the step takes.
             quorum: How many agents must propose something; by default one.
             hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
@@ -127,6 +130,8 @@ class AgentGraph:
             supervisor=supervisor,
             verifiers=tuple(verifiers),
             comparators=dict(comparators or {}),
+            materiality=materiality,
+            weigh=weigh,
             hollow_below=hollow_below,
             hollow=tuple(hollow),
             audit=audit,
@@ -167,8 +172,8 @@ class AgentGraph:
         Args:
             start: Begin a new pass at this step instead of going on.
             max_rounds: Where to stop a graph that does not end.
-            models: Other models for this run, by the agent's name; `supervisor` names the seat that
-                rules, `supervisor.2` that of the second model of a chain. As for `Agent(model=…)`.
+            models: Other models for this run, by the agent's name, as for `Agent(model=…)`; `supervisor`
+                names the seat that rules, `supervisor.2` that of a chain's second model.
             deltas: Tell answers as they come, as `delta` with `agent`, `text` and `reasoning`.
 
         Raises:
@@ -185,7 +190,9 @@ class AgentGraph:
         for warning in await self._unheeded(session):
             yield warning
         position = {"next": await aside(self._entry, run, start)}
-        events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
+        events = self.compile().astream(
+            position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode="custom"
+        )
         with located(session=session.name):
             async with aclosing(events):
                 async for progress in events:
@@ -208,7 +215,9 @@ class AgentGraph:
         await self._unheeded(session)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
-            await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])
+            await self.compile().ainvoke(
+                position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode=[]
+            )
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 
@@ -328,10 +337,7 @@ class AgentGraph:
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""
-        seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
-        judges = (judge for step in self.steps.values() for judge in step.supervisors)
-        seats += [judge.candidates for judge in judges if judge.candidates]
-        return [model for seat in seats for model in seat.models]
+        return [model for step in self.steps.values() for seat in step.candidates for model in seat.models]
 
     def _target(self, source: str) -> str | Choose | None:
         if source == START:
@@ -369,10 +375,6 @@ class AgentGraph:
             next_step="Run the graph that the round belongs to, or settle it with `dissensus rule`",
             round=left.round,
         )
-
-
-def _config(max_rounds: int) -> dict[str, Any]:
-    return {"recursion_limit": max_rounds * 9 + 20}
 
 
 def _status(run: Run) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from dissensus_state.doors import check_unruled
 from dissensus_state.errors import Denied
+from dissensus_state.journal import Outcome
 from dissensus_state.patches import Operation
 
 from .judgement.verifiers import Evidence
 from .positions import author_of
 from .running import Run, Running
+from .weighing import told_of
 
 
 def reasons(run: Run, running: Running) -> dict[str, Any] | None:
@@ -31,10 +34,21 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "hollow": hollow,
         "asked": asked,
         "votes": round(running.votes, 3) if hollow else None,
+        "weighed": told_of(running) if disputed or running.weighed.shares is not None else None,
         "immaterial": [item.as_dict() for item in running.comparison.immaterial],
         "transition": step.transition if step.transition != step.name else None,
     }
     return {name: value for name, value in why.items() if value}
+
+
+def unreviewed(running: Running) -> Iterator[Outcome]:
+    """What the history says of a round that nobody had to rule on; of a plain one, nothing."""
+    if running.review is not None:
+        return
+    for item in running.comparison.immaterial:
+        yield Outcome("immaterial", item.as_dict())
+    if running.weighed.shares is not None:
+        yield Outcome("weighed", told_of(running))
 
 
 def _may_stand(run: Run, running: Running) -> bool:

@@ -31,20 +31,20 @@ from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
-from .judgement.disagreement import Disagreement
 from .messages import Reply, Request
 from .models.kinds import refusal_of
 from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
 from .models.texts import shown
 from .positions import Side, author_of, joined
-from .reasons import reasons
+from .reasons import reasons, unreviewed
 from .refusals import helpless, tell
 from .rulings import told_again
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
 from .waves import decided, has_answered, judged, needed, spared, waves
+from .weighing import told_of, weigh, weigher_for
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -98,7 +98,10 @@ def _begun(run: Run, step: Step, repeated: Round | None) -> Running:
             continue
         begun = begin(run, step, head.version, requests, repeated, note, trivial)
         if begun is not None:
-            return Running(step, begun[0], head.plain, requests, reads, begun[1], trivial=trivial)
+            weigher = weigher_for(run, step)
+            return Running(
+                step, begun[0], head.plain, requests, reads, begun[1], trivial=trivial, weigher=weigher
+            )
         head = session.current()
 
 
@@ -121,7 +124,7 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
     state = run.journal.session.raw(left.base)
     calls = run.journal.calls(left)
     requests, reads = _requests(run.journal.session, step, state, left.base, left.note, rooms_of(calls))
-    running = Running(step, left, state, requests, reads, calls)
+    running = Running(step, left, state, requests, reads, calls, weigher=weigher_for(run, step))
     running.proposals = tuple(run.journal.proposals(left))
     running.stored = bool(running.proposals)
     if not running.stored:
@@ -319,9 +322,10 @@ async def verify(run: Run, running: Running) -> None:
     if running.step.verifiers:
         running.evidence = {item.agent: running.checked(item.patch) for item in running.made}
         compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
+        weigh(run, running)
     running.review = running.round.review if running.stored else reasons(run, running)
     kind = "disagreed" if running.comparison.disagreements else "agreed"
-    run.tell(running, kind, votes=running.votes, review=running.review)
+    run.tell(running, kind, votes=running.votes, weighed=told_of(running), review=running.review)
     running.ending = "commit" if running.review is None else "review"
     await _keep(run, running)
 
@@ -347,8 +351,7 @@ async def commit(run: Run, running: Running) -> None:
     else:
         change = ruled_change(running, ruling)
     made = () if running.stored else running.proposals
-    immaterial = running.comparison.immaterial if running.review is None else ()
-    outcomes = [*running.outcomes, *(_worded(item) for item in immaterial)]
+    outcomes = [*running.outcomes, *unreviewed(running)]
     try:
         running.commit = await aside(
             run.journal.commit, running.round, change, ruling, made, outcomes, recorded=running.recorded
@@ -361,10 +364,6 @@ async def commit(run: Run, running: Running) -> None:
     running.round = replace(running.round, status="committed")
     running.ending = "committed"
     _tell_commit(run, running, running.commit)
-
-
-def _worded(item: Disagreement) -> Outcome:
-    return Outcome("immaterial", item.as_dict())
 
 
 def ruled_change(running: Running, ruling: Ruling) -> Change:

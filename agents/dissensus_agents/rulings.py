@@ -150,7 +150,9 @@ def unblinded(text: str, names: Mapping[str, str]) -> str:
 def _kinds(running: Running) -> dict[str, str]:
     """Which kind of reasoning could be read of whom, where it was not what stands in the answer."""
     found = ((item.agent, running.call(item.agent)) for item in running.made)
-    return {agent: call.reasoning_kind for agent, call in found if call and call.reasoning_kind != "rationale"}
+    return {
+        agent: call.reasoning_kind for agent, call in found if call and call.reasoning_kind != "rationale"
+    }
 
 
 def chosen(running: Running, verdict: Verdict, names: Mapping[str, str]) -> Side | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 
 from dissensus_state.accounts import Account
@@ -14,7 +15,10 @@ from dissensus_state.shapes import Shape
 from dissensus_state.values import JSON, canonical, parse_path
 
 from .asking import Asker
+from .judgement.ballots import Weighed, Weigher
+from .judgement.comparators import Comparator
 from .judgement.disagreement import Comparison
+from .judgement.prior import PRIOR
 from .judgement.verifiers import Evidence, run_verifiers
 from .messages import Request
 from .positions import Side, all_values
@@ -43,7 +47,7 @@ class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
-    answers as they come.
+    answers as they come. `weigher` weighs by what the store has graded; None until it is needed.
     """
 
     journal: Journal
@@ -54,6 +58,7 @@ class Run:
     deltas: bool = False
     current: Running | None = None
     rounds: int = 0
+    weigher: Weigher | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
@@ -87,6 +92,10 @@ class Running:
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
     checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
     votes: float = 0.0
+    weigher: Weigher = PRIOR
+    weighed: Weighed = field(default_factory=partial(Weighed, 0.0))
+    weights: dict[str, Weighed] = field(default_factory=dict)
+    fetched: Mapping[str, Comparator] = field(default_factory=dict)
     review: dict[str, Any] | None = None
     sides: tuple[Side, ...] = ()
     ruling: Ruling | None = None
@@ -96,6 +105,11 @@ class Running:
     ending: Ending = ""
     tries: int = 1
     trivial: str | None = None
+
+    @property
+    def comparators(self) -> Mapping[str, Comparator]:
+        """The step's comparators, with what was fetched for those that have to ask first."""
+        return {**self.step.comparators, **self.fetched} if self.fetched else self.step.comparators
 
     @property
     def made(self) -> tuple[Proposal, ...]:

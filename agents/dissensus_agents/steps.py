@@ -14,17 +14,20 @@ from dissensus_state.values import JSON, Path, parse_path, pointer
 from .agent import Agent, Task
 from .context.summaries import SUFFIX
 from .errors import GraphError
+from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
+from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.verifiers import Verifier
+from .patterns.failover import Candidates
 from .views import View
 from .watch.governor import Governor
 
 RESERVED = set("/:. ")
 
 Withheld = Literal["say", "escalate"]
-"""What a model's word for a position is worth whose reasoning nobody could read, and no verifier has passed: at
+"""What a model's word is worth for a position whose reasoning is withheld and that no verifier has passed: at
 the end of the chain it stands, and the ruling says so; or it never does, and a person has to rule."""
 
 
@@ -42,6 +45,8 @@ class Step:
     supervisors: tuple[Supervisor, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
+    materiality: float | Mapping[str, float] = 0.0
+    weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
     hollow: tuple[Verifier | Agent, ...] = ()
@@ -60,6 +65,12 @@ class Step:
     def everybody(self) -> tuple[Agent, ...]:
         """Its agents, and those who are asked where their agreement is hollow."""
         return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
+
+    @property
+    def candidates(self) -> tuple[Candidates, ...]:
+        """The models behind all of its seats."""
+        judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
+        return (*(agent.candidates for agent in self.everybody), *judges)
 
     @property
     def seats(self) -> dict[str, Supervisor]:
@@ -93,6 +104,7 @@ def make_step(
     settings["supervisors"] = chain_of(settings.pop("supervisor", None))
     asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
+    thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
     chosen = _transition(shape, name, transition)
     task = Task(shape, sorted(writes))
@@ -111,7 +123,7 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
 
     chain = tuple(
-        judge if seat not in models else judge.with_model(models[seat])
+        judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
     hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
@@ -144,7 +156,7 @@ def _check_supervisors(shape: Shape, step: Step) -> None:
         kin = [any(akin(model.lineage, one) == "same lineage" for one in judged) for model in models]
         if judge.kin == "refuse" and kin and all(kin):
             raise GraphError(
-                f"The supervisor {judge.name!r} is of a lineage that it would judge in the step {step.name!r}",
+                f"The supervisor {judge.name!r} is of a lineage that it would judge in {step.name!r}",
                 next_step="Take a model of another lineage, or let the rulings say so: kin='say'",
             )
 

@@ -10,10 +10,11 @@ from dissensus_state.journal import Outcome
 from dissensus_state.records import Proposal
 
 from .agent import Agent
-from .comparing import compare_proposals, weigh
+from .comparing import compare_proposals
 from .running import Run, Running
 from .steps import Step, view_of
 from .watch.governor import SPARED
+from .weighing import weigh
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session

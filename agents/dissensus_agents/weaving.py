@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import comparing, reviewing
+from . import comparing, reviewing, weighing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
@@ -36,7 +36,7 @@ Node = Callable[[Run, Running], Awaitable[None] | None]
 NODES: Mapping[str, Node] = {
     "propose": rounds.propose,
     "compare": comparing.compare_proposals,
-    "weigh": comparing.weigh,
+    "weigh": weighing.weigh,
 }
 """What stands between the reading of a snapshot and its verifiers."""
 

@@ -16,6 +16,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from dissensus_state.errors import ValueRefused
 from dissensus_state.values import JSON, parse_path, pointer
 
+from ..errors import GraphError
 from .comparators import (
     Comparator,
     Exact,
@@ -165,10 +166,27 @@ _Apart: TypeAlias = dict[tuple[int, int], float]
 _BY_TYPE: Mapping[str, Comparator] = {}
 
 
+def thresholds(materiality: float | Mapping[str, float]) -> dict[str, float]:
+    """Thresholds by JSON pointer; one number is for all paths.
+
+    Raises:
+        GraphError: one is not from 0 to 1.
+    """
+    by_path = materiality if isinstance(materiality, Mapping) else {"": materiality}
+    for path, one in by_path.items():
+        if not (is_number(one) and 0 <= one <= 1):
+            where = f" of {path}" if path else ""
+            raise GraphError(
+                f"The materiality{where} is a distance from 0 to 1, and not {one!r}",
+                next_step="Give for instance 0.1, or {'/verdict/summary': 0.4}",
+            )
+    return {pointer(parse_path(path)): float(one) for path, one in by_path.items()}
+
+
 def compare(
     stances: Sequence[Stance],
     comparators: Mapping[str, Comparator] = _BY_TYPE,
-    threshold: float = 0.0,
+    threshold: float | Mapping[str, float] = 0.0,
 ) -> Comparison:
     """Find where at least two stances speak to the same path and say different things.
 
@@ -187,12 +205,14 @@ def compare(
             it; the longest path wins. Without one, it follows from the values' types: strings of
             more than 40 characters with a space are prose, lists are compared in order. `By`, and a
             comparator of your own, see a whole object at the path they are given for.
-        threshold: Disagreements at most this far apart (0 to 1) are immaterial.
+        threshold: Disagreements at most this far apart (0 to 1) are immaterial. One for all paths, or
+            for each path and all below it; the longest path wins.
 
     Returns:
         The disagreements, and the differences that do not matter.
     """
     chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
+    least = thresholds(threshold)
     material: list[Disagreement] = []
     immaterial: list[Disagreement] = []
     wordings: list[Disagreement] = []
@@ -203,7 +223,7 @@ def compare(
         if whole is not None:
             worded = given is None and all(map(is_prose, values))
             kind = wordings if worded else material
-            (kind if whole.distance > threshold else immaterial).append(whole)
+            (kind if whole.distance > (inherited(least, path) or 0.0) else immaterial).append(whole)
         immaterial += within
     if wordings and any(_states(value) for stance in stances for value in stance.values.values()):
         return Comparison(tuple(material), tuple(wordings + immaterial))

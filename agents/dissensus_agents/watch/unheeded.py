@@ -16,7 +16,9 @@ def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
     """A warning for each limit of an agent or a task that this graph has not: a name may be misspelt."""
     seats = {agent.name for step in steps.values() for agent in step.everybody} | {SEAT}
     ruling = [(seat, judge) for step in steps.values() for seat, judge in step.seats.items()]
-    seats |= {seat for seat, _ in ruling} | {f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2}
+    seats |= {seat for seat, _ in ruling} | {
+        f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2
+    }
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 
 
