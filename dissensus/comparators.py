@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissensus_agents.judgement.amounts import Amount
 from dissensus_agents.judgement.comparators import (
     Anything,
     By,
@@ -12,5 +13,23 @@ from dissensus_agents.judgement.comparators import (
     SetOf,
     Text,
 )
+from dissensus_agents.judgement.labels import Address, Choice, Name
+from dissensus_agents.judgement.lists import Record
+from dissensus_agents.judgement.times import Time
 
-__all__ = ["Anything", "By", "Comparator", "Exact", "ListOf", "Number", "SetOf", "Text"]
+__all__ = [
+    "Address",
+    "Amount",
+    "Anything",
+    "By",
+    "Choice",
+    "Comparator",
+    "Exact",
+    "ListOf",
+    "Name",
+    "Number",
+    "Record",
+    "SetOf",
+    "Text",
+    "Time",
+]

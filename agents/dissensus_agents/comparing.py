@@ -2,26 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dissensus_state.records import Proposal
 
-from .judgement.disagreement import Stance, compare
-from .positions import sides_of, values_of
+from .judgement.causes import Stance, cited
+from .judgement.disagreement import compare, with_causes
+from .positions import all_values, sides_of, values_of
 from .running import Run, Running
 
 
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
     stances = [_stance(running, item) for item in running.made]
-    running.comparison = compare(stances, running.comparators, running.step.materiality)
-    running.sides = sides_of(running.made, running.comparison.disagreements)
+    found = compare(stances, running.comparators, running.step.materiality)
+    if found.disagreements:
+        known = [_known(running, item, one) for item, one in zip(running.made, stances, strict=True)]
+        found = with_causes(found, known)
+    running.comparison = found
+    running.sides = sides_of(running.made, found.disagreements)
 
 
 def _stance(running: Running, item: Proposal) -> Stance:
-    found = running.evidence.get(item.agent, ())
     return Stance(
         agent=item.agent,
         lineage=running.lineage(item.agent)[0],
         values=values_of(item.patch, running.step.review),
         base_version=running.round.base,
-        broken=tuple(check.verifier for check in found if not check.passed),
     )
+
+
+def _known(running: Running, item: Proposal, stance: Stance) -> Stance:
+    """The stance with all that the cause of a disagreement may lie in; only a disagreement is worth it."""
+    found = running.evidence.get(item.agent, ())
+    call = running.call(item.agent)
+    return replace(
+        stance,
+        evidence=sum(check.passed for check in found) + cited(all_values(item.patch)),
+        broken=tuple(check.verifier for check in found if not check.passed),
+        seen=_shown(running, item.agent),
+        thinking=call.thinking if call else None,
+        confidence=item.confidence,
+    )
+
+
+def _shown(running: Running, agent: str) -> frozenset[str]:
+    """What of the state and of documents stood in an agent's prompt; a part that was cut is another one."""
+    parts = running.requests[agent].parts
+    return frozenset(
+        f"{part.source} {part.shown.as_json() if part.shown else ''}" for part in parts if part.source
+    ) | frozenset(running.reads[agent])

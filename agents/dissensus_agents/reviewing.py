@@ -5,11 +5,14 @@ Who rules next follows from how many rulings are recorded, so that a run that wa
 
 from __future__ import annotations
 
+from functools import partial
+
 from dissensus_state.journal import Outcome
 from dissensus_state.records import RoundStatus, Ruling
 
 from .crossing import aside
 from .errors import RoundVoid
+from .judgement.grading import of_evidence
 from .judgement.rules import VERIFIED
 from .judgement.supervisor import Person, Supervisor, seats_of
 from .rulings import LETS_PASS
@@ -77,9 +80,10 @@ async def _carry_out(run: Run, running: Running, ruling: Ruling, *, recorded: bo
         return
     new = None if recorded else ruling
     status, ending = _ENDINGS[ruling.decision]
-    running.round = await aside(
-        run.journal.close, running.round, status, new, outcomes=tuple(running.outcomes)
-    )
+    graded = of_evidence({} if ending == "parked" else running.evidence)
+    outcomes = (*running.outcomes, *graded.told)
+    close = partial(run.journal.close, outcomes=outcomes, graded=graded.grades)
+    running.round = await aside(close, running.round, status, new)
     running.ending = ending
     if ending == "parked":
         _parked(run, running, ruling)

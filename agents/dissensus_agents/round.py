@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import (
@@ -31,6 +32,7 @@ from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
+from .judgement.grading import of_evidence
 from .messages import Reply, Request
 from .models.kinds import refusal_of
 from .models.recordings import NotRecorded
@@ -351,11 +353,11 @@ async def commit(run: Run, running: Running) -> None:
     else:
         change = ruled_change(running, ruling)
     made = () if running.stored else running.proposals
-    outcomes = [*running.outcomes, *unreviewed(running)]
+    graded = of_evidence(running.evidence)
+    outcomes = [*running.outcomes, *unreviewed(running), *graded.told]
+    commit = partial(run.journal.commit, recorded=running.recorded, graded=graded.grades)
     try:
-        running.commit = await aside(
-            run.journal.commit, running.round, change, ruling, made, outcomes, recorded=running.recorded
-        )
+        running.commit = await aside(commit, running.round, change, ruling, made, outcomes)
     except LeaseLost:
         raise
     except (Conflict, Denied, NotFound, Refused) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .accounts import Account as Account  # noqa: PLC0414 - a record like the others
@@ -18,6 +18,12 @@ CallStatus = Literal["held", "sent", "answered", "partial", "failed", "unknown"]
 """`held`: written down and not sent yet; `partial`: it broke off, or was stopped, and what came is kept."""
 
 Decision = Literal["uphold", "amend", "retry", "reject", "escalate"]
+
+GradeBasis = Literal["reference", "person", "verifier"]
+"""Whence it is known that a proposal was right or wrong: from outside of the models."""
+
+RULING = "supervisor"
+"""The agent that a grade names where it is on the ruling of a round."""
 
 SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"})
 """The states of a round that it never leaves."""
@@ -284,6 +290,29 @@ class Ruling:
             "advice": self.advice,
         }
         return {name: value for name, value in parts.items() if value not in (None, "", [], {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What is known afterwards of one agent's proposal in a settled round: it was right, or wrong.
+
+    The agent `supervisor` stands for the ruling. `author` is who says so: a person, or a verifier, whose
+    `version` is told. `n` counts what was said of this agent in this round.
+    """
+
+    agent: str
+    right: bool
+    basis: GradeBasis
+    author: str
+    version: str | None = None
+    detail: str | None = None
+    round: int = 0
+    n: int = 0
+    at: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The grade as plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

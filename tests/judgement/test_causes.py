@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dissensus_agents.judgement.disagreement import Cause, Stance, compare
+from dissensus_agents.judgement.causes import Cause, Stance
+from dissensus_agents.judgement.disagreement import compare
 from dissensus_state.values import JSON
 
 

@@ -2,46 +2,43 @@
 
 | comparator | for | distance |
 |---|---|---|
-| `Exact` | names, enumerations, truth values, anything else | 0 or 1 |
+| `Exact` | enumerations, truth values, anything else | 0 or 1 |
 | `Number` | numbers | 0 within the tolerances, else relative to the larger |
+| `Amount` | numbers with a unit or a currency, as text | as of numbers; 1 for other units |
+| `Time` | dates and times | 0 within the tolerance, else the gap as a share of a day |
+| `Name`, `Choice`, `Address` | names, letters of a choice, URLs | 0 if folded they are the same, else 1 |
 | `SetOf` | lists whose order says nothing | Jaccard: 1 - shared / all |
 | `ListOf` | lists in order, or by a key | 1 - what both have in the same order |
+| `Record` | objects as wholes | the share of fields that differ |
 | `Text` | prose | 1 - the words that both have in the same order |
 | `Anything` | rationale, evidence | 0 or 1, never a disagreement |
 | `By` | whatever the user's own function compares | what it says |
 
 All are symmetric, give 0 for equal values, and stay within 0 and 1. They are pure and bounded: a
 megabyte of text costs milliseconds. Values are those that the state can hold
-(`dissensus_state.values.normalise`).
+(`dissensus_state.values.normalise`). Where a meaning must be compared, a model is asked first
+(`meaning.SameMeaning`, `meaning.Embeddings`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
-from typing import Any, ClassVar, Protocol, TypeAlias
+from typing import Any, ClassVar
 
 from dissensus_state.values import JSON
 
 from ..errors import GraphError
-from .likeness import contradict, items_alike, words_alike
+from .identity import EXACT, Comparator, Exact, identity, is_number
+from .likeness import contradict, words_alike
+from .lists import ListOf, SetOf
+from .times import Time, is_moment
 
 PROSE_FROM = 40
 """A string longer than this, with a space in it, is prose; a shorter one is a name or a label."""
-
-
-class Comparator(Protocol):
-    """What `compare` needs to know of a comparator."""
-
-    @property
-    def tolerance(self) -> float:
-        """Two values at most this far apart say the same."""
-
-    def distance(self, a: JSON, b: JSON, /) -> float:
-        """How far apart two values are: 0 (the same) to 1 (nothing in common)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,47 +46,11 @@ class Anything:
     """Whatever stands here says the same: for rationales and evidence that nobody has to agree on."""
 
     tolerance: ClassVar[float] = 1.0
+    fieldwise: ClassVar[bool] = True
 
     def distance(self, a: JSON, b: JSON, /) -> float:
         """1.0 where the values differ, which is within the tolerance; 0.0 where they do not."""
-        return _EXACT.distance(a, b)
-
-
-Identity: TypeAlias = tuple[Any, ...]
-
-
-def identity(value: JSON) -> Identity:
-    """What two values share exactly if they are the same JSON: 1 and 1.0 do, 1 and true do not.
-
-    It can be hashed, and sorted among identities.
-    """
-    if isinstance(value, str):
-        return 3, value
-    if value is None:
-        return (0,)
-    if isinstance(value, bool):
-        return 1, value
-    if isinstance(value, int | float):
-        return 2, value
-    if isinstance(value, Mapping):
-        return 5, tuple(sorted((name, identity(item)) for name, item in value.items()))
-    return 4, tuple(map(identity, value))
-
-
-def is_number(value: JSON) -> bool:
-    """Whether a value is a number (true and false are none)."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-@dataclass(frozen=True, slots=True)
-class Exact:
-    """The same JSON or not; 1 and 1.0 are the same, 1 and true are not."""
-
-    tolerance: ClassVar[float] = 0.0
-
-    def distance(self, a: JSON, b: JSON) -> float:
-        """0.0 for the same JSON, else 1.0."""
-        return 0.0 if identity(a) == identity(b) else 1.0
+        return EXACT.distance(a, b)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +68,7 @@ class Number:
     """
 
     tolerance: ClassVar[float] = 0.0
+    fieldwise: ClassVar[bool] = True
     rel: float = 1e-9
     abs: float = 0.0
 
@@ -120,7 +82,7 @@ class Number:
     def distance(self, a: JSON, b: JSON) -> float:
         """0.0 within the tolerances, else the difference as a share of the larger, at most 1.0."""
         if not (is_number(a) and is_number(b)):
-            return _EXACT.distance(a, b)
+            return EXACT.distance(a, b)
         if a == b:
             return 0.0
         try:
@@ -137,72 +99,12 @@ def _apart(a: Any, b: Any, rel: Any, least: Any) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class SetOf:
-    """Lists as sets: neither order nor repetition says anything.
-
-    Args:
-        tolerance: Jaccard distance up to which two sets say the same.
-    """
-
-    tolerance: float = 0.0
-
-    def distance(self, a: JSON, b: JSON) -> float:
-        """1 - shared / all (Jaccard); exact where either is not a list."""
-        if not (isinstance(a, list) and isinstance(b, list)):
-            return _EXACT.distance(a, b)
-        left, right = set(map(identity, a)), set(map(identity, b))
-        everything = len(left | right)
-        return 1.0 - len(left & right) / everything if everything else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class ListOf:
-    """Lists in order: how many items must go and come to make one the other.
-
-    The distance is the edit distance of insertions and deletions over the length of both lists;
-    beyond 10,000 items, what follows counts as shared only if it is the same in both.
-
-    Args:
-        key: The field that names an item, as `id`. Items are then matched by it, whatever their
-            order, and the distance is the share of names whose items are not the same in both.
-            A list with an item that lacks the field, or with two of one name, is compared in order.
-        tolerance: Distance up to which two lists say the same.
-    """
-
-    key: str | None = None
-    tolerance: float = 0.0
-
-    def distance(self, a: JSON, b: JSON) -> float:
-        """0.0 for the same items, 1.0 for none in common; exact where either is not a list."""
-        if not (isinstance(a, list) and isinstance(b, list)):
-            return _EXACT.distance(a, b)
-        left, right = self._named(a), self._named(b)
-        if left is not None and right is not None:
-            return _unshared(left, right)
-        return 1.0 - items_alike(list(map(identity, a)), list(map(identity, b)))
-
-    def _named(self, items: list[JSON]) -> dict[Identity, Identity] | None:
-        if self.key is None:
-            return None
-        if not all(isinstance(item, dict) and self.key in item for item in items):
-            return None
-        named = {identity(item[self.key]): identity(item) for item in items}
-        return named if len(named) == len(items) else None
-
-
-def _unshared(left: Mapping[Identity, Identity], right: Mapping[Identity, Identity]) -> float:
-    names = left.keys() | right.keys()
-    shared = sum(1 for name in left.keys() & right.keys() if left[name] == right[name])
-    return 1.0 - shared / len(names) if names else 0.0
-
-
-@dataclass(frozen=True, slots=True)
 class Text:
     """Prose by its words: case, spacing, punctuation and Unicode form (NFC) aside.
 
     A likeness of words is no likeness of meaning, so two things count as far apart however alike
     the rest is: numbers on both sides that the other does not have, and a negation (English words)
-    that only one has. Give `By` an embedding or a model where meaning must be compared. Beyond
+    that only one has. Give `Embeddings` or `SameMeaning` where meaning must be compared. Beyond
     20,000 characters, what follows counts as shared only if it is the same in both.
 
     Args:
@@ -213,6 +115,7 @@ class Text:
         GraphError: a similarity outside of 0 and 1.
     """
 
+    fieldwise: ClassVar[bool] = True
     similarity: float = 0.6
 
     def __post_init__(self) -> None:
@@ -230,7 +133,7 @@ class Text:
     def distance(self, a: JSON, b: JSON) -> float:
         """1 - the share of words in common; 1.0 for near-copies that contradict each other."""
         if not (isinstance(a, str) and isinstance(b, str)) or a == b:
-            return _EXACT.distance(a, b)
+            return EXACT.distance(a, b)
         apart = 1.0 - words_alike(a, b)
         return 1.0 if apart <= self.tolerance and contradict(a, b) else apart
 
@@ -271,10 +174,12 @@ class By:
 def default_for(values: Sequence[JSON]) -> Comparator:
     """The comparator that fits the type of these values; `Exact` where their types differ."""
     if all(isinstance(value, str) for value in values):
-        return _TEXT if all(map(is_prose, values)) else _EXACT
+        if all(map(is_prose, values)):
+            return _TEXT
+        return _TIME if all(map(is_moment, values)) else EXACT
     if all(map(is_number, values)):
         return _NUMBER
-    return _LIST if all(isinstance(value, list) for value in values) else _EXACT
+    return _LIST if all(isinstance(value, list) for value in values) else EXACT
 
 
 def is_prose(text: JSON) -> bool:
@@ -286,7 +191,23 @@ def is_prose(text: JSON) -> bool:
 
 def of_fields(comparator: Comparator) -> bool:
     """Whether a comparator is meant for the fields of an object, and not for the object itself."""
-    return isinstance(comparator, Exact | Number | SetOf | ListOf | Text | Anything)
+    return bool(getattr(comparator, "fieldwise", False))
 
 
-_EXACT, _NUMBER, _LIST, _TEXT = Exact(), Number(), ListOf(), Text()
+_NUMBER, _LIST, _TEXT, _TIME = Number(), ListOf(), Text(), Time()
+
+__all__ = [
+    "Anything",
+    "By",
+    "Comparator",
+    "Exact",
+    "ListOf",
+    "Number",
+    "SetOf",
+    "Text",
+    "default_for",
+    "identity",
+    "is_number",
+    "is_prose",
+    "of_fields",
+]

@@ -7,51 +7,32 @@ only is kept apart, never lost. What to do about it is the supervisor's affair.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 from dissensus_state.errors import ValueRefused
 from dissensus_state.values import JSON, parse_path, pointer
 
 from ..errors import GraphError
-from .comparators import (
-    Comparator,
-    Exact,
-    Identity,
-    default_for,
-    identity,
-    is_number,
-    is_prose,
-    of_fields,
-)
+from .causes import CAUSES, Cause, Stance, suspected
+from .comparators import default_for, is_prose, of_fields
 from .fields import SILENT, children, inherited, said
+from .identity import Comparator, Exact, Identity, identity, is_number
 
-Cause = Literal[
-    "stale_read",
-    "missing_evidence",
-    "ambiguous_question",
-    "broken_rule",
-    "reasoning_error",
-    "judgement",
+__all__ = [
+    "Cause",
+    "Comparison",
+    "Disagreement",
+    "Position",
+    "Stance",
+    "compare",
+    "thresholds",
+    "with_causes",
 ]
-"""Why agents may disagree: a first suspicion by rule, for the supervisor to confirm or correct.
-
-The first rule that fits:
-
-| cause | rule |
-|---|---|
-| `stale_read` | the agents had read different versions |
-| `broken_rule` | exactly one position has only holders that broke a rule or failed a verifier |
-| `missing_evidence` | one position is held without any evidence, another with some |
-| `reasoning_error` | every position is a number: at most one calculation is right |
-| `ambiguous_question` | three agents or more, and no two of them say the same |
-| `judgement` | none of these |
-"""
-
-_CAUSES: frozenset[str] = frozenset(get_args(Cause))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +52,24 @@ class Disagreement:
     """The positions at one path, in the order of their first holders.
 
     `path` is a JSON pointer; `distance` (0 to 1) the largest between values of two positions.
+    `entropy` tells how split the agents are.
     """
 
     path: str
     positions: tuple[Position, ...]
     distance: float
     cause: Cause
+
+    @property
+    def entropy(self) -> float:
+        """How split the agents are, in nats: 0 where all hold one position, ln n where n hold n.
+
+        The discrete semantic entropy of Farquhar et al. (Nature 630:625, 2024), the positions being the
+        clusters of meaning. It finds what models make up, each differently; not what all get wrong alike.
+        """
+        counts = [len(position.holders) for position in self.positions]
+        voters = sum(counts)
+        return -sum(n / voters * math.log(n / voters) for n in counts if n) if len(counts) > 1 else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """The disagreement as plain data, for storing."""
@@ -102,7 +95,7 @@ class Disagreement:
                 "positions": list(positions),
                 "distance": int() | float() as distance,
                 "cause": str(cause),
-            } if cause in _CAUSES and 0 <= distance <= 1:
+            } if cause in CAUSES and 0 <= distance <= 1:
                 read = tuple(map(_position, positions))
                 return cls(path, read, float(distance), cause)  # type: ignore[arg-type]
         raise _unreadable("disagreement", stored)
@@ -121,22 +114,6 @@ def _unreadable(what: str, stored: JSON) -> ValueRefused:
         f"{str(stored)[:200]} is not a stored {what}",
         next_step="The record was changed outside of dissensus: run `dissensus verify`",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Stance:
-    """What one agent proposes, as `compare` needs it.
-
-    `values` holds the proposed value at each JSON pointer, `base_version` the version it had read,
-    `evidence` how many pieces of evidence it cites, `broken` the rules or verifiers it failed.
-    """
-
-    agent: str
-    lineage: str
-    values: Mapping[str, JSON]
-    base_version: int
-    evidence: int = 0
-    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,18 +296,15 @@ def _merged(same: list[_Side], stances: Sequence[Stance]) -> _Side:
 
 def _disagreement(path: str, sides: list[_Side], distance: float) -> Disagreement:
     positions = tuple(Position(value, tuple([stance.agent for stance in held])) for value, held in sides)
-    return Disagreement(path, positions, distance, _suspected(sides))
+    return Disagreement(path, positions, distance, suspected(sides))
 
 
-def _suspected(sides: list[_Side]) -> Cause:
-    held = [stances for _, stances in sides]
-    speakers = [stance for stances in held for stance in stances]
-    if len({stance.base_version for stance in speakers}) > 1:
-        return "stale_read"
-    if sum(all(stance.broken for stance in stances) for stances in held) == 1:
-        return "broken_rule"
-    if len({any(stance.evidence for stance in stances) for stances in held}) == 2:
-        return "missing_evidence"
-    if all(is_number(value) for value, _ in sides):
-        return "reasoning_error"
-    return "ambiguous_question" if len(sides) == len(speakers) >= 3 else "judgement"
+def with_causes(found: Comparison, stances: Sequence[Stance]) -> Comparison:
+    """The same comparison, its causes suspected from stances that know more: reasoning, reads, checks."""
+    by_agent = {stance.agent: stance for stance in stances}
+
+    def again(one: Disagreement) -> Disagreement:
+        sides = [(item.value, [by_agent[agent] for agent in item.holders]) for item in one.positions]
+        return replace(one, cause=suspected(sides))
+
+    return replace(found, disagreements=tuple(map(again, found.disagreements)))
