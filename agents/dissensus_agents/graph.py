@@ -10,28 +10,25 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from dissensus_state.accounts import Policy
 from dissensus_state.errors import located
 from dissensus_state.journal import Journal
-from dissensus_state.records import Isolation, Round
+from dissensus_state.records import Round
 from dissensus_state.shapes import SharedState, shape_of
 
 from .agent import Agent
 from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
-from .judgement.ballots import Weigher
-from .judgement.comparators import Comparator
-from .judgement.supervisor import Chain
-from .judgement.verifiers import Verifier
 from .log import log, unheard
 from .models.client import Model
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import Step, Withheld, make_step, swap
+from .settings import Settings
+from .steps import Step, make_step, swap
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
 
@@ -79,20 +76,7 @@ class AgentGraph:
         agents: Sequence[Agent],
         *,
         writes: Iterable[str],
-        supervisor: Chain | None = None,
-        verifiers: Iterable[Verifier] = (),
-        comparators: Mapping[str, Comparator] | None = None,
-        materiality: float | Mapping[str, float] = 0.0,
-        weigh: Weigher | None = None,
-        transition: str | None = None,
-        quorum: int | None = None,
-        hollow_below: float | None = None,
-        hollow: Sequence[Verifier | Agent] = (),
-        audit: float = 0.0,
-        withheld: Withheld = "say",
-        isolation: Isolation = "serializable",
-        again: int = 2,
-        governor: Governor | None = None,
+        **settings: Unpack[Settings],
     ) -> AgentGraph:
         """Add a step: these agents propose, side by side, what these fields should become.
 
@@ -100,46 +84,15 @@ class AgentGraph:
             name: Unique; where the schema has a transition of that name, the step takes it.
             agents: At least one; their names are unique in the step.
             writes: The fields or paths that they may write; the output type follows from them.
-            supervisor: Who rules; of several, each where the one before escalates; at the end, a person.
-            verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
-            comparators: How a path is compared; by default by type, and what adds up only if named here.
-            materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
-            weigh: Says what the voices are worth; by default by what the store has graded, else lineages.
-            transition: The transition of the schema's machine that the step takes.
-            quorum: How many agents must propose something; by default one.
-            hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
-            hollow: What a hollow agreement is sent to before a supervisor: verifiers, agents of other lineages.
-            audit: The share (0 to 1) of the agreements that is drawn by lot, and reviewed all the same.
-            withheld: `"escalate"` has a model's word never stand for a position whose reasoning is withheld.
-            isolation: `"snapshot"` keeps a paid answer though what it read has changed.
-            again: How often the step is begun again after a conflict, a refusal or a `retry`.
-            governor: What the step need not pay for; by default that of the graph.
+            settings: How it is judged, settled and paid for: see `Settings`.
 
         Raises:
             GraphError, FieldMissing: the step does not fit the schema.
         """
         if name in self.steps:
             raise GraphError(f"There is a step {name!r} already")
-        self.steps[name] = make_step(
-            self.shape,
-            name,
-            agents,
-            writes,
-            transition,
-            quorum,
-            supervisor=supervisor,
-            verifiers=tuple(verifiers),
-            comparators=dict(comparators or {}),
-            materiality=materiality,
-            weigh=weigh,
-            hollow_below=hollow_below,
-            hollow=tuple(hollow),
-            audit=audit,
-            withheld=withheld,
-            isolation=isolation,
-            again=again,
-            governor=governor or self.governor,
-        )
+        settings["governor"] = settings.get("governor") or self.governor
+        self.steps[name] = make_step(self.shape, name, agents, writes, **settings)
         self._compiled = None
         return self
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Unpack, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -21,14 +21,11 @@ from .judgement.lineage import akin
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.verifiers import Verifier
 from .patterns.failover import Candidates
+from .settings import Settings, Withheld
 from .views import View
 from .watch.governor import Governor
 
 RESERVED = set("/:. ")
-
-Withheld = Literal["say", "escalate"]
-"""What a model's word is worth for a position whose reasoning is withheld and that no verifier has passed: at
-the end of the chain it stands, and the ruling says so; or it never does, and a person has to rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +86,7 @@ def make_step(
     name: str,
     agents: Sequence[Agent],
     writes: Iterable[str],
-    transition: str | None,
-    quorum: int | None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Step:
     """A step, or the error that names what does not fit the schema.
 
@@ -101,16 +96,29 @@ def make_step(
     """
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
-    settings["supervisors"] = chain_of(settings.pop("supervisor", None))
-    asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
+    more: dict[str, Any] = {**settings}
+    hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
+    asked = (*agents, *(one for one in hollow if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
     thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
-    chosen = _transition(shape, name, transition)
+    chosen = _transition(shape, name, more.pop("transition", None))
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
-    step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
+    step = Step(
+        name,
+        tuple(agents),
+        task,
+        chosen,
+        supervisors=chain_of(more.pop("supervisor", None)),
+        verifiers=tuple(more.pop("verifiers", ())),
+        comparators=dict(more.pop("comparators", None) or {}),
+        hollow=hollow,
+        quorum=quorum or 1,
+        tasks=tasks,
+        **more,
+    )
     _check_supervisors(shape, step)
     check_hollow(step)
     return step

@@ -260,7 +260,7 @@ def chain_of(given: Chain | None) -> tuple[Supervisor, ...]:
 def seats_of(chain: Sequence[Supervisor]) -> tuple[str | None, ...]:
     """Under which name the calls of each supervisor stand: `supervisor`, then `supervisor.2` and on.
 
-    Only models have a seat; a supervisor that is alone has one whatever it is, so that a model can be put there.
+    Only models have a seat; a supervisor that is alone has one, so that a model can be put in its place.
     """
     if len(chain) == 1:
         return (SEAT,)
