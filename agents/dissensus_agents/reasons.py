@@ -10,7 +10,7 @@ from dissensus_state.errors import Denied
 from dissensus_state.journal import Outcome
 from dissensus_state.patches import Operation
 
-from .judgement.verifiers import Evidence
+from .judgement.evidence import Evidence
 from .positions import author_of
 from .running import Run, Running
 from .weighing import told_of

@@ -45,6 +45,7 @@ from .rulings import told_again
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
+from .verifying import with_evidence, witness
 from .waves import decided, has_answered, judged, needed, spared, waves
 from .weighing import told_of, weigh, weigher_for
 
@@ -322,7 +323,7 @@ _BY_CODE: dict[str, type[DissensusError]] = {
 async def verify(run: Run, running: Running) -> None:
     """Run the step's verifiers on what each side proposes, and say whether a ruling is needed."""
     if running.step.verifiers:
-        running.evidence = {item.agent: running.checked(item.patch) for item in running.made}
+        await witness(run, running)
         compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
         weigh(run, running)
     running.review = running.round.review if running.stored else reasons(run, running)
@@ -352,6 +353,7 @@ async def commit(run: Run, running: Running) -> None:
         change = running.change(author_of(side), side)
     else:
         change = ruled_change(running, ruling)
+    change = await with_evidence(run, running, change)
     made = () if running.stored else running.proposals
     graded = of_evidence(running.evidence)
     outcomes = [*running.outcomes, *unreviewed(running), *graded.told]

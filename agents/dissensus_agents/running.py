@@ -9,19 +9,19 @@ from typing import Any, Literal
 
 from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
-from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 from dissensus_state.shapes import Shape
-from dissensus_state.values import JSON, canonical, parse_path
+from dissensus_state.values import JSON, parse_path
 
 from .asking import Asker
 from .judgement.ballots import Weighed, Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import Comparison
+from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
-from .judgement.verifiers import Evidence, run_verifiers
+from .judgement.witnessing import AnyVerifier
 from .messages import Request
-from .positions import Side, all_values
+from .positions import Side
 from .steps import Step
 
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
@@ -90,7 +90,8 @@ class Running:
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    checks: dict[tuple[int, str], tuple[Evidence, ...]] = field(default_factory=dict)
+    further: tuple[AnyVerifier, ...] = ()
     votes: float = 0.0
     weigher: Weigher = PRIOR
     weighed: Weighed = field(default_factory=partial(Weighed, 0.0))
@@ -112,6 +113,11 @@ class Running:
         return {**self.step.comparators, **self.fetched} if self.fetched else self.step.comparators
 
     @property
+    def verifiers(self) -> tuple[AnyVerifier, ...]:
+        """The step's verifiers, and those that this round needs beside them."""
+        return (*self.step.verifiers, *self.further)
+
+    @property
     def made(self) -> tuple[Proposal, ...]:
         """The proposals proper: without the agents that abstained."""
         return tuple(item for item in self.proposals if item.status != "abstained")
@@ -131,17 +137,8 @@ class Running:
         model = next(item.model for item in self.step.agents if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
-    def checked(self, patch: Patch) -> tuple[Evidence, ...]:
-        """What the step's verifiers find on a patch; the same patch is checked once."""
-        if not self.step.verifiers:
-            return ()
-        text = canonical(patch_to_json(patch))
-        if text not in self.checks:
-            self.checks[text] = run_verifiers(self.step.verifiers, all_values(patch), self.state)
-        return self.checks[text]
-
     def change(self, author: str, side: Side) -> Change:
-        """A side's patch as the one door of writing takes it."""
+        """A side's patch as the one door of writing takes it, without its evidence."""
         reads = {path for agent in side.agents for path in self.proposal(agent).reads}
         return Change(
             author=author,
@@ -152,7 +149,6 @@ class Running:
             isolation=self.step.isolation,
             writes=self.step.task.writes,
             round=self.round.round,
-            evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
     def progress(self, kind: str, /, **body: Any) -> Progress:

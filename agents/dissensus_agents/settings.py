@@ -11,7 +11,7 @@ from .agent import Agent
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.supervisor import Chain
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .watch.governor import Governor
 
 Withheld = Literal["say", "escalate"]
@@ -43,14 +43,14 @@ class Settings(TypedDict, total=False):
     """
 
     supervisor: Chain | None
-    verifiers: Iterable[Verifier]
+    verifiers: Iterable[AnyVerifier]
     comparators: Mapping[str, Comparator] | None
     materiality: float | Mapping[str, float]
     weigh: Weigher | None
     transition: str | None
     quorum: int | None
     hollow_below: float | None
-    hollow: Sequence[Verifier | Agent]
+    hollow: Sequence[AnyVerifier | Agent]
     audit: float
     withheld: Withheld
     isolation: Isolation

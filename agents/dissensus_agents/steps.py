@@ -18,8 +18,10 @@ from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .patterns.failover import Candidates
 from .settings import Settings, Withheld
 from .views import View
@@ -40,19 +42,24 @@ class Step:
     task: Task
     transition: str | None
     supervisors: tuple[Supervisor, ...] = ()
-    verifiers: tuple[Verifier, ...] = ()
+    verifiers: tuple[AnyVerifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
     materiality: float | Mapping[str, float] = 0.0
     weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
-    hollow: tuple[Verifier | Agent, ...] = ()
+    hollow: tuple[AnyVerifier | Agent, ...] = ()
     audit: float = 0.0
     withheld: Withheld = "say"
     isolation: Isolation = "serializable"
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
+
+    @property
+    def askers(self) -> tuple[AskedOf, ...]:
+        """The models that are asked where no other verifier decides."""
+        return tuple(one for one in (*self.verifiers, *self.hollow) if isinstance(one, AskedOf))
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
@@ -67,7 +74,8 @@ class Step:
     def candidates(self) -> tuple[Candidates, ...]:
         """The models behind all of its seats."""
         judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
-        return (*(agent.candidates for agent in self.everybody), *judges)
+        asked = (one.candidates for one in (*self.everybody, *self.askers))
+        return (*asked, *judges)
 
     @property
     def seats(self) -> dict[str, Supervisor]:
@@ -121,11 +129,12 @@ def make_step(
     )
     _check_supervisors(shape, step)
     check_hollow(step)
+    _check_askers(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, or behind its supervisors."""
+    """The step with other models behind some of its agents, its supervisors or its verifiers."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
@@ -134,8 +143,33 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
-    hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
-    return replace(step, agents=tuple(map(swapped, step.agents)), supervisors=chain, hollow=hollow)
+
+    def checked(one: AnyVerifier) -> AnyVerifier:
+        seated = isinstance(one, AskedOf) and one.seat in models
+        return one.with_model(models[one.seat]) if isinstance(one, AskedOf) and seated else one
+
+    hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
+    checks = tuple(map(checked, step.verifiers))
+    agents = tuple(map(swapped, step.agents))
+    return replace(step, agents=agents, supervisors=chain, hollow=hollow, verifiers=checks)
+
+
+def _check_askers(step: Step) -> None:
+    """A model that would judge its own lineage is found before anybody is paid."""
+    seats = [one.seat for one in step.askers]
+    if len(set(seats)) < len(seats):
+        raise GraphError(
+            f"Two models of the step {step.name!r} are asked under the seat {max(seats, key=seats.count)}",
+            next_step="Give each asked_of(…) a name= of its own",
+        )
+    for one in step.askers:
+        for agent in step.agents:
+            if one.refuses(one.kinship(model.lineage for model in agent.candidates.models)):
+                raise GraphError(
+                    f"The verifier {one.name!r} of the step {step.name!r} is of the lineage of the agent "
+                    f"{agent.name!r}, whom it would judge",
+                    next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
+                )
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -204,6 +238,10 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
     if any(map(is_seat, names)):
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
     for one in names:
+        if one.startswith(OPINIONS):
+            raise GraphError(
+                f"{one!r} is the name of a seat that checks", next_step="Call the agent otherwise"
+            )
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"

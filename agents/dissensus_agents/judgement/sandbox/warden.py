@@ -80,17 +80,22 @@ class Watch:
         os.close(printing[1])
         os.close(told[1])
         try:
-            self._look(child, printing[0], told[0], begun + self._job["seconds"])
+            self._look(child, printing[0], told[0], begun + self._job["clock"])
         finally:
             _kill(child)
             _, status, used = os.wait4(child, 0)
         return {
-            "why": self._why or ("signal" if os.WIFSIGNALED(status) else "end"),
+            "why": self._why or self._end(status, used),
             "status": os.waitstatus_to_exitcode(status),
-            "cpu": used.ru_utime + used.ru_stime,
             "printed": self._printed[: self._job["output"]].decode(errors="replace"),
             "told": self._told.decode(errors="replace").splitlines(),
         }
+
+    def _end(self, status: int, used: resource.struct_rusage) -> str:
+        if not os.WIFSIGNALED(status):
+            return "end"
+        spent = used.ru_utime + used.ru_stime >= math.ceil(self._job["seconds"]) - 0.1
+        return "cpu" if spent and os.WTERMSIG(status) == signal.SIGKILL else "signal"
 
     def _look(self, child: int, printing: int, told: int, deadline: float) -> None:
         """Read what comes, until the process is gone or has to go."""
@@ -229,11 +234,10 @@ def _miss(job: dict[str, Any], missing: list[str], what: str) -> None:
 
 
 def _limit(job: dict[str, Any]) -> None:
-    seconds = math.ceil(job["seconds"]) + 1
     size = job["files"] if job["files"] is not None else 1 << 26
     for limit, most in (
         (resource.RLIMIT_AS, job["memory"]),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, math.ceil(job["seconds"])),
         (resource.RLIMIT_FSIZE, size),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
