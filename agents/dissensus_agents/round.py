@@ -1,4 +1,4 @@
-"""The steps of a round up to the commit: read, propose, compare, weigh, verify, commit.
+"""The steps of a round before it is judged, and after: read and propose, commit.
 
 Each is a node of the LangGraph graph. What they need stands in memory (`Running`) and in the
 records; a run that was killed rebuilds the first from the second.
@@ -27,7 +27,6 @@ from dissensus_state.reuse import is_reused
 
 from .agent import Agent, Answer
 from .beginning import begin
-from .comparing import compare_proposals
 from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
@@ -39,15 +38,15 @@ from .models.recordings import NotRecorded
 from .models.replies import Unusable, objection
 from .models.texts import shown
 from .positions import Side, author_of, joined
-from .reasons import reasons, unreviewed
+from .reasons import unreviewed
 from .refusals import helpless, tell
 from .rulings import told_again
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
-from .verifying import with_evidence, witness
+from .verifying import with_evidence
 from .waves import decided, has_answered, judged, needed, spared, waves
-from .weighing import told_of, weigh, weigher_for
+from .weighing import weigher_for
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -126,9 +125,11 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
     """An unsettled round, as its records tell it."""
     state = run.journal.session.raw(left.base)
     calls = run.journal.calls(left)
-    requests, reads = _requests(run.journal.session, step, state, left.base, left.note, rooms_of(calls))
+    proposals = tuple(run.journal.proposals(left))
+    asked = step.joined_by(item.agent for item in proposals)
+    requests, reads = _requests(run.journal.session, asked, state, left.base, left.note, rooms_of(calls))
     running = Running(step, left, state, requests, reads, calls, weigher=weigher_for(run, step))
-    running.proposals = tuple(run.journal.proposals(left))
+    running.proposals = proposals
     running.stored = bool(running.proposals)
     if not running.stored:
         running.trivial = judged(run.journal.session, step, state, left.base)
@@ -190,7 +191,7 @@ async def propose(run: Run, running: Running) -> None:
         why = decided(running, left)
         asked = [agent for agent in wave if why is None or has_answered(running, agent)]
         silent = [spared(run, running, agent, why or "") for agent in wave if agent not in asked]
-        results = await _asked(run, running, asked)
+        results = await asked_at_once(run, running, asked)
         made = (*running.proposals, *silent, *(proposal for proposal, _ in results))
         running.proposals = tuple(sorted(made, key=lambda item: item.agent))  # as the records give them
         done += [call for _, calls in results for call in calls]
@@ -202,7 +203,9 @@ async def propose(run: Run, running: Running) -> None:
         await _void(run, running)
 
 
-async def _asked(run: Run, running: Running, agents: Sequence[Agent]) -> list[tuple[Proposal, list[Call]]]:
+async def asked_at_once(
+    run: Run, running: Running, agents: Sequence[Agent]
+) -> list[tuple[Proposal, list[Call]]]:
     """What agents that are asked at once propose."""
     asked = [_proposal(run, running, agent) for agent in agents]
     results = await asyncio.gather(*asked, return_exceptions=True)
@@ -315,31 +318,6 @@ async def _settle_void(run: Run, running: Running, why: dict[str, Any]) -> None:
 _BY_CODE: dict[str, type[DissensusError]] = {
     kind.code: kind for kind in (MalformedAnswer, WrongType, Denied, BudgetExceeded)
 }
-
-
-# Compare, weigh, verify
-
-
-async def verify(run: Run, running: Running) -> None:
-    """Run the step's verifiers on what each side proposes, and say whether a ruling is needed."""
-    if running.step.verifiers:
-        await witness(run, running)
-        compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
-        weigh(run, running)
-    running.review = running.round.review if running.stored else reasons(run, running)
-    kind = "disagreed" if running.comparison.disagreements else "agreed"
-    run.tell(running, kind, votes=running.votes, weighed=told_of(running), review=running.review)
-    running.ending = "commit" if running.review is None else "review"
-    await _keep(run, running)
-
-
-async def _keep(run: Run, running: Running) -> None:
-    """Make proposals that a supervisor is about to see durable, with the reasons for it."""
-    if not running.stored and running.review is not None:
-        running.round = await aside(
-            run.journal.propose, running.round, running.proposals, running.review, tuple(running.outcomes)
-        )
-        running.stored, running.outcomes = True, []
 
 
 # Commit

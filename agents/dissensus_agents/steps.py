@@ -70,12 +70,18 @@ class Step:
         """Its agents, and those who are asked where their agreement is hollow."""
         return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
 
+    def joined_by(self, names: Iterable[str]) -> Step:
+        """The step with those as agents of its own who were asked since its agreement was hollow."""
+        known = set(names)
+        also = tuple(one for one in self.hollow if isinstance(one, Agent) and one.name in known)
+        return replace(self, agents=(*self.agents, *also)) if also else self
+
     @property
     def candidates(self) -> tuple[Candidates, ...]:
         """The models behind all of its seats."""
         judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
-        asked = (one.candidates for one in (*self.everybody, *self.askers))
-        return (*asked, *judges)
+        opinions = (one.candidates for one in self.askers)
+        return (*(agent.candidates for agent in self.everybody), *judges, *opinions)
 
     @property
     def seats(self) -> dict[str, Supervisor]:

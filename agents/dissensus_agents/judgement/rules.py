@@ -3,8 +3,8 @@
     add_step(…, supervisor=[Verified(), Vote(above=0.8), Supervisor(chair), Person("ana")])
 
 Each is a function of the `Review` that gives a `Verdict`; its ruling is recorded as any other, with its
-reason and its confidence. None upholds what a verifier has refuted. Those that count votes say nothing about an
-agreement that is hollow or audited: what has to be checked there are the votes.
+reason and its confidence. None upholds what a verifier has refuted. Those that count votes say nothing about
+an agreement that is hollow or audited: what has to be checked there are the votes.
 """
 
 from __future__ import annotations
