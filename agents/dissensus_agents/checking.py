@@ -20,8 +20,9 @@ from .context.fitting import rooms_of
 from .crossing import aside
 from .judgement.rules import VERIFIED
 from .judgement.witnessing import AnyVerifier
+from .prompts import prompts_of
+from .proposing import asked_at_once
 from .reasons import reasons
-from .round import asked_at_once, requests_of
 from .running import Run, Running
 from .supervising import seen_of
 from .verifying import witness
@@ -95,7 +96,8 @@ async def _sent_to(run: Run, running: Running, one: AnyVerifier | Agent) -> tupl
         refuted = any(item.refutes for item in mine)
         said = "refuted" if refuted else "proved" if any(item.proves for item in mine) else "nothing"
         return reasons(run, running), said if mine else "nothing"
-    await _ask(run, running, one)
+    if not await _ask(run, running, one):
+        return reasons(run, running), "not trusted with it"
     await _look(run, running)
     compare_proposals(run, running)
     weigh(run, running)
@@ -104,19 +106,27 @@ async def _sent_to(run: Run, running: Running, one: AnyVerifier | Agent) -> tupl
     return reasons(run, running), "disagrees" if running.comparison.disagreements else "agrees"
 
 
-async def _ask(run: Run, running: Running, agent: Agent) -> None:
-    """Ask one more agent the question of the round, on the same snapshot; what it has answered stays."""
+async def _ask(run: Run, running: Running, agent: Agent) -> bool:
+    """Ask one more agent the question of the round, on the same snapshot; what it has answered stays.
+
+    Returns:
+        Whether it may be asked: it has to be trusted with what it would be shown.
+    """
     known = await aside(run.journal.calls, running.round)
     alone = replace(running.step, agents=(agent,))
     session, base = run.journal.session, running.round.base
-    requests, reads = requests_of(session, alone, running.state, base, running.round.note, rooms_of(known))
-    running.requests = {**running.requests, **requests}
-    running.reads = {**running.reads, **reads}
+    note, rooms = running.round.note, rooms_of(known)
+    asked = await aside(prompts_of, session, alone, running.state, base, note, rooms)
+    if asked.barred:
+        return False
+    running.requests = {**running.requests, **asked.requests}
+    running.reads = {**running.reads, **asked.reads}
     running.calls = tuple(known)
     ((proposal, calls),) = await asked_at_once(run, running, [agent])
     others = (one for one in running.calls if one.agent != agent.name)
     running.calls = (*others, *calls)
     running.proposals = tuple(sorted((*running.proposals, proposal), key=lambda item: item.agent))
+    return True
 
 
 def _proved(run: Run, running: Running) -> bool:

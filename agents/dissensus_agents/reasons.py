@@ -26,8 +26,10 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
     hollow = hollow and running.trivial is None  # where one agent was enough, one vote is
     checked = _witnesses(running)
     failed = [item for item in checked if not item["passed"]]
-    audit = None if disputed or hollow or failed or asked else _drawn(run, running)
-    if not (disputed or hollow or failed or asked or audit):
+    unsettled = running.stop.unsettled if running.stop is not None else ""
+    asked_for = disputed or hollow or failed or asked or unsettled
+    audit = None if asked_for else _drawn(run, running)
+    if not (asked_for or audit):
         return None
     why: dict[str, Any] = {
         "disagreements": [item.as_dict() for item in disputed],
@@ -38,6 +40,7 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "audit": audit is not None,
         "share": step.audit if audit else None,
         "seed": audit,
+        "unsettled": unsettled,
         "votes": round(running.votes, 3) if hollow else None,
         "weighed": told_of(running) if disputed or running.weighed.shares is not None else None,
         "immaterial": [item.as_dict() for item in running.comparison.immaterial],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Unpack, get_args
+from typing import Any, NoReturn, Unpack, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -22,7 +22,13 @@ from .judgement.opinions import SEAT as OPINIONS
 from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.witnessing import AnyVerifier
+from .models.client import is_trusted
+from .patterns.chain import several_steps
 from .patterns.failover import Candidates
+from .patterns.plan import Pattern, Switch
+from .patterns.route import SEAT as ROUTER
+from .patterns.route import routing_by, seated
+from .patterns.together import Parallel
 from .settings import Settings, Withheld
 from .views import View
 from .watch.governor import Governor
@@ -34,13 +40,15 @@ RESERVED = set("/:. ")
 class Step:
     """What `AgentGraph.add_step` was given, checked against the schema.
 
-    See there for what each setting means.
+    See there for what each setting means. `plain` says that its agents were given as a plain list, all of
+    which are asked.
     """
 
     name: str
     agents: tuple[Agent, ...]
     task: Task
     transition: str | None
+    pattern: Pattern
     supervisors: tuple[Supervisor, ...] = ()
     verifiers: tuple[AnyVerifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
@@ -55,6 +63,7 @@ class Step:
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
+    plain: bool = True
 
     @property
     def askers(self) -> tuple[AskedOf, ...]:
@@ -98,7 +107,7 @@ class Step:
 def make_step(
     shape: Shape,
     name: str,
-    agents: Sequence[Agent],
+    agents: Sequence[Agent] | Pattern,
     writes: Iterable[str],
     **settings: Unpack[Settings],
 ) -> Step:
@@ -110,8 +119,10 @@ def make_step(
     """
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
-    more: dict[str, Any] = {**settings}
+    more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
     hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
+    pattern = _pattern_of(name, agents)
+    agents = pattern.agents
     asked = (*agents, *(one for one in hollow if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
     thresholds(settings.get("materiality", 0.0))
@@ -122,9 +133,10 @@ def make_step(
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
     step = Step(
         name,
-        tuple(agents),
+        agents,
         task,
         chosen,
+        pattern,
         supervisors=chain_of(more.pop("supervisor", None)),
         verifiers=tuple(more.pop("verifiers", ())),
         comparators=dict(more.pop("comparators", None) or {}),
@@ -140,11 +152,14 @@ def make_step(
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, its supervisors or its verifiers."""
+    """The step with other models behind some of its agents, supervisors, verifiers, or its router."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
 
+    pattern = step.pattern.mapped(swapped)
+    if ROUTER in models:
+        pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
     chain = tuple(
         judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
@@ -156,8 +171,14 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
 
     hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
     checks = tuple(map(checked, step.verifiers))
-    agents = tuple(map(swapped, step.agents))
-    return replace(step, agents=agents, supervisors=chain, hollow=hollow, verifiers=checks)
+    return replace(
+        step,
+        agents=pattern.agents,
+        pattern=pattern,
+        supervisors=chain,
+        hollow=hollow,
+        verifiers=checks,
+    )
 
 
 def _check_askers(step: Step) -> None:
@@ -176,6 +197,23 @@ def _check_askers(step: Step) -> None:
                     f"{agent.name!r}, whom it would judge",
                     next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
                 )
+
+
+def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
+    """The pattern of a step: a plain list is asked side by side."""
+    if several_steps(given):
+        raise GraphError(
+            f"The step {name!r} was given a chain, which is several steps",
+            next_step="Give it to AgentGraph.add_step, alone, in a Route or in another Chain",
+        )
+    if isinstance(given, Pattern):
+        return seated(given)
+    if isinstance(given, Agent):
+        return Switch(given)
+    names = [agent.name for agent in given]
+    if not names or len(set(names)) < len(names):
+        _refuse_names(name, names)
+    return Parallel(given)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -237,12 +275,13 @@ def check_hollow(step: Step) -> None:
 def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
     names = [agent.name for agent in agents]
     if not names or len(set(names)) < len(names):
-        raise GraphError(
-            f"The step {name!r} needs agents with names of their own, not {names}",
-            next_step="Give each agent a name of its own",
-        )
+        _refuse_names(name, names)
     if any(map(is_seat, names)):
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
+    if ROUTER in names:
+        raise GraphError(
+            f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
+        )
     for one in names:
         if one.startswith(OPINIONS):
             raise GraphError(
@@ -256,6 +295,13 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         for path in agent.reads or ():
             if path:
                 shape.field(path[0])
+
+
+def _refuse_names(name: str, names: Sequence[str]) -> NoReturn:
+    raise GraphError(
+        f"The step {name!r} needs agents with names of their own, not {list(names)}",
+        next_step="Give each agent a name of its own",
+    )
 
 
 def _check_number(name: str, quorum: int | None, agents: int) -> None:
@@ -294,4 +340,13 @@ def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
     """What both the step and the schema's rights let an agent read."""
     may = granted(shape.rights, agent.name, "read")
     allowed = meet(agent.reads, may)
-    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)
+    return View(
+        state,
+        version,
+        allowed,
+        shape.keys,
+        agent.name,
+        sparse=may is not None,
+        sensitive=shape.sensitive,
+        trusted=bool(shape.sensitive) and any(map(is_trusted, agent.candidates.models)),
+    )
