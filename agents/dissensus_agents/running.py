@@ -20,6 +20,7 @@ from .judgement.disagreement import Comparison
 from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
 from .judgement.witnessing import AnyVerifier
+from .knowing import Knowing
 from .messages import Request
 from .patterns.asked import Choice
 from .patterns.plan import Ask, Decision, Move, Stop
@@ -50,7 +51,8 @@ class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
-    answers as they come. `weigher` weighs by what the store has graded; None until it is needed.
+    answers as they come. `weigher` weighs by what the store has graded, which `knowing` reads; None until
+    it is needed.
     """
 
     journal: Journal
@@ -62,6 +64,7 @@ class Run:
     current: Running | None = None
     rounds: int = 0
     weigher: Weigher | None = None
+    knowing: Knowing | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""

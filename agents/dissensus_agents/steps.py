@@ -172,13 +172,25 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
     checks = tuple(map(checked, step.verifiers))
     return replace(
-        step,
-        agents=pattern.agents,
-        pattern=pattern,
-        supervisors=chain,
-        hollow=hollow,
-        verifiers=checks,
+        step, agents=pattern.agents, pattern=pattern, supervisors=chain, hollow=hollow, verifiers=checks
     )
+
+
+def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
+    """The pattern of a step: a plain list is asked side by side."""
+    if several_steps(given):
+        raise GraphError(
+            f"The step {name!r} was given a chain, which is several steps",
+            next_step="Give it to AgentGraph.add_step, alone, in a Route or in another Chain",
+        )
+    if isinstance(given, Pattern):
+        return seated(given)
+    if isinstance(given, Agent):
+        return Switch(given)
+    names = [agent.name for agent in given]
+    if not names or len(set(names)) < len(names):
+        _refuse_names(name, names)
+    return Parallel(given)
 
 
 def _check_askers(step: Step) -> None:
@@ -197,23 +209,6 @@ def _check_askers(step: Step) -> None:
                     f"{agent.name!r}, whom it would judge",
                     next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
                 )
-
-
-def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
-    """The pattern of a step: a plain list is asked side by side."""
-    if several_steps(given):
-        raise GraphError(
-            f"The step {name!r} was given a chain, which is several steps",
-            next_step="Give it to AgentGraph.add_step, alone, in a Route or in another Chain",
-        )
-    if isinstance(given, Pattern):
-        return seated(given)
-    if isinstance(given, Agent):
-        return Switch(given)
-    names = [agent.name for agent in given]
-    if not names or len(set(names)) < len(names):
-        _refuse_names(name, names)
-    return Parallel(given)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:

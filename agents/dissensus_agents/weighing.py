@@ -13,6 +13,7 @@ from .judgement.ballots import Ballot, Voter, Weighed, Weigher
 from .judgement.disagreement import Disagreement
 from .judgement.options import options_at
 from .judgement.prior import PRIOR
+from .knowing import Knowing
 from .positions import values_of
 from .running import Run, Running
 from .steps import Step
@@ -33,7 +34,8 @@ def weigher_for(run: Run, step: Step) -> Weigher:
     if last is not None and (last.evidence or last.ruling is not None):
         run.weigher = None
     if run.weigher is None:
-        run.weigher = PRIOR
+        run.knowing = run.knowing or Knowing(run.journal.session.database)
+        run.weigher = run.knowing.weigher()
     return run.weigher
 
 

@@ -19,13 +19,16 @@ from dissensus_agents.patterns.spelled import Spelled
 
 from .plan import Plan
 from .schema import Benchmark
-from .seats import Seat
+from .seats import GraderSeat, Seat
 from .tasks import Item
 
 ALREADY_PAID = Price("0", "0", source="answered for its own row")  # type: ignore[arg-type]
 
 ENOUGH_VOTES = 1.01
 """Effective votes below which an agreement is one voice alone, which does not end a cascade."""
+
+GRADER = "grader"
+"""The seat of a model that grades."""
 
 Replies = Mapping[str, Reply]
 
@@ -69,6 +72,14 @@ def playing(
         hollow_below=hollow,
         again=1,
     )
+
+
+def grading(plan: Plan, task: str, label: str, items: Mapping[str, Item]) -> tuple[AgentGraph, GraderSeat]:
+    """One step: a model grades an answer; and its seat, which is told which one."""
+    model, bound = plan.everybody[label], plan.max_output_tokens
+    seat = GraderSeat(GRADER, model, items, max_output_tokens=bound)
+    graph = AgentGraph(Benchmark).add_step(f"{task}--{GRADER}", [seat], writes={"scores"}, again=0)
+    return graph, seat
 
 
 def _seat(plan: Plan, label: str, model: Model, items: Mapping[str, Item], subject: str = "") -> Seat:

@@ -53,7 +53,7 @@ def _among(options: int) -> str:
 
 
 def option_of(text: str, options: Sequence[str]) -> str | None:
-    """The letter of an answer: by MMLU-Pro's rule; of a short one also `B) blue`, or an option's own words."""
+    """The letter of an answer: by MMLU-Pro's rule; of a short one also `B) blue`, or an option's words."""
     said = text.strip()
     if (letter := _stated(said, len(options))) is not None:
         return letter

@@ -242,7 +242,8 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
     def step_of(step: Step) -> Step:
         pattern = step.pattern.mapped(agent_of).with_routers(seated)
         hollow = tuple(agent_of(one) if isinstance(one, Agent) else check_of(one) for one in step.hollow)
-        checks, judges = tuple(map(check_of, step.verifiers)), tuple(map(judge_of, step.supervisors))
+        checks = tuple(map(check_of, step.verifiers))
+        judges = tuple(map(judge_of, step.supervisors))
         return replace(
             step,
             pattern=pattern,
