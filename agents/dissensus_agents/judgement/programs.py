@@ -65,6 +65,8 @@ class _Runs:
             report.why == "time"
         ):  # it waited, or the machine was busy: that says nothing of what it would give
             return unknown(self, f"the code was not done in {self.limits.clock:g} seconds", path)
+        if report.why == "killed":
+            return unknown(self, "the code was killed by somebody else, maybe for want of memory", path)
         wrong = _cut(report, self.limits) or self._wrong(told)
         if wrong:
             said = report.printed.strip()

@@ -57,7 +57,8 @@ class Report:
     """What a warden saw.
 
     Attributes:
-        why: How the work ended: `end` by itself, `signal`, or over which limit: `cpu`, `time` (of the
+        why: How the work ended: `end` by itself, `signal`, `killed` by somebody
+            else, or over which limit: `cpu`, `time` (of the
             clock), `output`, `files`, `told`.
         status: The exit code of its process; the number of the signal, negative.
         missing: The walls that this machine has not.
@@ -134,10 +135,21 @@ def _warded(folder: str, line: bytes, seconds: float) -> tuple[bytes, bytes]:
             warden.kill()
 
 
+def _told(line: str) -> dict[str, Any] | None:
+    """What was told in a line; a program that writes there itself may have told anything."""
+    try:
+        item = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return item if isinstance(item, dict) else None
+
+
 def _read(said: bytes, complained: bytes) -> Report:
     try:
         found = json.loads(said)
-        first, *told = map(json.loads, found["told"] or ['{"error": "it ended before its walls stood"}'])
+        lines = found["told"] or ['{"error": "it ended before its walls stood"}']
+        first = json.loads(lines[0])
+        told = [item for item in map(_told, lines[1:]) if item is not None]
     except (ValueError, KeyError, TypeError) as error:
         last = complained.decode(errors="replace").strip().rpartition("\n")[2]
         raise NoSandbox(f"the sandbox gave no report: {last[:200] or 'it was killed'}") from error

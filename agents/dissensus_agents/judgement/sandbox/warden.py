@@ -45,6 +45,9 @@ TICK = 0.02
 
 OPEN_FILES = 48
 
+ENTRY = 4096
+"""Bytes that a file or folder counts for beside what is in it, so that there are not too many of them."""
+
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 """Where the libraries of the system are, which modules of Python need."""
 
@@ -94,8 +97,11 @@ class Watch:
     def _end(self, status: int, used: resource.struct_rusage) -> str:
         if not os.WIFSIGNALED(status):
             return "end"
-        spent = used.ru_utime + used.ru_stime >= math.ceil(self._job["seconds"]) - 0.1
-        return "cpu" if spent and os.WTERMSIG(status) == signal.SIGKILL else "signal"
+        number = os.WTERMSIG(status)
+        spent = used.ru_utime + used.ru_stime >= self._job["seconds"] / 2
+        if number == signal.SIGXCPU or (number == signal.SIGKILL and spent):  # the kernel counts in ticks
+            return "cpu"
+        return "killed" if number == signal.SIGKILL else "signal"
 
     def _look(self, child: int, printing: int, told: int, deadline: float) -> None:
         """Read what comes, until the process is gone or has to go."""
@@ -156,7 +162,7 @@ def _size(folder: str, child: int, most: int) -> int:
     while left and found <= most:
         with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
             for entry in entries:
-                found += _bytes(entry.stat(follow_symlinks=False)) + 512
+                found += _bytes(entry.stat(follow_symlinks=False)) + ENTRY
                 if entry.is_dir(follow_symlinks=False):
                     left.append(entry.path)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{child}/fd") as opened:
@@ -235,9 +241,10 @@ def _miss(job: dict[str, Any], missing: list[str], what: str) -> None:
 
 def _limit(job: dict[str, Any]) -> None:
     size = job["files"] if job["files"] is not None else 1 << 26
+    seconds = math.ceil(job["seconds"])
     for limit, most in (
         (resource.RLIMIT_AS, job["memory"]),
-        (resource.RLIMIT_CPU, math.ceil(job["seconds"])),
+        (resource.RLIMIT_CPU, seconds + 1),
         (resource.RLIMIT_FSIZE, size),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
@@ -245,7 +252,7 @@ def _limit(job: dict[str, Any]) -> None:
         _, hard = resource.getrlimit(limit)
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
-            resource.setrlimit(limit, (bound, bound))
+            resource.setrlimit(limit, (min(seconds, bound) if limit == resource.RLIMIT_CPU else bound, bound))
 
 
 if __name__ == "__main__":
