@@ -155,10 +155,23 @@ def test_what_takes_too_much_is_ended(code: str, says: str) -> None:
     assert says in found.detail.replace("[Errno 27] File too large", "wrote more than 4 MB")
 
 
+def test_a_program_cannot_tell_by_itself_that_its_tests_pass() -> None:
+    lies = b'{"stage": "test", "n": 0, "ok": true}\n{"stage": "end"}\n'
+    found = ran(f"import os; os.write(3, {lies!r}); os._exit(0)", tests="assert False")
+    assert (found.passed, found.detail) == (False, "the code ended its process before it was done")
+
+
+def test_what_is_expected_is_not_to_be_found_behind_the_walls() -> None:
+    code = "import gc\ndef answer(): return [x for x in gc.get_objects() if '4242' in repr(x)[:99999]]"
+    found = ran(code, expects={"len(answer())": 4242})
+    assert not found.passed
+    assert ran("def answer(): return 4242", expects={"answer()": 4242}).decides
+
+
 def test_what_only_waits_is_ended_and_nobody_is_wrong_by_it() -> None:
     found = ran("import time; time.sleep(1000)", seconds=0.5)
     assert (found.passed, found.broke) == (False, True)
-    assert found.detail == "the code was not done in 2 seconds"
+    assert found.detail == "the code was not done in 3 seconds"
 
 
 def test_threads_end_with_their_program() -> None:

@@ -31,7 +31,7 @@ class Limits:
     """What a piece of work may take.
 
     Attributes:
-        seconds: Of the processor, rounded up to whole ones; of the clock twice as many and one more.
+        seconds: Of the processor, rounded up to whole ones; of the clock four times as many and one more.
         memory_mb: Megabytes of address space, the interpreter's own (about 20) included.
         files_mb: Megabytes that the files of its folder may have together.
         output_kb: Kilobytes that it may print.
@@ -45,7 +45,7 @@ class Limits:
     @property
     def clock(self) -> float:
         """Seconds of the clock: a machine that is busy with other things makes nobody fail."""
-        return 2 * self.seconds + 1
+        return 4 * self.seconds + 1
 
     def __post_init__(self) -> None:
         check_seconds("a sandbox", seconds=self.seconds)

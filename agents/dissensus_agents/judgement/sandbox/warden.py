@@ -71,6 +71,7 @@ class Watch:
     def __init__(self, job: dict[str, Any], folder: str) -> None:
         self._job, self._folder = job, folder
         self._printed, self._told = b"", b""
+        self._word = os.urandom(16).hex()  # what the work tells begins with it: others know it not
         self._why = ""
 
     def report(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class Watch:
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
-            _behind_walls(self._job, self._folder, printing[1], told[1])
+            _behind_walls(self._job, self._folder, printing[1], (told[1], self._word))
         os.close(printing[1])
         os.close(told[1])
         try:
@@ -87,11 +88,12 @@ class Watch:
         finally:
             _kill(child)
             _, status, used = os.wait4(child, 0)
+        lines = self._told.decode(errors="replace").split("\n")
         return {
             "why": self._why or self._end(status, used),
             "status": os.waitstatus_to_exitcode(status),
             "printed": self._printed[: self._job["output"]].decode(errors="replace"),
-            "told": self._told.decode(errors="replace").splitlines(),
+            "told": [line.removeprefix(self._word) for line in lines if line.startswith(self._word)],
         }
 
     def _end(self, status: int, used: resource.struct_rusage) -> str:
@@ -177,21 +179,21 @@ def _bytes(seen: os.stat_result) -> int:
     return max(seen.st_size if seen.st_nlink else 0, seen.st_blocks * 512)
 
 
-def _behind_walls(job: dict[str, Any], folder: str, printing: int, told: int) -> None:
+def _behind_walls(job: dict[str, Any], folder: str, printing: int, telling: tuple[int, str]) -> None:
     """Become the process that does the work; this never returns."""
     try:
-        _work(job, folder, printing, told)
+        _work(job, folder, printing, *telling)
     finally:
         work.ended()
 
 
-def _work(job: dict[str, Any], folder: str, printing: int, told: int) -> None:
+def _work(job: dict[str, Any], folder: str, printing: int, told: int, word: str) -> None:
     parent = os.getppid()
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for there, wanted in ((nothing, 0), (printing, 1), (printing, 2)):
         os.dup2(there, wanted)
-    tell = work.teller(os.dup2(told, 3))
+    tell = work.teller(os.dup2(told, 3), word)
     os.closerange(4, 1 << 12)
     try:
         missing = _walls(job, folder, parent)
