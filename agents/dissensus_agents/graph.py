@@ -10,12 +10,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from dissensus_state.accounts import Policy
 from dissensus_state.errors import located
 from dissensus_state.journal import Journal
-from dissensus_state.records import Isolation, Round
+from dissensus_state.records import Round
 from dissensus_state.shapes import SharedState, shape_of
 
 from .agent import Agent
@@ -23,10 +23,6 @@ from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
 from .forking import forked
-from .judgement.ballots import Weigher
-from .judgement.comparators import Comparator
-from .judgement.supervisor import Chain
-from .judgement.witnessing import AnyVerifier
 from .log import log, unheard
 from .models.client import Model
 from .patterns.chain import Chain as Links
@@ -36,7 +32,8 @@ from .patterns.route import SEAT as ROUTER
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import Step, Withheld, check_name, make_step, swap
+from .settings import Settings
+from .steps import Step, check_name, make_step, swap
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
 from .ways import END, START, Choose, Ways
@@ -82,20 +79,7 @@ class AgentGraph:
         agents: Sequence[Agent] | Agent | Pattern | Links,
         *,
         writes: Iterable[str] = (),
-        supervisor: Chain | None = None,
-        verifiers: Iterable[AnyVerifier] = (),
-        comparators: Mapping[str, Comparator] | None = None,
-        materiality: float | Mapping[str, float] = 0.0,
-        weigh: Weigher | None = None,
-        transition: str | None = None,
-        quorum: int | None = None,
-        hollow_below: float | None = None,
-        hollow: Sequence[AnyVerifier | Agent] = (),
-        audit: float = 0.0,
-        withheld: Withheld = "say",
-        isolation: Isolation = "serializable",
-        again: int = 2,
-        governor: Governor | None = None,
+        **settings: Unpack[Settings],
     ) -> AgentGraph:
         """Add a step: these agents propose, side by side, what these fields should become.
 
@@ -104,62 +88,36 @@ class AgentGraph:
             agents: Agents, all of which are asked, or a pattern (`dissensus.patterns`). A `Chain`, or a
                 `Route` over chains, becomes a step `NAME.LINK` for each of its links.
             writes: The fields or paths that they may write; the output type follows from them.
-            supervisor: Who rules on a disagreement; of several, each rules where the one before escalates.
-                Without one, and where the last one escalates, the round is parked for a person.
-            verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
-            comparators: How a path is compared; by default by type, and what adds up only if named here.
-            materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
-            weigh: Says what the voices are worth; by default by what the store has graded, else lineages.
-            transition: The transition of the schema's machine that the step takes.
-            quorum: How many agents must propose something; by default one.
-            hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
-            hollow: What a hollow agreement is sent to before a supervisor: verifiers, agents of other lineages.
-            audit: The share (0 to 1) of the agreements that is drawn by lot, and reviewed all the same.
-            withheld: `"escalate"` has a model's word never stand for a position whose reasoning is withheld.
-            isolation: `"snapshot"` keeps a paid answer though what it read has changed.
-            again: How often the step is begun again after a conflict, a refusal or a `retry`.
-            governor: What the step need not pay for; by default that of the graph.
+            settings: How it is judged, settled and paid for: see `Settings`.
 
         Raises:
             GraphError, FieldMissing: the step does not fit the schema.
         """
-        settings: dict[str, Any] = {
-            "writes": writes,
-            "transition": transition,
-            "quorum": quorum,
-            "supervisor": supervisor,
-            "verifiers": tuple(verifiers),
-            "comparators": dict(comparators or {}),
-            "materiality": materiality,
-            "weigh": weigh,
-            "hollow_below": hollow_below,
-            "hollow": tuple(hollow),
-            "audit": audit,
-            "withheld": withheld,
-            "isolation": isolation,
-            "again": again,
-            "governor": governor or self.governor,
-        }
         if name in {*self.steps, *self._ways.names}:
             raise GraphError(f"There is a step {name!r} already")
         check_name(name)
         self._ways.first = self._ways.first or name
+        given: dict[str, Any] = {
+            **settings,
+            "writes": writes,
+            "governor": settings.get("governor") or self.governor,
+        }
         if several_steps(agents):
-            self._ways.unfold(name, agents, {**settings, "transition": None, "quorum": None}, self._add)
+            shared = {key: given[key] for key in given.keys() - {"transition", "quorum"}}
+            self._ways.unfold(name, agents, shared, self._add)
         else:
-            self._add(name, agents, settings)
+            self._add(name, agents, given)
         self._compiled = None
         return self
 
     def _add(self, name: str, work: Any, settings: Mapping[str, Any]) -> None:
         """One step; a link takes the transition of its own name, where it says no other."""
-        rest = {key: settings[key] for key in settings.keys() - {"writes", "transition", "quorum"}}
-        transition = settings.get("transition")
-        if transition is None and name.rpartition(".")[2] in self.shape.machine.transitions:
-            transition = name.rpartition(".")[2]
-        writes, quorum = settings["writes"], settings.get("quorum")
+        rest: dict[str, Any] = dict(settings)
+        writes, link = rest.pop("writes"), name.rpartition(".")[2]
+        if rest.get("transition") is None and link in self.shape.machine.transitions:
+            rest["transition"] = link
         writes = (writes,) if isinstance(writes, str) else writes
-        self.steps[name] = make_step(self.shape, name, work, writes, transition, quorum, **rest)
+        self.steps[name] = make_step(self.shape, name, work, writes, **rest)
 
     def add_edge(self, source: str, target: str | Choose) -> AgentGraph:
         """Say what follows a step: another one, `END`, or a function of the state that names it."""
@@ -190,8 +148,8 @@ class AgentGraph:
         Args:
             start: Begin a new pass at this step instead of going on.
             max_rounds: Where to stop a graph that does not end.
-            models: Other models for this run, by the agent's name; `supervisor` names the seat that
-                rules, `supervisor.2` that of the second model of a chain. As for `Agent(model=…)`.
+            models: Other models for this run, by the agent's name, as for `Agent(model=…)`; `supervisor`
+                names the seat that rules, `supervisor.2` that of a chain's second model.
             deltas: Tell answers as they come, as `delta` with `agent`, `text` and `reasoning`.
 
         Raises:
@@ -214,7 +172,9 @@ class AgentGraph:
         for progress in early:
             log(session.name, progress)
             yield progress
-        events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
+        events = self.compile().astream(
+            position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode="custom"
+        )
         with located(session=session.name):
             async with aclosing(events):
                 async for progress in events:
@@ -237,7 +197,9 @@ class AgentGraph:
         await self._unheeded(session)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
-            await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])
+            await self.compile().ainvoke(
+                position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode=[]
+            )
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 
@@ -348,10 +310,7 @@ class AgentGraph:
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""
-        seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
-        judges = (judge for step in self.steps.values() for judge in step.supervisors)
-        seats += [judge.candidates for judge in judges if judge.candidates]
-        seats += [one.candidates for step in self.steps.values() for one in step.askers]
+        seats = [seat for step in self.steps.values() for seat in step.candidates]
         routers = [model for step in self.steps.values() for model in step.pattern.models]
         return [*routers, *(model for seat in seats for model in seat.models)]
 
@@ -391,10 +350,6 @@ class AgentGraph:
             next_step="Run the graph that the round belongs to, or settle it with `dissensus rule`",
             round=left.round,
         )
-
-
-def _config(max_rounds: int) -> dict[str, Any]:
-    return {"recursion_limit": max_rounds * 9 + 20}
 
 
 def _status(run: Run) -> str:

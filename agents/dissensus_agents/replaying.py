@@ -76,6 +76,7 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     step = steps.get(held.step)
     if step is None:
         raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
+    step = step.joined_by(item.agent for item in proposals)
     _check_names(number, step, proposals)
     rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
     try:

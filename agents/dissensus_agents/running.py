@@ -34,9 +34,10 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `decided`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`,
-    `conflict`, `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
+    `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
+    `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends
+    on it.
     """
 
     kind: str
@@ -151,7 +152,7 @@ class Running:
     def lineage(self, agent: str) -> tuple[str, str]:
         """Lineage and name of the model behind an agent."""
         call = self.call(agent)
-        model = next(item.model for item in self.step.agents if item.name == agent)
+        model = next(item.model for item in self.step.everybody if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
     def change(self, author: str, side: Side) -> Change:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, NoReturn, Unpack, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -24,18 +24,16 @@ from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.witnessing import AnyVerifier
 from .models.client import is_trusted
 from .patterns.chain import several_steps
+from .patterns.failover import Candidates
 from .patterns.plan import Pattern, Switch
 from .patterns.route import SEAT as ROUTER
 from .patterns.route import routing_by, seated
 from .patterns.together import Parallel
+from .settings import Settings, Withheld
 from .views import View
 from .watch.governor import Governor
 
 RESERVED = set("/:. ")
-
-Withheld = Literal["say", "escalate"]
-"""What a model's word for a position is worth whose reasoning nobody could read, and no verifier has passed: at
-the end of the chain it stands, and the ruling says so; or it never does, and a person has to rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +79,19 @@ class Step:
         """Its agents, and those who are asked where their agreement is hollow."""
         return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
 
+    def joined_by(self, names: Iterable[str]) -> Step:
+        """The step with those as agents of its own who were asked since its agreement was hollow."""
+        known = set(names)
+        also = tuple(one for one in self.hollow if isinstance(one, Agent) and one.name in known)
+        return replace(self, agents=(*self.agents, *also)) if also else self
+
+    @property
+    def candidates(self) -> tuple[Candidates, ...]:
+        """The models behind all of its seats."""
+        judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
+        opinions = (one.candidates for one in self.askers)
+        return (*(agent.candidates for agent in self.everybody), *judges, *opinions)
+
     @property
     def seats(self) -> dict[str, Supervisor]:
         """The supervisors whose calls stand in the records, by the names of their seats."""
@@ -108,9 +119,7 @@ def make_step(
     name: str,
     agents: Sequence[Agent] | Pattern,
     writes: Iterable[str],
-    transition: str | None,
-    quorum: int | None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Step:
     """A step, or the error that names what does not fit the schema.
 
@@ -118,20 +127,32 @@ def make_step(
         GraphError: no agents, two of one name, an unknown transition, a quorum that cannot be met.
         FieldMissing: the schema has no field that an agent reads or the step writes.
     """
-    plain = not isinstance(agents, Pattern)
+    more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
+    hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
     pattern = _pattern_of(name, agents)
     agents = pattern.agents
-    settings["supervisors"] = chain_of(settings.pop("supervisor", None))
-    asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
+    asked = (*agents, *(one for one in hollow if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
     thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
-    chosen = _transition(shape, name, transition)
+    chosen = _transition(shape, name, more.pop("transition", None))
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
-    settings |= {"quorum": quorum or 1, "tasks": tasks, "plain": plain}
-    step = Step(name, agents, task, chosen, pattern, **settings)
+    step = Step(
+        name,
+        agents,
+        task,
+        chosen,
+        pattern,
+        supervisors=chain_of(more.pop("supervisor", None)),
+        verifiers=tuple(more.pop("verifiers", ())),
+        comparators=dict(more.pop("comparators", None) or {}),
+        hollow=hollow,
+        quorum=quorum or 1,
+        tasks=tasks,
+        **more,
+    )
     _check_supervisors(shape, step)
     check_hollow(step)
     _check_askers(step)
@@ -139,7 +160,7 @@ def make_step(
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, its supervisors, its router or its verifiers."""
+    """The step with other models behind some of its agents, supervisors, verifiers, or its router."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
@@ -148,7 +169,7 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     if ROUTER in models:
         pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
     chain = tuple(
-        judge if seat not in models else judge.with_model(models[seat])
+        judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
 
@@ -224,7 +245,7 @@ def _check_supervisors(shape: Shape, step: Step) -> None:
         kin = [any(akin(model.lineage, one) == "same lineage" for one in judged) for model in models]
         if judge.kin == "refuse" and kin and all(kin):
             raise GraphError(
-                f"The supervisor {judge.name!r} is of a lineage that it would judge in the step {step.name!r}",
+                f"The supervisor {judge.name!r} is of a lineage that it would judge in {step.name!r}",
                 next_step="Take a model of another lineage, or let the rulings say so: kin='say'",
             )
 

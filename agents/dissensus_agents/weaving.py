@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import comparing, reviewing, weighing
+from . import checking, comparing, reviewing, weighing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
@@ -97,7 +97,7 @@ def _working(name: str, work: Node) -> Any:
 def _verifying(name: str, review: str, commit: str) -> Any:
     async def verify(_: Position, runtime: Runtime[Run]) -> Command[str]:
         running = _running(runtime.context, name)
-        await rounds.verify(runtime.context, running)
+        await checking.verify(runtime.context, running)
         return Command(goto=review if running.ending == "review" else commit)
 
     return verify
