@@ -22,24 +22,27 @@ from .agent import Agent
 from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
+from .forking import forked
 from .log import log, unheard
 from .models.client import Model
+from .patterns.chain import Chain as Links
+from .patterns.chain import several_steps
+from .patterns.plan import Pattern
+from .patterns.route import SEAT as ROUTER
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
 from .settings import Settings
-from .steps import Step, make_step, swap
+from .steps import Step, check_name, make_step, swap
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
+from .ways import END, START, Choose, Ways
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
 
-START = "__start__"
-END = "__end__"
 
-Choose = Callable[[Any], str]
-"""A function of the state that names the next step, or END."""
+__all__ = ["END", "START", "AgentGraph", "Choose", "Result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,44 +70,64 @@ class AgentGraph:
         self.shape = shape_of(schema)
         self.governor = governor or Governor()
         self.steps: dict[str, Step] = {}
-        self._edges: dict[str, str | Choose] = {}
+        self._ways = Ways()
         self._compiled: Any = None
 
     def add_step(
         self,
         name: str,
-        agents: Sequence[Agent],
+        agents: Sequence[Agent] | Agent | Pattern | Links,
         *,
-        writes: Iterable[str],
+        writes: Iterable[str] = (),
         **settings: Unpack[Settings],
     ) -> AgentGraph:
         """Add a step: these agents propose, side by side, what these fields should become.
 
         Args:
             name: Unique; where the schema has a transition of that name, the step takes it.
-            agents: At least one; their names are unique in the step.
+            agents: Agents, all of which are asked, or a pattern (`dissensus.patterns`). A `Chain`, or a
+                `Route` over chains, becomes a step `NAME.LINK` for each of its links.
             writes: The fields or paths that they may write; the output type follows from them.
             settings: How it is judged, settled and paid for: see `Settings`.
 
         Raises:
             GraphError, FieldMissing: the step does not fit the schema.
         """
-        if name in self.steps:
+        if name in {*self.steps, *self._ways.names}:
             raise GraphError(f"There is a step {name!r} already")
-        settings["governor"] = settings.get("governor") or self.governor
-        self.steps[name] = make_step(self.shape, name, agents, writes, **settings)
+        check_name(name)
+        self._ways.first = self._ways.first or name
+        given: dict[str, Any] = {
+            **settings,
+            "writes": writes,
+            "governor": settings.get("governor") or self.governor,
+        }
+        if several_steps(agents):
+            shared = {key: given[key] for key in given.keys() - {"transition", "quorum"}}
+            self._ways.unfold(name, agents, shared, self._add)
+        else:
+            self._add(name, agents, given)
         self._compiled = None
         return self
 
+    def _add(self, name: str, work: Any, settings: Mapping[str, Any]) -> None:
+        """One step; a link takes the transition of its own name, where it says no other."""
+        rest: dict[str, Any] = dict(settings)
+        writes, link = rest.pop("writes"), name.rpartition(".")[2]
+        if rest.get("transition") is None and link in self.shape.machine.transitions:
+            rest["transition"] = link
+        writes = (writes,) if isinstance(writes, str) else writes
+        self.steps[name] = make_step(self.shape, name, work, writes, **rest)
+
     def add_edge(self, source: str, target: str | Choose) -> AgentGraph:
         """Say what follows a step: another one, `END`, or a function of the state that names it."""
-        if source in self._edges:
+        if source in self._ways.edges:
             raise GraphError(
                 f"The step {source!r} has a way on already",
                 next_step="Give one edge with a function of the state; agents that work side by side "
                 "belong in one step",
             )
-        self._edges[source] = target
+        self._ways.edges[source] = target
         self._compiled = None
         return self
 
@@ -142,7 +165,13 @@ class AgentGraph:
         run.deltas = deltas
         for warning in await self._unheeded(session):
             yield warning
+        early: list[Progress] = []  # a fork may be decided before LangGraph streams
+        run.emit = early.append
         position = {"next": await aside(self._entry, run, start)}
+        run.emit = partial(_emit, session.name)
+        for progress in early:
+            log(session.name, progress)
+            yield progress
         events = self.compile().astream(
             position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode="custom"
         )
@@ -189,7 +218,7 @@ class AgentGraph:
             raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
         alone = AgentGraph(self.shape.schema)
         alone.steps = dict(self.steps)
-        alone._edges = dict.fromkeys(self.steps.keys() - {step}, step)
+        alone._ways.edges = dict.fromkeys(self.steps.keys() - {step}, step)
 
         async def run_step(state: Any) -> dict[str, Any]:
             found = session(state) if callable(session) else session
@@ -215,6 +244,7 @@ class AgentGraph:
         other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.everybody}
         known |= {seat for step in self.steps.values() for seat in step.seats}
+        known |= {ROUTER for step in self.steps.values() if step.pattern.models}
         known |= {one.seat for step in self.steps.values() for one in step.askers}
         if strange := sorted(models.keys() - known):
             raise GraphError(
@@ -227,7 +257,7 @@ class AgentGraph:
         """A graph with the same edges between other steps of the same names."""
         other = AgentGraph(self.shape.schema)
         other.steps = dict(steps)
-        other._edges = dict(self._edges)
+        other._ways = self._ways.copied()
         return other
 
     async def replay(self, session: Session[Any]) -> Replayed:
@@ -240,12 +270,7 @@ class AgentGraph:
 
     def mermaid(self) -> str:
         """The steps and edges as a Mermaid flowchart."""
-        lines = ["flowchart LR"]
-        for source in (START, *self.steps):
-            target = self._target(source)
-            if target is not None:
-                lines.append(f"    {_id(source)} {_arrow(source, target)}")
-        return "\n".join(lines)
+        return "\n    ".join(["flowchart LR", *self._ways.drawn(self.steps)])
 
     def compile(self) -> Any:
         """The LangGraph graph; it runs with a `Run` as its context.
@@ -256,17 +281,11 @@ class AgentGraph:
         if self._compiled is None:
             from .weaving import weave
 
-            self._check_edges()
+            if not self.steps:
+                raise GraphError("The graph has no steps", next_step="Add one with add_step")
+            self._ways.check(self.steps)
             self._compiled = weave(self.steps, self._after)
         return self._compiled
-
-    def _check_edges(self) -> None:
-        if not self.steps:
-            raise GraphError("The graph has no steps", next_step="Add one with add_step")
-        for source, target in self._edges.items():
-            for name in (source, target):
-                if isinstance(name, str) and name not in {*self.steps, START, END}:
-                    raise GraphError(f"The edge from {source!r} names {name!r}, which is no step")
 
     async def _begin(self, session: Session[Any], max_rounds: int) -> Run:
         if session.shape.name != self.shape.name:
@@ -291,21 +310,21 @@ class AgentGraph:
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""
-        return [model for step in self.steps.values() for seat in step.candidates for model in seat.models]
+        seats = [seat for step in self.steps.values() for seat in step.candidates]
+        routers = [model for step in self.steps.values() for model in step.pattern.models]
+        return [*routers, *(model for seat in seats for model in seat.models)]
 
-    def _target(self, source: str) -> str | Choose | None:
-        if source == START:
-            return self._edges.get(START, next(iter(self.steps), None))
-        return self._edges.get(source, END)
+    async def _after(self, run: Run, source: str, state: Any, *, rejected: bool = False) -> str:
+        """What follows a settled step, asked of the state that it left.
 
-    def _after(self, source: str, state: Any) -> str:
-        """What follows a settled step, asked of the state that it left."""
-        target = self._target(source)
-        if callable(target):
-            target = target(state)
-        if target not in {*self.steps, END}:
-            raise GraphError(f"The edge from {source!r} leads to {target!r}, which is no step")
-        return str(target)
+        A chain is not gone on from where a link was rejected.
+        """
+        if rejected and source in self._ways.joints:
+            return END
+        target = self._ways.after(source, state, self.steps)
+        if target in self._ways.forks:
+            return await aside(forked, run, self._ways, self.steps, target)
+        return target
 
     def _entry(self, run: Run, start: str | None) -> str:
         """Where to begin: at the round that was left, at the step asked for, or after the last one."""
@@ -313,13 +332,15 @@ class AgentGraph:
         if last is not None and not last.settled:
             return self._known(last)
         if start is not None:
-            if start not in self.steps:
+            if start not in {*self.steps, *self._ways.names}:
                 raise GraphError(f"There is no step {start!r} to start at")
-            return start
-        if last is not None and last.step in self.steps and last.status in {"retried", "void"}:
+            return forked(run, self._ways, self.steps, self._ways.begin(start, self.steps))
+        here = last is not None and last.step in self.steps
+        if last is not None and here and _stays(last, self._ways):
             return last.step
-        source = last.step if last is not None and last.step in self.steps else START
-        return self._after(source, run.journal.session.state)
+        source = last.step if last is not None and here else START
+        target = self._ways.after(source, run.journal.session.state, self.steps)
+        return forked(run, self._ways, self.steps, target)
 
     def _known(self, left: Round) -> str:
         if left.step in self.steps:
@@ -342,12 +363,6 @@ def _emit(session: str, progress: Progress) -> None:
     get_stream_writer()(progress)
 
 
-def _arrow(source: str, target: str | Choose) -> str:
-    if isinstance(target, str):
-        return f"--> {_id(target)}"
-    name = getattr(target, "__name__", "").strip("<>") or "choice"
-    return f"-.-> choice_{source.strip('_')}{{{name}}}"
-
-
-def _id(name: str) -> str:
-    return {START: "start([start])", END: "stop([end])"}.get(name, name)
+def _stays(last: Round, ways: Ways) -> bool:
+    """Whether a settled round is to be repeated: it was sent back, or a chain stopped at it."""
+    return last.status in {"retried", "void"} or (last.status == "rejected" and last.step in ways.joints)

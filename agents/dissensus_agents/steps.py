@@ -104,6 +104,16 @@ class Step:
         return tuple(parse_path(path) for path in self.comparators)
 
 
+def check_name(name: str) -> None:
+    """Whether a step may be called so; a dot stands between a chain and its links.
+
+    Raises:
+        GraphError: It may not.
+    """
+    if not name or RESERVED & set(name):
+        raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
+
+
 def make_step(
     shape: Shape,
     name: str,
@@ -117,8 +127,6 @@ def make_step(
         GraphError: no agents, two of one name, an unknown transition, a quorum that cannot be met.
         FieldMissing: the schema has no field that an agent reads or the step writes.
     """
-    if not name or RESERVED & set(name):
-        raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
     more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
     hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
     pattern = _pattern_of(name, agents)

@@ -18,7 +18,7 @@ from .errors import MalformedAnswer, MissingKey, ModelFailed, WrongType
 from .judgement.evidence import Evidence, decided
 from .judgement.opinions import AskedOf
 from .judgement.witnessing import AnyVerifier, apart
-from .material import material_for
+from .material import material_for, sensitive_in
 from .messages import Request
 from .models.recordings import NotRecorded
 from .models.replies import objection
@@ -138,4 +138,5 @@ def seat_of(one: AskedOf, patch: Patch) -> str:
 def opinion_request(shape: Shape, running: Running, one: AskedOf, patch: Patch) -> Request:
     """What a model is asked about a patch, with what it has a right to read."""
     material, _ = material_for(shape, running, one.name)
-    return one.request(material, one.values(all_values(patch)))
+    request = one.request(material, one.values(all_values(patch)))
+    return replace(request, sensitive=sensitive_in(running, shape))

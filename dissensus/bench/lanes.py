@@ -137,7 +137,7 @@ class Known:
     """What stands in the records of a benchmark: which answers, where, and what was asked.
 
     `rounds` says in which round, and by whom, an answer was given; `stood` on which branch the round is
-    open that was left about an item in one of its repeats; `ruled` are the answers that were ruled on.
+    open that was left about an item in one of its repeats; `ruled` are the answers that a model has ruled on.
     """
 
     answers: dict[str, str] = field(default_factory=dict)
@@ -166,7 +166,8 @@ def known(session: Session[Benchmark]) -> Known:
             if commit.round is not None:
                 found.rounds.update(dict.fromkeys(_keys(commit.patch), commit.round))
     reviewed = {one.round for one in session.rounds() if one.review is not None}
-    found.ruled = {key for key, number in found.rounds.items() if number in reviewed}
+    ruled = {number for number in reviewed if any(one.attempt for one in session.round(number)[3])}
+    found.ruled = {key for key, number in found.rounds.items() if number in ruled}
     return found
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dissensus_agents.crossing import aside
-from dissensus_agents.errors import MissingKey, ModelFailed, RoundVoid
+from dissensus_agents.errors import MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.models.recordings import NotRecorded
 from dissensus_agents.patterns.spelled import Spelled
@@ -184,7 +184,7 @@ class _Bench:
     # The models
 
     async def _ask(self, lane: Lane, item: Item, repeat: int) -> None:
-        """Ask all models that have not answered, side by side; who cannot be paid for then, after the others."""
+        """Ask all who have not answered, side by side; who cannot be paid for then, after the others."""
         while labels := self._unanswered(item, repeat):
             graph = self._graph(lane, item.task, tuple(labels), None)
             step = step_of(item.task, None, self.plan)
@@ -255,8 +255,8 @@ class _Bench:
 
     def _gave_up(self, told: Told, pattern: Spelled) -> bool:
         """Whether a pattern has no answer because a model of it failed, which may be otherwise next time."""
-        if told.failure is None:
-            return False
+        if told.failure is None or isinstance(told.failure, MalformedAnswer | WrongType | RoundVoid):
+            return False  # nobody said anything: that is no failure of a model
         self.ended.failed[str(pattern)] += 1
         self.ended.last_failure[str(pattern)] = told.failure.message
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from dissensus_state.sensitive import Sensitive
 from dissensus_state.shapes import MergeByKey, SharedState
 
 NOTHING = ""
@@ -26,7 +27,7 @@ class Benchmark(SharedState, version=1):
     tasks: str = ""
     at: str = ""
     asked: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012 - pydantic copies it
-    private: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
+    private: Annotated[dict[str, str], MergeByKey(), Sensitive] = {}  # noqa: RUF012
     answers: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
     unfit: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
     scores: Annotated[dict[str, float], MergeByKey()] = {}  # noqa: RUF012

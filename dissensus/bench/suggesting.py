@@ -32,7 +32,8 @@ def suggest(found: Measured, *, tolerance: float = TOLERANCE, least: int = LEAST
     The cheapest is taken whose mean score on the choosing half is not worse than the best single model's by
     more than the tolerance, tested in pairs, one-sided, at 5 % (Agresti and Min's interval). Beside what was
     measured, cascades over two cheap models of different lineage are tried, which follow from the recorded
-    answers; one is taken only if the items that were held out bear it out.
+    answers; one is taken only if the items that were held out bear it out. A task gets a rule of its own only
+    where its own items say that this is better than the rule for all tasks, or as good and cheaper.
 
     Args:
         found: What was measured.
@@ -42,14 +43,15 @@ def suggest(found: Measured, *, tolerance: float = TOLERANCE, least: int = LEAST
     Raises:
         TooFew: All items together are too few.
     """
-    wider = with_cascades(found)
-    notes: list[str] = []
-    rules = [rule for rule in (_rule(wider, None, tolerance, least, notes),) if rule]
-    if not rules:
+    wider, notes = with_cascades(found), list[str]()
+    common = _rule(wider, None, tolerance, least, notes)
+    if common is None:
         raise TooFew(f"Nothing can be suggested: {notes[0]}")
-    names = found.plan.tasks.names
-    if len(names) > 1:
-        rules += [rule for name in names if (rule := _rule(wider, name, tolerance, least, notes)) is not None]
+    rules, names = [common], found.plan.tasks.names
+    for name in names if len(names) > 1 else ():
+        rule = _rule(wider, name, tolerance, least, notes)
+        if rule is not None and _is_another(wider, rule, common):
+            rules.append(rule)
     return Routing(
         made=today(),
         tasks=found.plan.tasks.source,
@@ -110,6 +112,18 @@ def _rule(found: Measured, task: str | None, tolerance: float, least: int, notes
         return _made(found, task, use, best, why, choosing, held)
     why = f"nothing cheaper was shown to be within {tolerance:g} of it"
     return _made(found, task, best, best, why, choosing, held)
+
+
+def _is_another(found: Measured, rule: Rule, common: Rule) -> bool:
+    """Whether a task's own items say that the rule for all tasks will not do for it, or is too dear."""
+    if rule.use == common.use:
+        return False
+    choosing = found.items(rule.task, half=0)
+    cost, dear = (cost_of(found.of(use, choosing)) for use in (rule.use, common.use))
+    if rule.use != rule.best and cost is not None and dear is not None and cost < dear:
+        return True
+    gap = difference_of(*_both(found, rule.best, common.use, choosing), Z90)
+    return gap is not None and gap.low > 0
 
 
 def _cheaper(

@@ -65,6 +65,8 @@ class _Runs:
             report.why == "time"
         ):  # it waited, or the machine was busy: that says nothing of what it would give
             return unknown(self, f"the code was not done in {self.limits.clock:g} seconds", path)
+        if report.why == "killed":
+            return unknown(self, "the code was killed by somebody else, maybe for want of memory", path)
         wrong = _cut(report, self.limits) or self._wrong(told)
         if wrong:
             said = report.printed.strip()
@@ -154,8 +156,8 @@ def runs(
         expects: Calls and what each gives, as JSON (`{"add(2, 3)": 5}`). What is expected never reaches
             the code's process, so that nothing in it could make them pass but the right values.
         tolerance: Share of a number that it may be off, in `expects`.
-        seconds: How much of the processor it may take, in whole seconds from 1 up. What is not done in twice
-            that and one more by the clock is stopped, and nothing is said for it or against it.
+        seconds: How much of the processor it may take, in whole seconds from 1 up. What is not done in four
+            times that and one more by the clock is stopped, and nothing is said for it or against it.
         memory_mb: How much memory, the interpreter's own 20 MB included.
         files_mb: How much it may write.
         output_kb: How much it may print.
