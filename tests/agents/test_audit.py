@@ -9,7 +9,7 @@ import pytest
 
 from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import END
-from dissensus_agents.judgement.audit import drawn
+from dissensus_agents.judgement.audit import audits, drawn
 from dissensus_agents.judgement.rules import Majority, Vote
 from dissensus_agents.judgement.standing import Standing
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
@@ -120,13 +120,11 @@ async def test_the_audits_of_a_store_say_how_many_agreements_were_wrong(store: S
         await graph.run(session, start="judge")
     session.grade(3, wrong=["a", "b"], basis="reference", by="the key")
 
-    from dissensus_agents.quality import quality
-
-    (found,) = quality(store).audits
+    with store.database.reading() as work:
+        (found,) = audits(Standing.of(settled(work)).audited)
     assert (found.task, found.share) == ("judge", 1.0)
     assert (found.ruled.wrong, found.ruled.audited, found.graded.wrong, found.graded.audited) == (1, 4, 1, 1)
     assert found.ruled.low < 0.25 < found.ruled.high
-    assert quality(session).audits == (found,)
 
 
 async def test_advice_that_a_person_did_not_follow_was_overturned(store: Store) -> None:
