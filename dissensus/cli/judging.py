@@ -48,7 +48,7 @@ def disagreements(*, database: str | None, session: str | None, as_json: bool, o
     _say_what_is_open(data)
 
 
-_REASONS = {"disagreements", "hollow", "failed", "asked"}
+_REASONS = {"disagreements", "hollow", "failed", "asked", "audit", "unsettled"}
 """Why a round needs a ruling; what is void without one has other things to say."""
 
 
