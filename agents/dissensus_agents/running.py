@@ -20,7 +20,10 @@ from .judgement.disagreement import Comparison
 from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
 from .judgement.witnessing import AnyVerifier
+from .knowing import Knowing
 from .messages import Request
+from .patterns.asked import Choice
+from .patterns.plan import Ask, Decision, Move, Stop
 from .positions import Side
 from .steps import Step
 
@@ -31,9 +34,10 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
-    `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
+    `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
+    `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends
+    on it.
     """
 
     kind: str
@@ -47,7 +51,8 @@ class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
-    answers as they come. `weigher` weighs by what the store has graded; None until it is needed.
+    answers as they come. `weigher` weighs by what the store has graded, which `knowing` reads; None until
+    it is needed.
     """
 
     journal: Journal
@@ -59,6 +64,7 @@ class Run:
     current: Running | None = None
     rounds: int = 0
     weigher: Weigher | None = None
+    knowing: Knowing | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
@@ -78,7 +84,12 @@ class Run:
 
 @dataclass(slots=True)
 class Running:
-    """One round between its steps."""
+    """One round between its steps.
+
+    `barred` are the agents that may not be asked, and why. `move` is what its pattern does next, `kept`
+    what the records say it did next before the run was stopped; `wave` counts. `answers` are what models
+    that route have said, `stop` why nobody else was asked.
+    """
 
     step: Step
     round: Round
@@ -106,6 +117,13 @@ class Running:
     ending: Ending = ""
     tries: int = 1
     trivial: str | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
+    move: Move | None = None
+    kept: list[Ask] = field(default_factory=list)
+    wave: int = 0
+    decisions: tuple[Decision, ...] = ()
+    answers: dict[str, Choice] = field(default_factory=dict)
+    stop: Stop | None = None
 
     @property
     def comparators(self) -> Mapping[str, Comparator]:
@@ -134,7 +152,7 @@ class Running:
     def lineage(self, agent: str) -> tuple[str, str]:
         """Lineage and name of the model behind an agent."""
         call = self.call(agent)
-        model = next(item.model for item in self.step.agents if item.name == agent)
+        model = next(item.model for item in self.step.everybody if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
     def change(self, author: str, side: Side) -> Change:

@@ -18,7 +18,7 @@ from .errors import MalformedAnswer, MissingKey, ModelFailed, WrongType
 from .judgement.evidence import Evidence, decided
 from .judgement.opinions import AskedOf
 from .judgement.witnessing import AnyVerifier, apart
-from .material import material_for
+from .material import material_for, sensitive_in
 from .messages import Request
 from .models.recordings import NotRecorded
 from .models.replies import objection
@@ -36,7 +36,7 @@ async def witness(run: Run, running: Running, more: Sequence[AnyVerifier] = ()) 
             they stay with the round, so that what is committed bears their evidence as well.
     """
     running.further = (*running.further, *more)
-    found = {item.agent: await _outside(running, item.patch) for item in running.made}
+    found = {item.agent: await outside(running, item.patch) for item in running.made}
     running.evidence = found
     if not _askers(running):
         return
@@ -52,7 +52,7 @@ async def with_evidence(run: Run, running: Running, change: Change) -> Change:
     """A change with the evidence on exactly what it writes; an amendment is checked as it is committed."""
     if not running.verifiers:
         return change
-    evidence = list(await _outside(running, change.patch))
+    evidence = list(await outside(running, change.patch))
     if _askers(running):
         proposers = [item.agent for item in running.made]
         authors = [agent for agent in change.author.split("+") if agent in proposers]
@@ -65,7 +65,7 @@ def _askers(running: Running) -> list[AskedOf]:
     return [one for one in running.verifiers if isinstance(one, AskedOf)]
 
 
-async def _outside(running: Running, patch: Patch) -> tuple[Evidence, ...]:
+async def outside(running: Running, patch: Patch) -> tuple[Evidence, ...]:
     """What the verifiers that are outside of the models find on a patch; each checks the same once."""
     key = canonical(patch_to_json(patch))
     places = [(n, one) for n, one in enumerate(running.verifiers) if not isinstance(one, AskedOf)]
@@ -76,11 +76,17 @@ async def _outside(running: Running, patch: Patch) -> tuple[Evidence, ...]:
     return tuple(item for n, _ in places for item in running.checks[n, key])
 
 
+def found_outside(running: Running, patch: Patch) -> tuple[Evidence, ...]:
+    """What `outside` has found on a patch already."""
+    key = canonical(patch_to_json(patch))
+    return tuple(item for n, _ in enumerate(running.verifiers) for item in running.checks.get((n, key), ()))
+
+
 async def _opinions(
     run: Run, running: Running, patch: Patch, agents: Sequence[str], earlier: Sequence[Call]
 ) -> tuple[Evidence, ...]:
     """What the models say that are asked as the last resort; each is asked the same once."""
-    if decided(await _outside(running, patch)):
+    if decided(await outside(running, patch)):
         return ()
     key = canonical(patch_to_json(patch))
     places = [(n, one) for n, one in enumerate(running.verifiers) if isinstance(one, AskedOf)]
@@ -132,4 +138,5 @@ def seat_of(one: AskedOf, patch: Patch) -> str:
 def opinion_request(shape: Shape, running: Running, one: AskedOf, patch: Patch) -> Request:
     """What a model is asked about a patch, with what it has a right to read."""
     material, _ = material_for(shape, running, one.name)
-    return one.request(material, one.values(all_values(patch)))
+    request = one.request(material, one.values(all_values(patch)))
+    return replace(request, sensitive=sensitive_in(running, shape))

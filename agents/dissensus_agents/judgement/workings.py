@@ -23,26 +23,33 @@ ABOUT = 0.03
 """The same where the text says "about"."""
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_REWRITTEN = (
+_LATEX = (
     (re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+"), ""),
-    (re.compile(r"(?<!\d)(\d{1,4}) ?\(+(\d{1,2})\)?/\(?(\d{1,3})\)+(?=\D|$)"), r" (\1+\2/\3) "),  # a mixed number
     (re.compile(r"\\boxed\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\s*\^\s*\{\s*([-+]?[\d.]+)\s*\}"), r"^\1"),
     (re.compile(r"\s*\^\s*\{([^{}]*)\}"), r"^(\1)"),
-    (re.compile(r"[ \t]+\^[ \t]*"), "^"),
     (re.compile(r"\\(?:times|cdot|ast)\b"), "*"),
     (re.compile(r"\\div\b"), "/"),
     (re.compile(r"\\(?:approx|simeq|sim|cong)\b"), "≈"),
     (re.compile(r"\\sqrt\s*\{([^{}]*)\}"), r"sqrt(\1)"),
-    (re.compile(r"√\s*\("), "sqrt("),
-    (re.compile(r"√\s*([\d.]+)"), r"sqrt(\1)"),
     (re.compile(r"\\(?:left|right|big|Big)\b|\\[()\[\],;:! ]|[{}&]|\\quad"), " "),
     (re.compile(r"\\([%$])"), r"\1"),
+)
+"""Only where there is a backslash or a brace."""
+
+_REWRITTEN = (
+    (re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+"), ""),
+    (
+        re.compile(r"(?<!\d)(\d{1,4}) ?\(+(\d{1,2})\)?/\(?(\d{1,3})\)+(?=\D|$)"),
+        r" (\1+\2/\3) ",
+    ),  # a mixed number
+    (re.compile(r"√\s*\("), "sqrt("),
+    (re.compile(r"√\s*([\d.]+)"), r"sqrt(\1)"),
     (re.compile(r"<<[^<>]{0,200}>>"), " "),
-    (re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(])"), "*"),
+    (re.compile(r"(?<=[\d)])\s{0,3}[xX]\s{0,3}(?=[\d(])"), "*"),
     (re.compile(r"(?<=[\d)])\*\*(?=[\d(-])"), "^"),
     (re.compile(r"\*\*"), "  "),
+    (re.compile(r"[ \t]+\^[ \t]*"), "^"),
     (re.compile(r"(?<=[\d)]) ?[\u00b0º] ?(?=[CFK]?\b)"), " "),
     (re.compile(r"(?<=\d)\s?(?:dollars|cents)\b"), ""),
 )
@@ -145,10 +152,13 @@ class _Side:
 def plain(text: str) -> str:
     """A text with LaTeX and typographic signs written as plain arithmetic."""
     text = text.translate(_SIGNS)
-    for _ in range(3):
-        text, count = _FRACTION.subn(r"((\1)/(\2))", text)
-        if not count:
-            break
+    if "\\" in text or "{" in text:
+        for _ in range(3):
+            text, count = _FRACTION.subn(r"((\1)/(\2))", text)
+            if not count:
+                break
+        for pattern, replacement in _LATEX:
+            text = pattern.sub(replacement, text)
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
     return text
@@ -217,7 +227,7 @@ def _tail(text: str) -> _Side | None:
         return None
     if before[0] == "word" and (not spaced or _MEANS.fullmatch(before[1].lower()) or rest[0][1] == "-"):
         return None
-    if before[0] == "other" and before[1] not in ":;,.!?\n\"'|<>→⇒∴" :
+    if before[0] == "other" and before[1] not in ":;,.!?\n\"'|<>→⇒∴":
         return None
     if before[1] in (",", ".") and not spaced:
         return None
@@ -247,7 +257,9 @@ def _is_unit(tokens: list[Token], at: int) -> bool:
         return False
     kind, symbol = tokens[back]
     after_value = kind == "number" or symbol in ")]%"
-    compound = symbol in "*/" and back > 0 and (tokens[back - 1][0] == "word" or word in _UNITS or len(word) > 2)
+    compound = (
+        symbol in "*/" and back > 0 and (tokens[back - 1][0] == "word" or word in _UNITS or len(word) > 2)
+    )
     if not (after_value or compound or (kind == "word" and word in _UNITS)):
         return False
     if not spaced and after_value and word not in _UNITS:
@@ -255,7 +267,12 @@ def _is_unit(tokens: list[Token], at: int) -> bool:
     ahead = at + 1
     while ahead < len(tokens) and tokens[ahead][0] == "space":
         ahead += 1
-    return ahead >= len(tokens) or tokens[ahead][1] in "+-*/^)]=" or tokens[ahead][0] == "other" or word in _UNITS
+    return (
+        ahead >= len(tokens)
+        or tokens[ahead][1] in "+-*/^)]="
+        or tokens[ahead][0] == "other"
+        or word in _UNITS
+    )
 
 
 def _side(tokens: list[Token], *, whole: bool) -> _Side:
@@ -273,9 +290,21 @@ def _side(tokens: list[Token], *, whole: bool) -> _Side:
         decimals = None if "e" in number else len(number.partition(".")[2])
     digits = 9
     if len(single) == 1 or (len(single) == 5 and single[1:4] == ["*", "10", "^"]):
-        digits = len(single[0].replace(",", "").replace(".", "").lstrip("0")) if "." in single[0] or len(single) > 1 else 9
+        digits = (
+            len(single[0].replace(",", "").replace(".", "").lstrip("0"))
+            if "." in single[0] or len(single) > 1
+            else 9
+        )
     operators = sum(symbol in "+-*/^" or symbol == "sqrt" for symbol in kept[1:]) + (kept[0] == "sqrt")
-    return _Side(" ".join("".join(symbol for _, symbol in tokens).split())[:120], value, operators, decimals, digits, units, percent)
+    return _Side(
+        " ".join("".join(symbol for _, symbol in tokens).split())[:120],
+        value,
+        operators,
+        decimals,
+        digits,
+        units,
+        percent,
+    )
 
 
 def _kept(tokens: list[Token], *, whole: bool) -> tuple[list[str], bool, bool]:
@@ -330,7 +359,9 @@ def _kept(tokens: list[Token], *, whole: bool) -> tuple[list[str], bool, bool]:
             units = True
             break
         else:
-            if symbol not in ".,;:!?\n\"'|)]<>→⇒" or (symbol in ".,:" and at + 1 < len(tokens) and tokens[at + 1][0] == "number"):
+            if symbol not in ".,;:!?\n\"'|)]<>→⇒" or (
+                symbol in ".,:" and at + 1 < len(tokens) and tokens[at + 1][0] == "number"
+            ):
                 raise _UnclearError
             break
         at += 1
