@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -136,7 +139,7 @@ async def test_g04_an_amendment_is_checked_anew(quoted: Session[Quoted]) -> None
     "flags", [{}, {"decides": True}, {"outside": False}, {"broke": True, "passed": False}]
 )
 def test_evidence_is_stored_compactly_and_read_back_whole(flags: dict[str, bool]) -> None:
-    one = Evidence(**{"verifier": "a", "version": "1", "passed": True, "path": "/x", "detail": "y", **flags})
+    one = replace(Evidence("a", "1", passed=True, path="/x", detail="y"), **flags)
     stored = one.as_dict()
     assert set(stored) == {"verifier", "version", "passed", "path", "detail", *flags}
     assert Evidence.from_dict(stored) == one
@@ -162,14 +165,11 @@ def test_only_what_is_outside_of_the_models_proves_or_refutes(
     proves: bool,  # noqa: FBT001
     refutes: bool,  # noqa: FBT001
 ) -> None:
-    one = Evidence("a", "1", **flags)
+    one = replace(Evidence("a", "1", passed=True), **flags)
     assert (one.proves, one.refutes, decided([one])) == (proves, refutes, proves or refutes)
 
 
 async def test_the_event_loop_goes_on_while_verifiers_compute(quoted: Session[Quoted]) -> None:
-    import asyncio
-    import time
-
     beats = 0
 
     @verifier
@@ -184,11 +184,10 @@ async def test_the_event_loop_goes_on_while_verifiers_compute(quoted: Session[Qu
             beats += 1
 
     heart = asyncio.create_task(beating())
-    await (
-        _graph([{"note": "x"}])
-        .add_step("other", [agent("d", {"note": "x"})], writes={"note"}, verifiers=[slow])
-        .run(quoted, start="other")
+    graph = AgentGraph(Quoted).add_step(
+        "note", [agent("d", {"note": "x"})], writes={"note"}, verifiers=[slow]
     )
+    await graph.run(quoted)
     heart.cancel()
     assert beats > 5
     assert quoted.state.note == "x"
