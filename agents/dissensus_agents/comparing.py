@@ -14,7 +14,7 @@ from .running import Run, Running
 
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
-    stances = [_stance(running, item) for item in running.made]
+    stances = [stance_of(running, item) for item in running.made]
     found = compare(stances, running.comparators, running.step.materiality)
     if found.disagreements:
         known = [_known(running, item, one) for item, one in zip(running.made, stances, strict=True)]
@@ -23,7 +23,8 @@ def compare_proposals(_: Run | None, running: Running) -> None:
     running.sides = sides_of(running.made, found.disagreements)
 
 
-def _stance(running: Running, item: Proposal) -> Stance:
+def stance_of(running: Running, item: Proposal) -> Stance:
+    """What a proposal says, by path."""
     return Stance(
         agent=item.agent,
         lineage=running.lineage(item.agent)[0],
@@ -39,7 +40,7 @@ def _known(running: Running, item: Proposal, stance: Stance) -> Stance:
     return replace(
         stance,
         evidence=sum(check.passed for check in found) + cited(all_values(item.patch)),
-        broken=tuple(check.verifier for check in found if not check.passed),
+        broken=tuple(check.verifier for check in found if check.refutes),
         seen=_shown(running, item.agent),
         thinking=call.thinking if call else None,
         confidence=item.confidence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -17,14 +17,20 @@ from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .comparing import compare_proposals
 from .context.fitting import Room, rooms_of
+from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .messages import Request
 from .models.kinds import refusal_of
 from .models.replies import objection
-from .round import requests_of, ruled_change
+from .patterns.governed import Trivial
+from .prompts import requests_of
+from .round import ruled_change
 from .running import Running
 from .steps import Step
-from .summarising import EMPTY, recorded_summaries
+from .summarising import EMPTY, recorded_summaries, taken_up
+from .verifying import opinion_request, seat_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -70,18 +76,44 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     step = steps.get(held.step)
     if step is None:
         raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
+    step = step.joined_by(item.agent for item in proposals)
     _check_names(number, step, proposals)
     rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
     try:
-        requests, reads = requests_of(session, step, base, held.base, held.note, rooms)
+        prompts = requests_of(session, step, base, held.base, held.note, rooms)
     except (Denied, ContextOverflow) as error:
         raise _diverged(number, "reads", list(commit.reads), error.as_dict()) from error
-    running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
+    made = tuple(proposals)
+    running = Running(step, held, base, prompts.requests, prompts.reads, calls, made, stored=True)
+    _decisions(session, running)
     for agent in step.agents:
-        _agent(running, agent)
+        if agent.name not in prompts.barred:
+            _agent(running, agent)
+        elif running.proposal(agent.name).status != "abstained":
+            raise _diverged(number, "reads", list(commit.reads), prompts.barred[agent.name].as_dict())
     compare_proposals(None, running)
+    taken_up(running)
+    _check_opinions(session, running, commit)
     _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
     return sum(call.status == "answered" for call in calls)
+
+
+def _decisions(session: Session[Any], running: Running) -> None:
+    """Whether what was decided could be decided by today's pattern: the same part, of the same kind."""
+    step, number = running.step, running.round.round
+    if step.plain:
+        return
+    for body in session.decisions(number):
+        said = decision_in(body)
+        part = step.pattern.part_at(said.at)
+        if said.pattern == Trivial.kind:
+            continue
+        if part is None or part.kind != said.pattern:
+            now = "nothing" if part is None else part.kind
+            raise _diverged(number, f"decision at {said.at or 'the outside'}", said.pattern, now)
+        known = part.may_choose
+        if strange := [one for one in said.chosen if one not in known]:
+            raise _diverged(number, f"decision of the {said.pattern}", strange[0], f"one of {sorted(known)}")
 
 
 def _check_names(number: int, step: Step, proposals: list[Proposal]) -> None:
@@ -156,6 +188,36 @@ def by_digest(request: JSON) -> JSON:
         return request
     rest = {name: value for name, value in request.items() if name != "text"}
     return {"blob": blobs.reference(digest(request["text"])), **rest}
+
+
+def _check_opinions(session: Session[Any], running: Running, commit: Commit) -> None:
+    """The requests to models that were asked as verifiers, on each position and on what was committed."""
+    asked = {
+        seat_of(one, patch): (one, patch)
+        for one in running.step.askers
+        for patch in (*(side.patch for side in running.sides), commit.patch)
+    }
+    for call in running.calls:
+        if not call.agent.startswith(OPINIONS):
+            continue
+        if call.agent not in asked:
+            raise _diverged(running.round.round, "verifier", call.agent, sorted(asked))
+        one, patch = asked[call.agent]
+        request = opinion_request(session.shape, running, one, patch)
+        earlier = [other for other in running.calls if other.agent == call.agent]
+        _check_request(running, call, _said_back(one, request, earlier[: earlier.index(call)], call.model))
+
+
+def _said_back(one: AskedOf, request: Request, before: Sequence[Call], model: str) -> Request:
+    """The request with the answers of this model that would not do, and what it was told about them."""
+    for call in before:
+        if call.status != "answered" or call.model != model:
+            continue
+        try:
+            one.read(reply_of(call), request)
+        except (MalformedAnswer, WrongType) as error:
+            request = request.again(call.answer or "", objection(error), call.echo)
+    return request
 
 
 def _check_patch(

@@ -115,7 +115,7 @@ def _readings(verdict: Verdict) -> tuple[str, ...]:
 def _wrong_steps(
     running: Running, verdict: Verdict, names: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, JSON], tuple[str, ...]]:
-    """The first wrong step of each position, where it stands, and a note of each that does not stand there."""
+    """The first wrong step of each position, where it stands, and a note of each that does not."""
     steps: dict[str, str] = {}
     places: dict[str, JSON] = {}
     lost: list[str] = []

@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
-from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 from dissensus_state.shapes import Shape
-from dissensus_state.values import JSON, canonical, parse_path
+from dissensus_state.values import JSON, parse_path
 
 from .asking import Asker
 from .judgement.ballots import Weighed, Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import Comparison
+from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
-from .judgement.verifiers import Evidence, run_verifiers
+from .judgement.witnessing import AnyVerifier
 from .knowing import Knowing
 from .messages import Request
-from .positions import Side, all_values
+from .patterns.asked import Choice
+from .patterns.plan import Ask, Decision, Move, Stop
+from .positions import Side
 from .steps import Step
 
 if TYPE_CHECKING:
@@ -35,9 +37,10 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
-    `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds plain data that depends on it.
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
+    `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
+    `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds plain data that
+    depends on it.
     """
 
     kind: str
@@ -85,7 +88,12 @@ class Run:
 
 @dataclass(slots=True)
 class Running:
-    """One round between its steps."""
+    """One round between its steps.
+
+    `barred` are the agents that may not be asked, and why. `move` is what its pattern does next, `kept`
+    what the records say it did next before the run was stopped; `wave` counts. `answers` are what models
+    that route have said, `stop` why nobody else was asked.
+    """
 
     step: Step
     round: Round
@@ -97,7 +105,8 @@ class Running:
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    checks: dict[tuple[int, str], tuple[Evidence, ...]] = field(default_factory=dict)
+    further: tuple[AnyVerifier, ...] = ()
     votes: float = 0.0
     weigher: Weigher = PRIOR
     weighed: Weighed = field(default_factory=partial(Weighed, 0.0))
@@ -112,11 +121,23 @@ class Running:
     ending: Ending = ""
     tries: int = 1
     trivial: str | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
+    move: Move | None = None
+    kept: list[Ask] = field(default_factory=list)
+    wave: int = 0
+    decisions: tuple[Decision, ...] = ()
+    answers: dict[str, Choice] = field(default_factory=dict)
+    stop: Stop | None = None
 
     @property
     def comparators(self) -> Mapping[str, Comparator]:
         """The step's comparators, with what was fetched for those that have to ask first."""
         return {**self.step.comparators, **self.fetched} if self.fetched else self.step.comparators
+
+    @property
+    def verifiers(self) -> tuple[AnyVerifier, ...]:
+        """The step's verifiers, and those that this round needs beside them."""
+        return (*self.step.verifiers, *self.further)
 
     @property
     def made(self) -> tuple[Proposal, ...]:
@@ -135,20 +156,11 @@ class Running:
     def lineage(self, agent: str) -> tuple[str, str]:
         """Lineage and name of the model behind an agent."""
         call = self.call(agent)
-        model = next(item.model for item in self.step.agents if item.name == agent)
+        model = next(item.model for item in self.step.everybody if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
-    def checked(self, patch: Patch) -> tuple[Evidence, ...]:
-        """What the step's verifiers find on a patch; the same patch is checked once."""
-        if not self.step.verifiers:
-            return ()
-        text = canonical(patch_to_json(patch))
-        if text not in self.checks:
-            self.checks[text] = run_verifiers(self.step.verifiers, all_values(patch), self.state)
-        return self.checks[text]
-
     def change(self, author: str, side: Side) -> Change:
-        """A side's patch as the one door of writing takes it."""
+        """A side's patch as the one door of writing takes it, without its evidence."""
         reads = {path for agent in side.agents for path in self.proposal(agent).reads}
         return Change(
             author=author,
@@ -159,7 +171,6 @@ class Running:
             isolation=self.step.isolation,
             writes=self.step.task.writes,
             round=self.round.round,
-            evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
     def progress(self, kind: str, /, **body: Any) -> Progress:

@@ -73,21 +73,32 @@ def _weighed(running: Running, held: Sequence[Sequence[str]], options: int | Non
     return _sound(running.weigher, given, len(held))
 
 
-def ballots_of(running: Running, held: Sequence[Sequence[str]]) -> list[Ballot]:
+def weighed_of(running: Running, held: Sequence[Sequence[str]], disputed: Sequence[Disagreement]) -> Weighed:
+    """What some positions are worth, of those who hold them and nobody else."""
+    return _weighed(running, held, _options(running, disputed))
+
+
+def ballots_of(running: Running, held: Sequence[Sequence[str]], *, whole: bool = False) -> list[Ballot]:
     """One ballot for each agent that stands behind exactly one position.
 
     Whoever goes along with all of them, since it speaks to nothing that is disputed, has no voice here.
+
+    Args:
+        running: The round.
+        held: Who stands behind each position.
+        whole: With all that a ballot can say, though the round's own weigher asks for less.
     """
+    whole = whole or running.weigher is not PRIOR
     places: dict[str, list[int]] = {}
     for number, agents in enumerate(held):
         for agent in agents:
             places.setdefault(agent, []).append(number)
-    return [_ballot(running, agent, at[0]) for agent, at in places.items() if len(at) == 1]
+    return [_ballot(running, agent, at[0], whole=whole) for agent, at in places.items() if len(at) == 1]
 
 
-def _ballot(running: Running, agent: str, position: int) -> Ballot:
+def _ballot(running: Running, agent: str, position: int, *, whole: bool) -> Ballot:
     lineage, model = running.lineage(agent)
-    if running.weigher is PRIOR:  # it asks for nothing else
+    if not whole:
         return Ballot(agent, Voter(model, lineage), position)
     call = running.call(agent)
     return Ballot(

@@ -9,7 +9,21 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, grades, heads, history, ledger, lifting, queues, rounds, sizes, verify
+from . import (
+    branches,
+    calls,
+    commits,
+    decisions,
+    grades,
+    heads,
+    history,
+    ledger,
+    lifting,
+    queues,
+    rounds,
+    sizes,
+    verify,
+)
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
@@ -241,6 +255,13 @@ class Reader(Generic[StateT]):
                 calls.of_round(work, self.session_id, number),
                 rounds.rulings_of(work, self.session_id, number),
             )
+
+    def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
+        """What patterns have decided in a round, or (without a number) between the rounds of the branch."""
+        with self.reading(round=round_) as work:
+            if round_ is not None:
+                return decisions.of_round(work, self.session_id, round_)
+            return decisions.between(work, self.session_id, self.branch, 1_000)[::-1]
 
     def grades(self, number: int | None = None) -> list[Grade]:
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""

@@ -19,6 +19,7 @@ def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
     seats |= {seat for seat, _ in ruling} | {
         f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2
     }
+    seats |= {one.seat for step in steps.values() for one in step.askers}
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 
 
