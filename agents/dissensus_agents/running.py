@@ -39,8 +39,8 @@ class Progress:
 
     `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
     `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
-    `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds plain data that
-    depends on it.
+    `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds plain data
+    that depends on it.
     """
 
     kind: str

@@ -29,7 +29,9 @@ _STATED = re.compile(
     r"|[Aa]nswer:\s*\**\(?([A-Z])\b(?!\w)"
 )
 _ANSWER = re.compile(r"(?:[Tt]he|[Ff]inal|[Cc]orrect) [Aa]nswer(?: is\b|:)|####")
-_LEADING = re.compile(r"(?:(?:so|thus|therefore|hence|the|final|correct|best|closest)\b,?\s*)+$", re.IGNORECASE)
+_LEADING = re.compile(
+    r"(?:(?:so|thus|therefore|hence|the|final|correct|best|closest)\b,?\s*)+$", re.IGNORECASE
+)
 """What leads up to the statement of an answer, and is no step of its own."""
 
 _BREAK = re.compile(r"\n+|(?<=[.!?;])\s+(?=[A-Z(\\$0-9*])|(?<=\.\))\s+")

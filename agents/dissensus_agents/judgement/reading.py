@@ -164,7 +164,9 @@ def read(
     return Reading(findings, shares, best, reader.on, reader.note)
 
 
-def first_wrong_step(reasoning: str, says: str = "", question: str = "", options: Sequence[str] = ()) -> Finding | None:
+def first_wrong_step(
+    reasoning: str, says: str = "", question: str = "", options: Sequence[str] = ()
+) -> Finding | None:
     """The first step of a chain of thought that contradicts itself or arithmetic; None where none is seen.
 
     Args:

@@ -34,9 +34,15 @@ _CLAUSES = re.compile(
     r"[,;:(]|\b(?:if|that|which|who|whose|where|when|because|although|unless|whether|given|such|and|or|but)\b",
     re.IGNORECASE,
 )
-_DENIALS = re.compile(r"\b(?:not|except|least|never|none|false|incorrect|without|cannot)\b|n't\b", re.IGNORECASE)
-_CODE = re.compile(r"```|\b(?:def|class|return|import|function|SELECT|for \w+ in|int|void)\b|[{};]\s*$|\w+\(\w*\)", re.M)
-_QUANTITIES = re.compile(r"\$|€|£|\b(?:hours?|minutes?|days?|weeks?|months?|years?|km|kg|miles?|feet|cm|mph)\b", re.I)
+_DENIALS = re.compile(
+    r"\b(?:not|except|least|never|none|false|incorrect|without|cannot)\b|n't\b", re.IGNORECASE
+)
+_CODE = re.compile(
+    r"```|\b(?:def|class|return|import|function|SELECT|for \w+ in|int|void)\b|[{};]\s*$|\w+\(\w*\)", re.M
+)
+_QUANTITIES = re.compile(
+    r"\$|€|£|\b(?:hours?|minutes?|days?|weeks?|months?|years?|km|kg|miles?|feet|cm|mph)\b", re.I
+)
 
 MEASURES: tuple[str, ...] = (
     "length",  # log of its words, 1 at 500

@@ -71,7 +71,11 @@ def fit_router(
     scaling = [_scaling(seen[:, n], labels[:, n]) for n in range(len(models))]
     digest = hashlib.sha256()
     for one in given:
-        digest.update(repr((one.key, one.text, sorted(one.right.items()), one.task, one.answer)).encode(errors="replace"))
+        digest.update(
+            repr((one.key, one.text, sorted(one.right.items()), one.task, one.answer)).encode(
+                errors="replace"
+            )
+        )
     return LearnedRouter(
         RouterWeights(
             models=models,
@@ -102,7 +106,9 @@ def _checked(given: Sequence[Graded], answers_of: str | None) -> tuple[str, ...]
     models = tuple(sorted(given[0].right))
     odd = next((one.key for one in given if tuple(sorted(one.right)) != models), None)
     if odd is not None or len(models) < 2:
-        raise GraphError(f"Every question needs a grade of each of the same two or more models: {odd or models}")
+        raise GraphError(
+            f"Every question needs a grade of each of the same two or more models: {odd or models}"
+        )
     if answers_of is not None:
         missing = next((one.key for one in given if one.answer is None), None)
         if missing is not None or answers_of not in models:
