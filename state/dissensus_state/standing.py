@@ -20,7 +20,7 @@ from .reuse import REUSED
 from .rounds import read_ruling
 from .tables import calls, events, models, proposals, rounds, rulings
 from .tables import grades as grades_table
-from .values import parse, parse_object
+from .values import parse_object
 
 PAGE = 1000
 """How many rounds are read at once."""
@@ -127,9 +127,9 @@ _grades = Statement(
         *grades_table.c["basis", "author", "version", "detail", "at"],
     ).where(*_bounds(grades_table))
 )
-_repairs = Statement(
-    sa.select(*events.c["session_id", "round", "body"]).where(
-        events.c.kind == "repaired",
+_happened = Statement(
+    sa.select(*events.c["session_id", "round", "at", "body"]).where(
+        events.c.kind == sa.bindparam("kind"),
         events.c.session_id >= sa.bindparam("first_session"),
         events.c.session_id <= sa.bindparam("last_session"),
     )
@@ -155,10 +155,7 @@ def settled(
         after: Only rounds of the session with a larger number.
         size: How many rounds are read at once.
     """
-    whose = {
-        "first_session": _FIRST if session_id is None else session_id,
-        "last_session": _LAST if session_id is None else session_id,
-    }
+    whose = _whose(session_id)
     repairs = _repaired(work, whose)
     last: Key = (whose["first_session"] - 1 if after is None else whose["first_session"], after or 0)
     given = {"last_session": whose["last_session"], "since": since or 0, "limit": size}
@@ -174,12 +171,25 @@ def settled(
             return
 
 
+def _whose(session_id: int | None) -> dict[str, int]:
+    return {
+        "first_session": _FIRST if session_id is None else session_id,
+        "last_session": _LAST if session_id is None else session_id,
+    }
+
+
+def happened(work: Work, kind: str, session_id: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+    """When events of a kind happened in a session (None: in all), and what they say."""
+    rows = work.all(_happened, kind=kind, **_whose(session_id))
+    return [(at, parse_object(body)) for _, _, at, body in rows]
+
+
 def _repaired(work: Work, whose: dict[str, int]) -> Counter[tuple[int, int, str]]:
     """How often an answer was mended, by session, round and agent."""
     found: Counter[tuple[int, int, str]] = Counter()
-    for session_id, number, body in work.pages(_repairs, **whose):
+    for session_id, number, _, body in work.pages(_happened, kind="repaired", **whose):
         if number is not None:
-            found[session_id, number, str(parse(body).get("agent", ""))] += 1
+            found[session_id, number, str(parse_object(body).get("agent", ""))] += 1
     return found
 
 
