@@ -82,7 +82,7 @@ def _bounds(table: sa.Table) -> list[sa.ColumnElement[bool]]:
     return [key >= first, key <= last]
 
 
-_settled = rounds.c.status.in_(sorted(SETTLED))
+_settled = sa.or_(*(rounds.c.status == status for status in sorted(SETTLED)))
 _page = (
     sa.select(*rounds.c["session_id", "round", "step", "status", "started_at", "review"])
     .where(
