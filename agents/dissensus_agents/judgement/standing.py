@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any, Final, Literal, NamedTuple
 
-from dissensus_state.records import Ruling
+from dissensus_state.records import Grade, Ruling
 from dissensus_state.standing import Line, Settled
 
 from .audit import Audited
@@ -193,7 +193,7 @@ class Standing:
             both = Both(
                 bool(first.grade and first.grade.right),
                 bool(second.grade and second.grade.right),
-                stands.get(first.agent) == stands.get(second.agent),
+                stands.get(first.agent) == stands.get(second.agent) and not _apart(first.grade, second.grade),
             )
             key = one.task, first.model, second.model
             self.pairs.setdefault(key, Counter())[both] += 1
@@ -225,6 +225,16 @@ class Standing:
         if held is not None:
             judge.held += held
             judge.overturned += not held
+
+
+def _apart(one: Grade | None, other: Grade | None) -> bool:
+    """Whether grades tell that two said different things where the round cannot.
+
+    So it is in a benchmark, where each writes in its own place and the grades name what was said.
+    """
+    if one is None or other is None or (one.basis, one.author) != (other.basis, other.author):
+        return False
+    return one.right != other.right or (None not in (one.detail, other.detail) and one.detail != other.detail)
 
 
 def ruling_held(one: Settled, ruling: Ruling) -> bool | None:
