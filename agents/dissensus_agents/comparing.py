@@ -14,13 +14,18 @@ from .running import Run, Running
 
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
-    stances = [_stance(running, item) for item in running.made]
+    stances = stances_of(running)
     found = compare(stances, running.comparators, running.step.materiality)
     if found.disagreements:
         known = [_known(running, item, one) for item, one in zip(running.made, stances, strict=True)]
         found = with_causes(found, known)
     running.comparison = found
     running.sides = sides_of(running.made, found.disagreements)
+
+
+def stances_of(running: Running) -> list[Stance]:
+    """What each agent proposes, in the order of the proposals."""
+    return [_stance(running, item) for item in running.made]
 
 
 def _stance(running: Running, item: Proposal) -> Stance:

@@ -24,6 +24,7 @@ from .crossing import aside
 from .errors import GraphError, RoundParked
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
+from .judgement.meaning import SEAT as COMPARATOR
 from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .log import log, unheard
@@ -249,6 +250,7 @@ class AgentGraph:
         other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.agents}
         known |= {SEAT for step in self.steps.values() if step.supervisor is not None}
+        known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",
@@ -327,6 +329,7 @@ class AgentGraph:
         seats = [agent.candidates for step in self.steps.values() for agent in step.agents]
         judges = (step.supervisor for step in self.steps.values())
         seats += [judge.candidates for judge in judges if judge is not None and judge.candidates]
+        seats += [one.candidates for step in self.steps.values() for one in step.fetching.values()]
         return [model for seat in seats for model in seat.models]
 
     def _target(self, source: str) -> str | Choose | None:

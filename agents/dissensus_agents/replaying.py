@@ -16,6 +16,7 @@ from dissensus_state.values import JSON, canonical, digest
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .comparing import compare_proposals
+from .consulting import from_records
 from .context.fitting import Room, rooms_of
 from .errors import ContextOverflow, MalformedAnswer, WrongType
 from .messages import Request
@@ -79,6 +80,9 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
     for agent in step.agents:
         _agent(running, agent)
+    for question, made in from_records(running):
+        for call in made[:1]:
+            _check_request(running, call, question.request)
     compare_proposals(None, running)
     _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
     return sum(call.status == "answered" for call in calls)

@@ -27,6 +27,7 @@ from dissensus_state.reuse import is_reused
 from .agent import Agent, Answer
 from .beginning import begin
 from .comparing import compare_proposals
+from .consulting import consult
 from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
@@ -183,6 +184,8 @@ async def propose(run: Run, running: Running) -> None:
         return
     recorded, done, left = running.calls, list[Call](), len(running.step.agents)
     for wave in waves(running.step, running.trivial):
+        if running.step.governor.stop_early:
+            await consult(run, running)
         why = decided(running, left)
         asked = [agent for agent in wave if why is None or has_answered(running, agent)]
         silent = [spared(run, running, agent, why or "") for agent in wave if agent not in asked]

@@ -32,8 +32,9 @@ class Progress:
     """Something that just happened in a run, for whoever watches it.
 
     `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `warning`, `proposed`, `disagreed`, `agreed`, `reviewing`, `ruled`, `committed`, `conflict`,
-    `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends on it.
+    `spared`, `warning`, `proposed`, `uncompared`, `disagreed`, `agreed`, `reviewing`, `ruled`,
+    `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`.
+    `body` holds plain data that depends on it.
     """
 
     kind: str

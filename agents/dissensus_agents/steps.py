@@ -17,6 +17,8 @@ from .errors import GraphError
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
+from .judgement.meaning import SEAT as COMPARATOR
+from .judgement.meaning import Fetching, fetches
 from .judgement.supervisor import SEAT, Supervisor
 from .judgement.verifiers import Verifier
 from .views import View
@@ -51,6 +53,11 @@ class Step:
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
         return self.tasks.get(agent, self.task)
+
+    @property
+    def fetching(self) -> dict[str, Fetching]:
+        """The comparators that have to ask before they compare, by path."""
+        return {path: one for path, one in self.comparators.items() if fetches(one)}
 
     @property
     def review(self) -> tuple[Path, ...]:
@@ -95,7 +102,10 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     judge = step.supervisor
     if judge is not None and SEAT in models:
         judge = judge.with_model(models[SEAT])
-    return replace(step, agents=agents, supervisor=judge)
+    comparators = dict(step.comparators)
+    if COMPARATOR in models:
+        comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
+    return replace(step, agents=agents, supervisor=judge, comparators=comparators)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -136,6 +146,10 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
+            )
+        if one.partition("~")[0] == COMPARATOR:
+            raise GraphError(
+                f"{one!r} is the name of the seat that compares", next_step="Call the agent otherwise"
             )
     for agent in agents:
         for path in agent.reads or ():
