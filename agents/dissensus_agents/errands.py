@@ -17,7 +17,7 @@ from dissensus_state.values import JSON
 from .calls import broke_off, never_left, recorded_failure, reply_of
 from .departures import Departure
 from .errors import MissingKey, ModelFailed
-from .judgement.supervisor import SEAT
+from .judgement.supervisor import is_seat
 from .messages import Delta, Reply, Request
 from .models.client import Model
 from .models.kinds import kind_of_error, refusal_of
@@ -125,7 +125,7 @@ class Errand:
     async def _ask(self, departure: Departure) -> tuple[Call, Reply] | None:
         """Ask now."""
         model = departure.choice.model.name
-        if self.seat != SEAT:
+        if not is_seat(self.seat):
             self.run.tell(self.running, "asked", agent=self.seat, model=model)
         tell = self._tell if self.run.deltas else None
         try:

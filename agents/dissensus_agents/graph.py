@@ -25,14 +25,14 @@ from .errors import GraphError, RoundParked
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.meaning import SEAT as COMPARATOR
-from .judgement.supervisor import SEAT, Supervisor
+from .judgement.supervisor import Chain
 from .judgement.verifiers import Verifier
 from .log import log, unheard
 from .models.client import Model
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import Step, make_step, swap
+from .steps import Step, Withheld, make_step, swap
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
 
@@ -80,7 +80,7 @@ class AgentGraph:
         agents: Sequence[Agent],
         *,
         writes: Iterable[str],
-        supervisor: Supervisor | None = None,
+        supervisor: Chain | None = None,
         verifiers: Iterable[Verifier] = (),
         comparators: Mapping[str, Comparator] | None = None,
         materiality: float | Mapping[str, float] = 0.0,
@@ -88,6 +88,9 @@ class AgentGraph:
         transition: str | None = None,
         quorum: int | None = None,
         hollow_below: float | None = None,
+        hollow: Sequence[Verifier | Agent] = (),
+        audit: float = 0.0,
+        withheld: Withheld = "say",
         isolation: Isolation = "serializable",
         again: int = 2,
         governor: Governor | None = None,
@@ -98,7 +101,8 @@ class AgentGraph:
             name: Unique; where the schema has a transition of that name, the step takes it.
             agents: At least one; their names are unique in the step.
             writes: The fields or paths that they may write; the output type follows from them.
-            supervisor: Who rules on a disagreement. Without one the round is parked for a person.
+            supervisor: Who rules on a disagreement; of several, each rules where the one before escalates.
+                Without one, and where the last one escalates, the round is parked for a person.
             verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
             comparators: How a path is compared; by default by type, and what adds up only if named here.
             materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
@@ -106,6 +110,9 @@ class AgentGraph:
             transition: The transition of the schema's machine that the step takes.
             quorum: How many agents must propose something; by default one.
             hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
+            hollow: What a hollow agreement is sent to before a supervisor: verifiers, agents of other lineages.
+            audit: The share (0 to 1) of the agreements that is drawn by lot, and reviewed all the same.
+            withheld: `"escalate"` has a model's word never stand for a position whose reasoning is withheld.
             isolation: `"snapshot"` keeps a paid answer though what it read has changed.
             again: How often the step is begun again after a conflict, a refusal or a `retry`.
             governor: What the step need not pay for; by default that of the graph.
@@ -128,6 +135,9 @@ class AgentGraph:
             materiality=materiality,
             weigh=weigh,
             hollow_below=hollow_below,
+            hollow=tuple(hollow),
+            audit=audit,
+            withheld=withheld,
             isolation=isolation,
             again=again,
             governor=governor or self.governor,
@@ -165,7 +175,7 @@ class AgentGraph:
             start: Begin a new pass at this step instead of going on.
             max_rounds: Where to stop a graph that does not end.
             models: Other models for this run, by the agent's name; `supervisor` names the seat that
-                rules. As for `Agent(model=…)`.
+                rules, `supervisor.2` that of the second model of a chain. As for `Agent(model=…)`.
             deltas: Tell answers as they come, as `delta` with `agent`, `text` and `reasoning`.
 
         Raises:
@@ -248,8 +258,8 @@ class AgentGraph:
             GraphError: No step has an agent of such a name.
         """
         other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
-        known = {agent.name for step in self.steps.values() for agent in step.agents}
-        known |= {SEAT for step in self.steps.values() if step.supervisor is not None}
+        known = {agent.name for step in self.steps.values() for agent in step.everybody}
+        known |= {seat for step in self.steps.values() for seat in step.seats}
         known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):
             raise GraphError(
@@ -326,9 +336,9 @@ class AgentGraph:
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""
-        seats = [agent.candidates for step in self.steps.values() for agent in step.agents]
-        judges = (step.supervisor for step in self.steps.values())
-        seats += [judge.candidates for judge in judges if judge is not None and judge.candidates]
+        seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
+        judges = (judge for step in self.steps.values() for judge in step.supervisors)
+        seats += [judge.candidates for judge in judges if judge.candidates]
         seats += [one.candidates for step in self.steps.values() for one in step.fetching.values()]
         return [model for seat in seats for model in seat.models]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import (
@@ -32,6 +33,7 @@ from .context.fitting import Room, rooms_of
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
+from .judgement.grading import of_evidence
 from .messages import Reply, Request
 from .models.kinds import refusal_of
 from .models.recordings import NotRecorded
@@ -40,6 +42,7 @@ from .models.texts import shown
 from .positions import Side, author_of, joined
 from .reasons import reasons, unreviewed
 from .refusals import helpless, tell
+from .rulings import told_again
 from .running import Run, Running
 from .steps import Step, view_of
 from .summarising import summarised, taken_up, tell_fitted
@@ -115,7 +118,7 @@ def _note(run: Run, repeated: Round | None) -> str | None:
         return None
     note = (repeated.review or {}).get("tell")
     if repeated.status == "retried":
-        note = run.journal.rulings(repeated)[-1].clarification
+        note = told_again(run.journal.rulings(repeated)[-1])
     return note and str(note).replace("\x00", "\ufffd")  # PostgreSQL holds no U+0000 in a plain text
 
 
@@ -353,11 +356,11 @@ async def commit(run: Run, running: Running) -> None:
     else:
         change = ruled_change(running, ruling)
     made = () if running.stored else running.proposals
-    outcomes = [*running.outcomes, *unreviewed(running)]
+    graded = of_evidence(running.evidence)
+    outcomes = [*running.outcomes, *unreviewed(running), *graded.told]
+    commit = partial(run.journal.commit, recorded=running.recorded, graded=graded.grades)
     try:
-        running.commit = await aside(
-            run.journal.commit, running.round, change, ruling, made, outcomes, recorded=running.recorded
-        )
+        running.commit = await aside(commit, running.round, change, ruling, made, outcomes)
     except LeaseLost:
         raise
     except (Conflict, Denied, NotFound, Refused) as error:

@@ -11,8 +11,9 @@ from dissensus_state.rounds import binding
 from dissensus_state.values import parse_path
 
 from .judgement.disagreement import Disagreement
+from .judgement.grading import of_person, of_review
 from .positions import Side, joined, sides_of
-from .reviewing import amendment_of, dissent_of
+from .rulings import amendment_of, dissent_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -71,10 +72,13 @@ def settle(
     if decision not in _CLOSING:
         _check_shape(session, round_)
     journal = Journal(session)
+    checked = of_review(None if decision == "escalate" else round_.review)
+    graded = (*checked.grades, *of_person(ruling))
     if decision in _CLOSING:
-        journal.close(round_, _CLOSING[decision], ruling)
+        journal.close(round_, _CLOSING[decision], ruling, outcomes=checked.told, graded=graded)
         return None
-    return journal.commit(round_, _change(session, round_, made, ruling), ruling)
+    change = _change(session, round_, made, ruling)
+    return journal.commit(round_, change, ruling, outcomes=checked.told, graded=graded)
 
 
 def _check_shape(session: Session[Any], round_: Round) -> None:

@@ -10,22 +10,21 @@ from dissensus_state.patches import get
 from dissensus_state.rounds import binding
 from dissensus_state.values import parse_path
 
-from .judgement.supervisor import blind, quoted
+from .judgement.showing import quoted
+from .judgement.supervisor import POSITION, REVERSED_POSITION
+from .judgement.verdicts import Review, blind
 from .judgement.verifiers import Evidence
 from .messages import Part
-from .reviewing import seen_of
 from .running import Running
 from .session import sides_of_round
 from .steps import Step
+from .supervising import seen_of
 from .views import render
 
 if TYPE_CHECKING:
     from dissensus_state.documents import Passage
     from dissensus_state.records import Round
     from dissensus_state.sessions import Session
-
-POSITION = "position:"
-"""How the source of a piece of a supervisor's prompt begins that shows a position."""
 
 
 def part(passage: Passage, title: str | None = None) -> Part:
@@ -45,7 +44,8 @@ def resolve_source(session: Session[Any], source: str, version: int, round_: int
 
     Args:
         session: Whose recording it is, on the branch of the round.
-        source: As it stands in the recording: a path of the state, `document:NAME#12`, or `position:A`.
+        source: As it stands in the recording: a path of the state, `document:NAME#12`, `position:A`,
+            or `reversed:A` where the positions were shown in reverse order.
         version: The version that the round was based on.
         round_: The number of the round, which positions need.
 
@@ -56,12 +56,13 @@ def resolve_source(session: Session[Any], source: str, version: int, round_: int
         return session.library.cited(source).text
     if source[:1] in {"", "/"}:
         return render(get(session.raw(version), parse_path(source), session.info.keys))
-    if source.startswith(POSITION) and round_ is not None:
-        return _position(session, round_, source.removeprefix(POSITION))
+    for start in (POSITION, REVERSED_POSITION):
+        if source.startswith(start) and round_ is not None:
+            return _position(session, round_, source.removeprefix(start), reverse=start == REVERSED_POSITION)
     raise NotFound(f"{source!r} refers to nothing that is stored")
 
 
-def _position(session: Session[Any], number: int, label: str) -> str:
+def _position(session: Session[Any], number: int, label: str, *, reverse: bool) -> str:
     """A position as it was shown: under the label that it had there, with the reasoning behind it."""
     held, proposals, calls, _ = session.round(number)
     sides = sides_of_round(held, proposals)
@@ -69,7 +70,8 @@ def _position(session: Session[Any], number: int, label: str) -> str:
     running = Running(nowhere, held, {}, {}, {}, calls, tuple(proposals), evidence=_failed(held))
     seed = int.from_bytes(binding(held.base, proposals)[:4], "big")
     shown, _ = blind([seen_of(running, side) for side in sides], seed)
-    for seen in shown:
+    review = Review(held.step, shown, (), (), ())
+    for seen in (review.reversed if reverse else review).positions:
         if seen.label == label:
             return quoted(seen)
     raise NotFound(f"Round {number} has no position {label!r}", round=number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -17,14 +17,19 @@ from .errors import GraphError
 from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
+from .judgement.lineage import akin
 from .judgement.meaning import SEAT as COMPARATOR
 from .judgement.meaning import Fetching, fetches
-from .judgement.supervisor import SEAT, Supervisor
+from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.verifiers import Verifier
 from .views import View
 from .watch.governor import Governor
 
 RESERVED = set("/:. ")
+
+Withheld = Literal["say", "escalate"]
+"""What a model's word for a position is worth whose reasoning nobody could read, and no verifier has passed: at
+the end of the chain it stands, and the ruling says so; or it never does, and a person has to rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +43,16 @@ class Step:
     agents: tuple[Agent, ...]
     task: Task
     transition: str | None
-    supervisor: Supervisor | None = None
+    supervisors: tuple[Supervisor, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
     materiality: float | Mapping[str, float] = 0.0
     weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
+    hollow: tuple[Verifier | Agent, ...] = ()
+    audit: float = 0.0
+    withheld: Withheld = "say"
     isolation: Isolation = "serializable"
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
@@ -58,6 +66,17 @@ class Step:
     def fetching(self) -> dict[str, Fetching]:
         """The comparators that have to ask before they compare, by path."""
         return {path: one for path, one in self.comparators.items() if fetches(one)}
+
+    @property
+    def everybody(self) -> tuple[Agent, ...]:
+        """Its agents, and those who are asked where their agreement is hollow."""
+        return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
+
+    @property
+    def seats(self) -> dict[str, Supervisor]:
+        """The supervisors whose calls stand in the records, by the names of their seats."""
+        named = zip(seats_of(self.supervisors), self.supervisors, strict=True)
+        return {seat: judge for seat, judge in named if seat is not None}
 
     @property
     def review(self) -> tuple[Path, ...]:
@@ -82,30 +101,37 @@ def make_step(
     """
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
-    _check_agents(shape, name, agents)
+    settings["supervisors"] = chain_of(settings.pop("supervisor", None))
+    asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
+    _check_agents(shape, name, asked)
     thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
     chosen = _transition(shape, name, transition)
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
-    tasks = {agent.name: _own_task(shape, name, agent, task) for agent in agents} if shape.rights else {}
+    tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
     step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
-    _check_supervisor(shape, step)
+    _check_supervisors(shape, step)
+    check_hollow(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, or behind its supervisor."""
-    agents = tuple(
-        agent.with_model(models[agent.name]) if agent.name in models else agent for agent in step.agents
+    """The step with other models behind some of its agents, or behind its supervisors."""
+
+    def swapped(agent: Agent) -> Agent:
+        return agent.with_model(models[agent.name]) if agent.name in models else agent
+
+    chain = tuple(
+        judge if seat not in models else judge.with_model(models[seat])
+        for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
-    judge = step.supervisor
-    if judge is not None and SEAT in models:
-        judge = judge.with_model(models[SEAT])
+    hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
     comparators = dict(step.comparators)
     if COMPARATOR in models:
         comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
-    return replace(step, agents=agents, supervisor=judge, comparators=comparators)
+    agents = tuple(map(swapped, step.agents))
+    return replace(step, agents=agents, supervisors=chain, hollow=hollow, comparators=comparators)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -120,17 +146,48 @@ def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
     return Task(shape, map(pointer, both), agent.name)
 
 
-def _check_supervisor(shape: Shape, step: Step) -> None:
+def _check_supervisors(shape: Shape, step: Step) -> None:
     """A supervisor who may not rule on what it would be shown is found before anybody is paid."""
-    judge = step.supervisor
-    if judge is None or judge.person is not None:
-        return
-    if not holds(shape.rights, judge.name, "rule", step.task.writes):
+    for judge in step.supervisors:
+        if judge.person is None and not holds(shape.rights, judge.name, "rule", step.task.writes):
+            raise GraphError(
+                f"The supervisor {judge.name!r} may not rule on what the step {step.name!r} writes: "
+                f"{', '.join(map(pointer, step.task.writes))}",
+                next_step="Give it the right to rule in the schema's `rights`, or take another supervisor",
+            )
+        models = judge.candidates.models if judge.candidates else ()
+        judged = [model.lineage for agent in step.agents for model in agent.candidates.models]
+        kin = [any(akin(model.lineage, one) == "same lineage" for one in judged) for model in models]
+        if judge.kin == "refuse" and kin and all(kin):
+            raise GraphError(
+                f"The supervisor {judge.name!r} is of a lineage that it would judge in the step {step.name!r}",
+                next_step="Take a model of another lineage, or let the rulings say so: kin='say'",
+            )
+
+
+def check_hollow(step: Step) -> None:
+    """What a hollow consensus is sent to, and how many agreements are audited, must be able to help.
+
+    Raises:
+        GraphError: It cannot.
+    """
+    if not 0 <= step.audit <= 1:
+        raise GraphError(f"`audit` is a share from 0 to 1, not {step.audit!r}")
+    if step.withheld not in get_args(Withheld):
+        raise GraphError(f"`withheld` is 'say' or 'escalate', not {step.withheld!r}")
+    if step.hollow and step.hollow_below is None:
         raise GraphError(
-            f"The supervisor {judge.name!r} may not rule on what the step {step.name!r} writes: "
-            f"{', '.join(map(pointer, step.task.writes))}",
-            next_step="Give it the right to rule in the schema's `rights`, or take another supervisor",
+            f"The step {step.name!r} says where a hollow consensus is sent, and not when one is hollow",
+            next_step="Give hollow_below=…, in effective votes",
         )
+    there = {model.lineage for agent in step.agents for model in agent.candidates.models}
+    for one in step.hollow:
+        models = one.candidates.models if isinstance(one, Agent) else ()
+        if any(akin(model.lineage, lineage) == "same lineage" for model in models for lineage in there):
+            raise GraphError(
+                f"{one.name!r} is of a lineage that the panel of {step.name!r} has already",
+                next_step="Ask a model of another lineage about a hollow consensus",
+            )
 
 
 def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
@@ -140,7 +197,7 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
             f"The step {name!r} needs agents with names of their own, not {names}",
             next_step="Give each agent a name of its own",
         )
-    if SEAT in names:
+    if any(map(is_seat, names)):
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
     for one in names:
         if SUFFIX in one:

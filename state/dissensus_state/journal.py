@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, charges, doors, heads, ledger, proposals, rounds
+from . import calls, charges, doors, grades, heads, ledger, proposals, rounds
 from .accounts import Account
 from .calls import Stored
 from .errors import Denied
 from .intake import sound_change
-from .records import SETTLED, Call, Change, Commit, Proposal, Round, RoundStatus, Ruling
+from .records import SETTLED, Call, Change, Commit, Grade, Proposal, Round, RoundStatus, Ruling
 from .setbacks import Trace, recent
 
 if TYPE_CHECKING:
@@ -160,12 +160,14 @@ class Journal:
         outcomes: Iterable[Outcome] = (),
         *,
         recorded: bool = False,
+        graded: Iterable[Grade] = (),
     ) -> Commit:
         """Settle a round as a commit: patch, proposals, ruling and head move together (G1).
 
         Args:
             made: Proposals that are not stored yet, because nobody had to see them before.
             recorded: The ruling stands in the records already.
+            graded: What is known of the proposals from outside of the models.
         """
         dissent = ruling.dissent if ruling else ()
         with self._writing(round=round_.round) as work:
@@ -175,8 +177,13 @@ class Journal:
             )
             proposals.settle_proposals(work, self.session.session_id, round_.round, dissent, "accepted")
             proposals.move_round(work, self.session.session_id, round_.round, "committed")
+            grades.settle(work, self.session.session_id, round_.round, graded)
         self.session.remember(head)
         return commit
+
+    def rule(self, round_: Round, ruling: Ruling, outcomes: Iterable[Outcome] = ()) -> Round:
+        """Keep a ruling after which the next supervisor has to rule: the round stays in review."""
+        return self.close(round_, "review", ruling, outcomes=outcomes)
 
     def close(
         self,
@@ -187,12 +194,14 @@ class Journal:
         made: Sequence[Proposal] = (),
         why: dict[str, Any] | None = None,
         outcomes: Iterable[Outcome] = (),
+        graded: Iterable[Grade] = (),
     ) -> Round:
         """Settle or park a round without a commit, with the ruling or the reason for it.
 
         Args:
             made: Proposals that are not stored yet.
             why: What is added to the round's `review`, where there is no ruling to tell.
+            graded: What is known of the proposals from outside of the models; told once it is settled.
         """
         review = {**(round_.review or {}), **why} if why else None
         with self._writing(round=round_.round) as work:
@@ -203,6 +212,7 @@ class Journal:
                 proposals.rule(work, self.session.session_id, round_.round, ruling)
             if status in SETTLED:
                 proposals.settle_proposals(work, self.session.session_id, round_.round, (), "void")
+                grades.settle(work, self.session.session_id, round_.round, graded)
             proposals.move_round(work, self.session.session_id, round_.round, status, review)
         return replace(round_, status=status, review=review or round_.review)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, heads, history, ledger, lifting, queues, rounds, sizes, verify
+from . import branches, calls, commits, grades, heads, history, ledger, lifting, queues, rounds, sizes, verify
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
@@ -20,7 +20,7 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Proposal, Round, Ruling
+from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
@@ -241,6 +241,11 @@ class Reader(Generic[StateT]):
                 calls.of_round(work, self.session_id, number),
                 rounds.rulings_of(work, self.session_id, number),
             )
+
+    def grades(self, number: int | None = None) -> list[Grade]:
+        """What is known afterwards of the proposals of a round (None: of all), oldest first."""
+        with self.reading(round=number) as work:
+            return grades.grades_of(work, self.session_id, number)
 
     def events(self) -> list[Event]:
         """What happened beside commits: denied attempts, abstentions, refusals."""

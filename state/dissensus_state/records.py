@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .accounts import Account as Account  # noqa: PLC0414 - a record like the others
@@ -18,6 +18,12 @@ CallStatus = Literal["held", "sent", "answered", "partial", "failed", "unknown"]
 """`held`: written down and not sent yet; `partial`: it broke off, or was stopped, and what came is kept."""
 
 Decision = Literal["uphold", "amend", "retry", "reject", "escalate"]
+
+GradeBasis = Literal["reference", "person", "verifier"]
+"""Whence it is known that a proposal was right or wrong: from outside of the models."""
+
+RULING = "supervisor"
+"""The agent that a grade names where it is on the ruling of a round."""
 
 SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"})
 """The states of a round that it never leaves."""
@@ -225,9 +231,15 @@ class Ruling:
     """The recorded decision of a supervisor on exactly these proposals and this base version.
 
     `binding` is the digest of both. `upheld` and `dissent` are agents. `steps` names for each
-    position the first step where its reasoning goes wrong. `seed` is what the positions were
-    shuffled with, `kinds` the kinds of reasoning that could be read. `gone` says that what it said
-    was taken away since, but for the decision.
+    position the first step where its reasoning goes wrong, and `places` where that stands, if it
+    stands there word for word: `agent`, and from `start` to `end` in its reasoning. `seed` is what the
+    positions were shuffled with, `kinds` the kinds of reasoning that could be read. `confidence` (0 to 1)
+    is how sure the supervisor is, `readings` what an ambiguous question can be read as. `kin` names the
+    agents that the supervisor is not known to be independent of, and why: `same lineage`, or `unknown
+    lineage`. `attempt` is the call that the ruling rests on, of the seat `seat` (`supervisor` if None);
+    `reverse` the verdict on the positions in their reverse order. `advice` is what the supervisor would
+    have ruled where its word was not enough, and so the decision is to escalate. `gone` says that what it
+    said was taken away since, but for the decision.
     """
 
     author: str
@@ -244,6 +256,13 @@ class Ruling:
     kinds: dict[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     attempt: int | None = None
+    confidence: float | None = None
+    readings: tuple[str, ...] = ()
+    places: dict[str, JSON] = field(default_factory=dict)
+    kin: dict[str, str] = field(default_factory=dict)
+    seat: str | None = None
+    reverse: dict[str, JSON] | None = None
+    advice: dict[str, JSON] | None = None
     at: int = 0
     n: int = 0
     gone: bool = False
@@ -262,8 +281,38 @@ class Ruling:
             "kinds": self.kinds,
             "notes": list(self.notes),
             "attempt": self.attempt,
+            "confidence": self.confidence,
+            "readings": list(self.readings),
+            "places": self.places,
+            "kin": self.kin,
+            "seat": self.seat,
+            "reverse": self.reverse,
+            "advice": self.advice,
         }
         return {name: value for name, value in parts.items() if value not in (None, "", [], {})}
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What is known afterwards of one agent's proposal in a settled round: it was right, or wrong.
+
+    The agent `supervisor` stands for the ruling. `author` is who says so: a person, or a verifier, whose
+    `version` is told. `n` counts what was said of this agent in this round.
+    """
+
+    agent: str
+    right: bool
+    basis: GradeBasis
+    author: str
+    version: str | None = None
+    detail: str | None = None
+    round: int = 0
+    n: int = 0
+    at: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The grade as plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,8 +60,8 @@ class Redaction:
     Attributes:
         commit: The commit that says so.
         path, branch, version: The value, and the commit that had written it.
-        erased: How many proposals, rulings, recordings, prompts (`blobs`), snapshots, events, conflicts,
-            pieces of evidence and passages of documents were changed or removed.
+        erased: How many proposals, rulings, grades, recordings, prompts (`blobs`), snapshots, events,
+            conflicts, pieces of evidence and passages of documents were changed or removed.
         remains: Where an equal text stands that was written otherwise: redact that as well.
         left: What this cannot take away: copies that the database keeps elsewhere, words too short.
     """

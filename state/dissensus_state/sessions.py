@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self, TypeVar
-
-import sqlalchemy as sa
 
 from . import branching, compaction, heads, ledger, pruning, redaction, transitions
 from .accounts import Account
@@ -18,7 +15,7 @@ from .branches import MergeConflict
 from .branching import Asked, MergeResult
 from .budgets import Budget, Usd
 from .compaction import Compaction, CompactPlan
-from .engines import Statement, Work, insert_absent
+from .engines import Work
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .heads import Head
@@ -26,24 +23,19 @@ from .intake import sound_change
 from .library import Library
 from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
-from .readers import Reader, SessionInfo, StateT
+from .readers import SessionInfo, StateT
+from .recorders import Recorder
 from .records import Change, Commit, Isolation, Ruling
 from .redaction import MASK, Redaction, Wanted
-from .tables import events
 from .transactions import Transaction, settings
-from .values import JSON, normalise, parse_path, store
+from .values import JSON, normalise, parse_path
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
 ResultT = TypeVar("ResultT")
 
-_insert_event = insert_absent(events)
-_last_event = Statement(
-    sa.select(sa.func.max(events.c.event)).where(events.c.session_id == sa.bindparam("session_id"))
-)
 
-
-class Session(Reader[StateT]):
+class Session(Recorder[StateT]):
     """One durable piece of work: its state, its history, and the ways to change it.
 
     Any number of threads and processes may hold the same session; each commit is admitted against what
@@ -157,21 +149,6 @@ class Session(Reader[StateT]):
     def refuse(self, change: Change, error: Denied | Refused) -> None:
         """Put a denied or refused attempt into the history (G6)."""
         self.record("refused", {"author": change.author, **error.as_dict()}, round_=change.round)
-
-    def record(self, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
-        """Put something that is not a commit into the history."""
-        with self.writing() as work:
-            self.record_in(work, kind, body, round_=round_)
-
-    def record_in(self, work: Work, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
-        """The same inside an open transaction."""
-        heads.read(work, self.session_id, self.branch)
-        said = {"kind": kind, "branch": self.branch, "round": round_, "body": store(body)}
-        while True:  # another branch of the session may take the same number at once
-            row = work.one(_last_event, session_id=self.session_id)
-            number = 1 + ((row and row[0]) or 0)
-            if work.run(_insert_event, session_id=self.session_id, event=number, at=work.clock(), **said):
-                return
 
     def set_budget(self, budget: Budget | Usd | None) -> Account:
         """Give the session another budget, or another limit in US dollars alone (None: no limit)."""
@@ -368,21 +345,3 @@ class Session(Reader[StateT]):
             return self.database.vacuum()
         except DatabaseFailed as error:
             return (f"The room was not given back, and may still hold what was there: {error.message}",)
-
-    @contextmanager
-    def _refusing(self, author: str) -> Iterator[None]:
-        """Put what is denied or refused in this block into the history (G6)."""
-        try:
-            yield
-        except (Denied, Refused) as error:
-            self.record("refused", {"author": author, **error.as_dict()})
-            raise
-
-    @contextmanager
-    def writing(self, **context: Any) -> Iterator[Work]:
-        """A transaction that writes; errors that leave it know this session."""
-        with (
-            located(session=self.name, branch=self.branch, **context),
-            self.database.writing() as work,
-        ):
-            yield work

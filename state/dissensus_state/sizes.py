@@ -13,7 +13,19 @@ import sqlalchemy as sa
 from .commits import state_at
 from .engines import Statement, Work
 from .lifting import keys_of, schema_version
-from .tables import blobs, calls, commits, events, passages, proposals, rounds, rulings, snapshots, terms
+from .tables import (
+    blobs,
+    calls,
+    commits,
+    events,
+    grades,
+    passages,
+    proposals,
+    rounds,
+    rulings,
+    snapshots,
+    terms,
+)
 from .values import JSON, Path, canonical, parse_list, parse_path, pointer
 
 MOST_PATHS = 20
@@ -33,6 +45,7 @@ _beside = {
     "blobs": _sum(blobs.c.data),
     "proposals": _sum(proposals.c.patch, proposals.c.reads, proposals.c.detail),
     "rulings": _sum(rulings.c.body),
+    "grades": _sum(grades.c.detail),
     "rounds": _sum(rounds.c.note, rounds.c.review),
     "events": _sum(events.c.body),
     "documents": _sum(passages.c.data, passages.c.place),

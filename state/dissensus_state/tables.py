@@ -207,6 +207,22 @@ rulings = _table(
     _whole("at"),
 )
 
+grades = _table(
+    "grades",
+    "session_id round agent n",
+    _whole("session_id"),
+    _whole("round"),
+    _text("agent"),
+    Column("n", Integer, nullable=False),
+    Column("is_right", Integer, nullable=False),
+    _text("basis"),
+    _text("author"),
+    _text("version", null=True),
+    _text("detail", null=True),
+    _whole("at"),
+)
+"""What is said of a settled round's proposals afterwards; the agent `supervisor` is its ruling."""
+
 models = _table(
     "models",
     "session_id model",

@@ -1,4 +1,4 @@
-"""Where else a text stands that is to be taken away: in recordings, proposals, rulings, events, prompts.
+"""Where else a text stands that is to be taken away: recordings, proposals, rulings, grades, events, prompts.
 
 What the chain covers by digest leaves its digest; what it does not cover is overwritten.
 """
@@ -19,7 +19,7 @@ from .engines import Statement, Work
 from .patches import Operation, patch_from_json, pieces
 from .records import SETTLED
 from .tables import blobs as blobs_table
-from .tables import calls, commits, conflicts, events, proposals, rounds, rulings
+from .tables import calls, commits, conflicts, events, grades, proposals, rounds, rulings
 from .values import JSON, canonical, parse, parse_list, parse_path, pointer
 
 SHORTEST = 4
@@ -100,6 +100,8 @@ _read_rounds = _columns(rounds, "round branch status note review")
 _write_round = _write(rounds, "note", "review")
 _read_events = _columns(events, "event body")
 _write_event = _write(events, "body")
+_read_grades = _columns(grades, "round agent n detail")
+_write_grade = _write(grades, "detail")
 _SIDES = ("base", "ours", "theirs", "settlement")
 _read_conflicts = _columns(conflicts, "conflict path status base ours theirs settlement")
 _write_conflict = _write(conflicts, *_SIDES)
@@ -154,6 +156,7 @@ class Hunt:
                 self._round(number, note, review)
             elif self._stands_in_round(number):
                 self.remains.append(Remaining(branch, None, f"round {number}, which is not settled"))
+        self._grades()
         self._events()
         self._conflicts()
         self._commits()
@@ -289,6 +292,12 @@ class Hunt:
 
     def _goes(self, data: bytes, *, own: bool) -> bool:
         return own or self.texts.stand_in_bytes(unpack(data))
+
+    def _grades(self) -> None:
+        for number, agent, n, detail in self._rows(_read_grades):
+            if self.texts.stand_in(detail):
+                told = self.texts.scrubbed(detail)
+                self._write(_write_grade, "grades", round=number, agent=agent, n=n, detail=told)
 
     def _events(self) -> None:
         for event, body in self._rows(_read_events):

@@ -213,7 +213,20 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
     given = rounds.rulings_of(work, session_id, commit.round)
     if (asked or ended.review is not None) and not _ruled(commit, ended, made, given):
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
+    _check_rulings(commit, ended, made, given)
     _check_settled(commit, ended, made, given)
+
+
+def _check_rulings(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:
+    """Each ruling of a chain is on these proposals, in turn; only the last one lets anything pass or settles."""
+    bound = {rounds.binding(ended.base, made, whole=whole) for whole in (False, True)} if given else set()
+    for n, ruling in enumerate(given, start=1):
+        if ruling.n != n:
+            raise _tampered(commit, f"ruling {n} of its round is missing")
+        if ruling.binding not in bound:
+            raise _tampered(commit, f"ruling {n} of its round is bound to other proposals or another base")
+        if n < len(given) and ruling.decision in {"retry", "reject"}:
+            raise _tampered(commit, f"ruling {n} of its round had settled it as {ruling.decision}")
 
 
 def _check_source(

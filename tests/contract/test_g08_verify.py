@@ -44,6 +44,7 @@ FREE = {
     "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",
     "conflicts": "conflict branch version source_branch source_version path base ours theirs status "
     "settlement settled_by at",  # until they are merged: then the merge holds all of it (test_merges)
+    "grades": "round agent n is_right basis author version detail at",  # said after the round was settled
     "tags": "tag branch version author at",  # names that anybody may take away and give again
     "ledger": "hard_limit unpriced soft_limit warned day",  # the user's to change
     "snapshots": "branch",  # one that is gone is only slower

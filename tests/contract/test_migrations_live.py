@@ -205,6 +205,8 @@ def _lose(session: Session[Notes], what: str) -> None:
         more = {"source_branch": "idea", "source_version": 0, "status": "open", "at": 0}
         with session.database.engine.begin() as connection:
             connection.execute(tables.conflicts.insert().values(**row, **more))
+    elif what == "grades":
+        _put(session, tables.grades)
     elif what == "tenants":
         with session.database.engine.begin() as connection:
             connection.execute(tables.tenants.insert().values(tenant=1, name="one", created_at=0))
@@ -256,6 +258,7 @@ NEEDS = {
     "pruned commits": "0002",
     "tenants": "0002",
     **dict.fromkeys(PUT, "0003"),
+    "grades": "0004",
 }
 """What a database may hold, and the first revision that can."""
 

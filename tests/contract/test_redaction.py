@@ -225,15 +225,16 @@ def test_a_round_loses_what_its_agents_said_and_its_ruling_still_binds(
     asked = replace(change(session, made[0]), evidence=({"quotation": CANARY}, {"quotation": "open"}))
     journal.commit(round_, asked, ruling)
     session.record("refused", {"message": f"given: {CANARY!r}"})
+    session.grade(round_.round, wrong=["ana"], by="eva", detail=f"nobody said {CANARY}")
     assert {name.partition(".")[0] for name in standing(session)} >= {
-        "calls", "commits", "events", "proposals", "rounds", "rulings",
+        "calls", "commits", "events", "grades", "proposals", "rounds", "rulings",
     }  # fmt: skip
 
     done = redacted(session, "/verdict")
 
     assert standing(session) == []
     assert done.remains == ()
-    counts = {"proposals": 2, "rulings": 1, "recordings": 2, "evidence": 1, "events": 1}
+    counts = {"proposals": 2, "rulings": 1, "recordings": 2, "evidence": 1, "events": 1, "grades": 1}
     assert {name: done.erased[name] for name in counts} == counts
     if backend == "sqlite":
         assert files_with(session) == []

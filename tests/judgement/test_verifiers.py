@@ -101,7 +101,7 @@ def test_what_was_found_before_a_verifier_broke_is_kept() -> None:
     first, second = run_verifiers([_Halfway()], {}, {})
     assert first.passed
     assert not second.passed
-    assert second.detail.startswith("the verifier broke: ValueError: lost ? x")
+    assert second.detail.startswith("the verifier broke: ValueError: lost \ufffd x")
     assert len(second.detail) < 1000
     assert store(second.as_dict())
 

@@ -11,9 +11,10 @@ from dissensus_state.documents import Passage
 from dissensus_state.errors import NotFound
 from dissensus_state.values import JSON, Path, parse_path
 
+from .evidence import Evidence, Values, failed, passed, short
 from .fields import reach
 from .quotations import folded, quotations, stands_on_page
-from .verifiers import Evidence, Values, Verifier, failed, passed, short
+from .witnessing import Verifier
 
 _MARGIN = 200
 """Characters around a quotation that runs over the end of a passage: white space and headers."""

@@ -54,6 +54,19 @@ def _parts(lineage: str) -> tuple[str, str]:
     return maker.strip(), family.partition("/")[0].strip()
 
 
+def akin(a: str, b: str) -> str | None:
+    """Why two models are not known to be independent: `same lineage` or `unknown lineage`; None if they are.
+
+    Args:
+        a: `maker/family` of one model; a maker alone is no lineage.
+        b: That of the other.
+    """
+    one, other = _parts(a), _parts(b)
+    if not (all(one) and all(other)):
+        return "unknown lineage"
+    return "same lineage" if one == other else None
+
+
 def effective_votes(
     lineages: Sequence[str],
     names: Sequence[str] | None = None,

@@ -11,13 +11,14 @@ from dissensus_state.values import JSON, Path
 from .fields import reach
 from .likeness import composed
 
-_FOLDED = str.maketrans(
+MARKS = str.maketrans(
     {
         **dict.fromkeys("\u2018\u2019\u201a\u201b\u2032", "'"),
         **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033", '"'),
         **dict.fromkeys("\u200b\u2060\ufeff\u00ad"),
     }
 )
+"""What quotation marks, primes and characters that are not seen are taken for, by their code."""
 
 _PARTED = re.compile(r"(?<=\w)[-\u2010]\n\s*(?=\w)")
 
@@ -69,7 +70,7 @@ def stands(quote: str, text: str) -> bool:
 
 def folded(text: str) -> str:
     """The text as it is searched: folded, its numbers fenced in so that no part of one is found."""
-    return _NUMBER.sub("\0\\g<0>\0", composed(text.translate(_FOLDED)))
+    return _NUMBER.sub("\0\\g<0>\0", composed(text.translate(MARKS)))
 
 
 _folded_source = lru_cache(maxsize=16)(folded)

@@ -9,176 +9,41 @@ and gives evidence: what it checked, and whether that stands. Only such evidence
     @verifier
     def the_cause_is_known(proposed, state):
         return proposed["/verdict"]["cause"] in state["causes"] or "no such cause in the catalogue"
+
+Here are the two that search and compute; the others stand beside: `functions`, `lookups`, `forms`,
+`programs` (code that is run), `querying`, `citations`, `opinions` (a model, as the last resort).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from inspect import iscoroutinefunction
-from itertools import islice
-from typing import Any, Final, Protocol, TypeAlias, overload
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
 
-from dissensus_state.errors import DissensusError
-from dissensus_state.values import JSON, Path, parse_path, pointer
+from dissensus_state.values import JSON, Path, parse_path
 
-from ..errors import GraphError
 from .equations import Equation, equations
+from .evidence import Evidence, Values, failed, passed, short
 from .fields import reach
+from .functions import verifier
 from .quotations import quotations, sources, stands
+from .witnessing import MAX_CHECKS, AnyVerifier, Verifier, run_verifiers
 
-MAX_CHECKS: Final = 1000
-"""Pieces of evidence that are taken from one verifier on one proposal."""
+__all__ = [
+    "MAX_CHECKS",
+    "MAX_TEXT",
+    "AnyVerifier",
+    "Evidence",
+    "Values",
+    "Verifier",
+    "arithmetic",
+    "quotes_stand_in_sources",
+    "run_verifiers",
+    "verifier",
+]
 
 MAX_TEXT: Final = 100_000
 """Characters of one text in which equations are looked for."""
-
-_SHOWN: Final = 200
-
-Values: TypeAlias = Mapping[str, JSON]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What one check found.
-
-    `path` is the JSON pointer of what was checked, `detail` a sentence for a person.
-    """
-
-    verifier: str
-    version: str
-    passed: bool
-    path: str = ""
-    detail: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """The evidence as plain data, for storing."""
-        return asdict(self)
-
-
-class Verifier(Protocol):
-    """A named, versioned check; a new version says that old evidence was found in another way."""
-
-    @property
-    def name(self) -> str:
-        """What the check is called, in the history and in rulings."""
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the check does."""
-
-    def verify(self, patch_values: Values, state: Values, /) -> Iterable[Evidence]:
-        """Check what is proposed against the state as it was read."""
-
-
-Answer: TypeAlias = "bool | str | Evidence | Iterable[Evidence]"
-Check: TypeAlias = Callable[[Values, Values], Answer]
-
-
-def run_verifiers(verifiers: Iterable[Verifier], patch_values: Values, state: Values) -> tuple[Evidence, ...]:
-    """All evidence of some verifiers on one proposal.
-
-    A verifier that raises, or that gives more than `MAX_CHECKS` pieces, is a failed check that says
-    so: what it would have found is unknown, which is no reason to let the proposal pass.
-    """
-    return tuple(
-        evidence
-        for one in verifiers
-        for evidence in _witnessed(one, partial(one.verify, patch_values, state))
-    )
-
-
-def _witnessed(one: Verifier, check: Callable[[], Iterable[object]]) -> list[Evidence]:
-    """What a check gives, or that it broke down.
-
-    The one border where any exception is caught: behind it is a user's code, and its failure is a
-    finding about the proposal. An error of our own (a full budget, a lost database) goes on.
-    """
-    found: list[Evidence] = []
-    try:
-        for item in islice(check(), MAX_CHECKS + 1):
-            found.append(item if isinstance(item, Evidence) else _odd(one, item))  # noqa: PERF401 - what was found before it broke is kept
-    except DissensusError:
-        raise
-    except Exception as error:  # noqa: BLE001 - see above
-        found.append(failed(one, f"the verifier broke: {type(error).__name__}: {error}"))
-    if len(found) > MAX_CHECKS:
-        found[MAX_CHECKS:] = [failed(one, f"more than {MAX_CHECKS:,} checks: the rest is unknown")]
-    return found
-
-
-def passed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
-    """Evidence that a check holds."""
-    text = short(detail, 3 * _SHOWN).encode(errors="replace").decode()  # else it can't be stored
-    return Evidence(one.name, one.version, passed=True, path=pointer(path), detail=text)
-
-
-def failed(one: Verifier, detail: str, path: Path = ()) -> Evidence:
-    """Evidence that a check does not hold."""
-    return replace(passed(one, detail, path), passed=False)
-
-
-def _odd(one: Verifier, answer: object) -> Evidence:
-    kind = type(answer).__name__
-    return failed(one, f"the verifier gave {kind}, and not a bool, a str or Evidence")
-
-
-def short(text: str, limit: int = _SHOWN) -> str:
-    """A text as it is shown in evidence."""
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-@dataclass(frozen=True, slots=True)
-class _Function:
-    """A user's function as a verifier."""
-
-    function: Check
-    name: str
-    version: str
-
-    def verify(self, patch_values: Values, state: Values) -> list[Evidence]:
-        return _witnessed(self, lambda: self._read(self.function(patch_values, state)))
-
-    def _read(self, answer: object) -> Iterable[object]:
-        if isinstance(answer, str):
-            return [failed(self, answer) if answer else passed(self, "nothing to complain of")]
-        if isinstance(answer, bool):
-            return [passed(self, "holds") if answer else failed(self, "does not hold")]
-        return answer if isinstance(answer, Iterable) else [answer]
-
-
-@overload
-def verifier(function: Check, *, name: str = "", version: str = "1") -> Verifier: ...
-
-
-@overload
-def verifier(*, name: str = "", version: str = "1") -> Callable[[Check], Verifier]: ...
-
-
-def verifier(
-    function: Check | None = None, *, name: str = "", version: str = "1"
-) -> Verifier | Callable[[Check], Verifier]:
-    """Make a verifier of a function; also as a decorator, with or without arguments.
-
-    Args:
-        function: Takes the proposed values and the state. It gives True, False, a complaint (the
-            empty one: all is well), or its own Evidence. If it raises, the check has failed.
-        name: What it is called; the function's name if there is none.
-        version: Change it when the function changes.
-
-    Raises:
-        GraphError: the function is asynchronous.
-    """
-    if function is None:
-        return partial(verifier, name=name, version=version)
-    name = name or getattr(function, "__name__", type(function).__name__)
-    if iscoroutinefunction(function):
-        raise GraphError(
-            f"The verifier {name!r} is asynchronous",
-            next_step="Write it as a plain function that does its work before it returns",
-        )
-    return _Function(function, name, version)
 
 
 @dataclass(frozen=True, slots=True)

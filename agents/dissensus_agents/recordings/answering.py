@@ -217,15 +217,16 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
             other.fit = replace(one.fit, model=recorded(cheap))
         return other
 
-    def judge_of(one: Supervisor | None) -> Supervisor | None:
-        if one is None or one.candidates is None:
+    def judge_of(one: Supervisor) -> Supervisor:
+        if one.candidates is None:
             return one
         other = copy.copy(one)
         other.candidates = seated(one.candidates)
         return other
 
     def step_of(step: Step) -> Step:
-        agents = tuple(map(agent_of, step.agents))
-        return replace(step, agents=agents, supervisor=judge_of(step.supervisor))
+        hollow = tuple(agent_of(one) if isinstance(one, Agent) else one for one in step.hollow)
+        agents, judges = tuple(map(agent_of, step.agents)), tuple(map(judge_of, step.supervisors))
+        return replace(step, agents=agents, hollow=hollow, supervisors=judges)
 
     return graph.with_steps({name: step_of(step) for name, step in graph.steps.items()})

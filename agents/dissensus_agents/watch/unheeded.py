@@ -8,14 +8,18 @@ from difflib import get_close_matches
 from dissensus_state.budgets import Budget
 
 from ..judgement.meaning import SEAT as COMPARATOR
-from ..judgement.supervisor import SEAT
+from ..judgement.supervisor import REVERSED, SEAT
 from ..running import Progress
 from ..steps import Step
 
 
 def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
     """A warning for each limit of an agent or a task that this graph has not: a name may be misspelt."""
-    seats = {agent.name for step in steps.values() for agent in step.agents} | {SEAT}
+    seats = {agent.name for step in steps.values() for agent in step.everybody} | {SEAT}
+    ruling = [(seat, judge) for step in steps.values() for seat, judge in step.seats.items()]
+    seats |= {seat for seat, _ in ruling} | {
+        f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2
+    }
     seats |= {COMPARATOR for step in steps.values() if step.fetching}
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 

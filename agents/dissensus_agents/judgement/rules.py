@@ -1,0 +1,121 @@
+"""Rules that rule: supervisors that cost nothing, decide where they can, and escalate where they cannot.
+
+    add_step(…, supervisor=[Verified(), Vote(above=0.8), Supervisor(chair), Person("ana")])
+
+Each is a function of the `Review` that gives a `Verdict`; its ruling is recorded as any other, with its reason and
+its confidence. None upholds what a verifier has refuted. Those that count votes say nothing about an agreement
+that is hollow or audited: what has to be checked there are the votes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from ..errors import GraphError
+from .ballots import Weighed, Weigher
+from .verdicts import Review, Seen, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Upholds the one position of which a verifier has proved that it is right."""
+
+    name: str = "verified"
+
+    def __call__(self, review: Review) -> Verdict:
+        """The verdict: a proof that is contradicted by another check, or by a second proof, is none."""
+        proved = [seen for seen in review.positions if _proof(seen)]
+        if len(proved) != 1:
+            count = f"{len(proved)} positions are" if proved else "no position is"
+            return escalation(f"{count} proved by a verifier")
+        return upholding(proved[0], f"verified by {_proof(proved[0])}")
+
+
+def _proof(seen: Seen) -> str:
+    """Which check has decided for a position; none where another has failed."""
+    deciding = [f"{item.verifier}: {item.detail}" for item in seen.evidence if item.passed and getattr(item, "decides", False)]
+    return deciding[0] if deciding and not seen.failed else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Majority:
+    """Upholds what more agents say than anything else, each counted once."""
+
+    name: str = "majority"
+
+    def __call__(self, review: Review) -> Verdict:
+        """The verdict; a tie is escalated."""
+        if hindered := _hindered(review):
+            return escalation(hindered)
+        counted = Counter(ballot.position for ballot in review.ballots).most_common(2)
+        if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):
+            return escalation("no position has more votes than every other one")
+        (best, most), all_ = counted[0], len(review.ballots)
+        return upholding(review.positions[best], f"{most} of {all_} votes are for it")
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """Upholds the position that is likely enough to be right, by what the voters are worth.
+
+    Args:
+        weigher: Who says what votes are worth; by default the step's own, as the round has been weighed.
+        above: How likely (0 to 1) a position must be for its votes to decide.
+        among: Among how many answers the panel could choose, where that is known; for a `weigher`.
+    """
+
+    weigher: Weigher | None = None
+    above: float = 0.8
+    among: int | None = None
+    name: str = "vote"
+
+    def __post_init__(self) -> None:
+        _check_share("Vote", self.above)
+
+    def __call__(self, review: Review) -> Verdict:
+        """The verdict, with the share as its confidence."""
+        if hindered := _hindered(review):
+            return escalation(hindered)
+        weighed = self._weighed(review)
+        if weighed is None or weighed.best is None or weighed.confidence is None:
+            return escalation("nothing is known of the voters that would weigh their votes")
+        seen, share = review.positions[weighed.best], weighed.confidence
+        basis = f"{weighed.basis}, on {weighed.on} graded rounds" + (f"; {weighed.note}" if weighed.note else "")
+        if share < self.above:
+            return escalation(f"the likeliest position has {share:.2f}, and not {self.above:g} ({basis})")
+        return upholding(seen, f"its votes make it {share:.2f} likely, at least {self.above:g} ({basis})", share)
+
+    def _weighed(self, review: Review) -> Weighed | None:
+        if self.weigher is None:
+            return review.weighed
+        return self.weigher.weigh(review.ballots, review.step, self.among) if review.ballots else None
+
+
+def upholding(seen: Seen, reason: str, confidence: float | None = None) -> Verdict:
+    """A verdict for a position, unless a check of it has failed."""
+    if seen.failed:
+        return escalation(f"the position that would stand ({reason}) has failed a check: {seen.failed[0]}")
+    return Verdict(decision="uphold", position=seen.label, reason=reason, confidence=confidence)
+
+
+def escalation(reason: str) -> Verdict:
+    """A verdict that leaves it to the next supervisor."""
+    return Verdict(decision="escalate", reason=reason)
+
+
+def _hindered(review: Review) -> str:
+    """Why votes cannot decide here, whatever they say."""
+    if review.hollow:
+        return "the agreement is hollow: its votes cannot vouch for each other"
+    return "an agreement is audited: its votes are what is to be checked" if review.audit else ""
+
+
+def _check_share(what: str, share: float) -> None:
+    if not 0 <= share <= 1:
+        raise GraphError(f"{what}(above=…) is a share from 0 to 1, not {share!r}")
+
+
+VERIFIED: Final = Verified()
+"""What rules on a hollow agreement that a verifier has decided."""

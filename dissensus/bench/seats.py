@@ -1,0 +1,149 @@
+"""Who answers: a seat asks one model one item, and reads from its answer what is graded."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from dissensus_agents.agent import Agent, Task
+from dissensus_agents.context.fitting import Room
+from dissensus_agents.errors import MalformedAnswer, WrongType
+from dissensus_agents.messages import Part, Reply, Request
+from dissensus_agents.models.client import Model
+from dissensus_agents.models.replies import read_answer
+from dissensus_agents.views import View
+from dissensus_state.values import JSON, pointer
+
+from .graders import Grader
+from .schema import NOTHING, item_of
+from .tasks import Item
+
+Form = Literal["json", "text"]
+
+SYSTEM: Mapping[Form, str] = {
+    "json": (
+        "Answer what is asked. Reason first, step by step, then give your answer. Write one JSON object and "
+        'nothing else: {"reasoning": "…", "answer": …, "confidence": a number from 0 to 1}.'
+    ),
+    "text": (
+        "Answer what is asked. Reason first, step by step, then give your answer. "
+        "Finish with 'The answer is (X)', where X is your answer."
+    ),
+}
+
+
+class Said(BaseModel):
+    """An answer in the form that is asked for."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    reasoning: str = ""
+    answer: Any
+    confidence: float | None = None
+
+
+_SAID: TypeAdapter[Said] = TypeAdapter(Said)
+
+
+def schema_for(grader: Grader) -> dict[str, Any]:
+    """The JSON schema of an answer to an item."""
+    hint = {"description": grader.hint} if grader.hint else {}
+    answer: dict[str, Any] = {"string": {"type": "string"}, "number": {"type": "number"}, "json": {}}[
+        grader.kind if grader.kind in {"number", "json"} else "string"
+    ]
+    return {
+        "type": "object",
+        "properties": {
+            "reasoning": {"type": "string", "description": "Your reasoning, step by step, before the answer"},
+            "answer": {**answer, **hint},
+            "confidence": {"type": "number", "description": "How sure you are, 0 to 1"},
+        },
+        "required": ["reasoning", "answer", "confidence"],
+        "additionalProperties": False,
+    }
+
+
+class Seat(Agent):
+    """A seat in which a model is asked the item that stands in the state.
+
+    Args:
+        name: How the history names it.
+        model: Who is asked.
+        items: The items by id.
+        subject: Under whose name the answer stands; by default under the seat's own.
+        form: In which form answers are asked for.
+        silent: Abstain where the answer says nothing, instead of putting that down.
+        settings: What else `Agent` takes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        model: Model,
+        items: Mapping[str, Item],
+        subject: str = "",
+        *,
+        form: Form = "json",
+        silent: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(name, model, prompt=self._ask, parse=self._read, attempts=1, **settings)
+        self._items = items
+        self._subject = subject or name
+        self._form: Form = form
+        self._silent = silent
+        self._place = ""
+
+    def request(self, view: View, task: Task, note: str | None = None, room: Room | None = None) -> Request:
+        """The item alone: what it is measured on is not what else a panel would be told."""
+        asked = super().request(view, task, note, room)
+        schema = schema_for(self._item.grader) if self._form == "json" else None
+        return replace(asked, system=SYSTEM[self._form], output_schema=schema)
+
+    @property
+    def _item(self) -> Item:
+        return self._items[item_of(self._place)[0]]
+
+    def _ask(self, view: View) -> list[Part]:
+        self._place = str(view.read("/at"))
+        item = self._item
+        return [view.part(pointer(("private" if item.sensitive else "asked", item.id)), title="")]
+
+    def _read(self, reply: Reply) -> dict[str, Any]:
+        said, confidence, unfit = heard(reply.text, self._form)
+        answer = self._item.grader.read(said)
+        if answer is None and self._silent:
+            raise ValueError("it says nothing that could be graded")
+        key = f"{self._place}:{self._subject}"
+        body: dict[str, Any] = {"answers": {key: answer or NOTHING}}
+        if confidence is not None:
+            body["confidence"] = confidence
+        if unfit and not self._silent:
+            body["unfit"] = {key: unfit}
+        return body
+
+
+def heard(text: str, form: Form) -> tuple[str, float | None, str]:
+    """The answer proper, how sure it is, and what did not fit the form (empty: all did)."""
+    if form == "text":
+        return text, None, ""
+    try:
+        said, repairs = read_answer(text, _SAID)
+    except (MalformedAnswer, WrongType):
+        return text, None, "it is not in the form that was asked for"
+    sure = said.confidence if said.confidence is not None and 0 <= said.confidence <= 1 else None
+    return text_of(said.answer), sure, f"mended: {', '.join(repairs)}"[:200] if repairs else ""
+
+
+def text_of(answer: JSON) -> str:
+    """An answer as the graders read it."""
+    return answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def names(seats: Iterable[Agent]) -> tuple[str, ...]:
+    """The names of seats."""
+    return tuple(seat.name for seat in seats)
