@@ -43,8 +43,8 @@ def _known(running: Running, item: Proposal, stance: Stance) -> Stance:
     call = running.call(item.agent)
     return replace(
         stance,
-        evidence=sum(check.passed for check in found) + cited(all_values(item.patch)),
-        broken=tuple(check.verifier for check in found if not check.passed),
+        evidence=sum(check.passed and check.outside for check in found) + cited(all_values(item.patch)),
+        broken=tuple(check.verifier for check in found if not (check.passed or check.broke)),
         seen=_shown(running, item.agent),
         thinking=call.thinking if call else None,
         confidence=item.confidence,

@@ -9,13 +9,28 @@ from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
-from . import branches, calls, commits, grades, heads, history, ledger, lifting, queues, rounds, sizes, verify
+from . import (
+    branches,
+    calls,
+    commits,
+    disputes,
+    grades,
+    heads,
+    history,
+    ledger,
+    lifting,
+    queues,
+    rounds,
+    sizes,
+    verify,
+)
 from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
 from .budgets import Budget
+from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
@@ -241,6 +256,15 @@ class Reader(Generic[StateT]):
                 calls.of_round(work, self.session_id, number),
                 rounds.rulings_of(work, self.session_id, number),
             )
+
+    def disagreements(self, *, immaterial: bool = False) -> list[Dispute]:
+        """Where the proposals of a round differed: positions, holders, distance, cause, and what was ruled.
+
+        Args:
+            immaterial: Also what nobody had to rule on: wordings, roundings, what is below the threshold.
+        """
+        with self.reading() as work:
+            return disputes.disputes(work, self.session_id, immaterial=immaterial)
 
     def grades(self, number: int | None = None) -> list[Grade]:
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""
