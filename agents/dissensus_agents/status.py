@@ -73,7 +73,7 @@ def status_of(
         return Status(found.status)
     ruling = rulings[-1] if rulings else None
     behind = _behind(proposals, ruling)
-    weighed = _weighed(found, events)
+    weighed = weighed_of(found, events)
     prior = _votes(behind, calls)
     known: dict[str, Any] = {
         "votes": weighed.get("votes", prior) if ruling is None else prior,
@@ -113,7 +113,8 @@ def _votes(agents: Sequence[str], calls: Sequence[Call]) -> float | None:
     return round(effective_votes([lineage for lineage, _ in models], [model for _, model in models]), 3)
 
 
-def _weighed(found: Round, events: Iterable[Event]) -> Mapping[str, Any]:
+def weighed_of(found: Round, events: Iterable[Event]) -> Mapping[str, Any]:
+    """What is stored of a round's weighing, with its review or as an event; empty if nothing is."""
     stored: JSON = (found.review or {}).get("weighed")
     if stored is None:
         told = (one.body for one in events if one.kind == "weighed" and one.round == found.round)

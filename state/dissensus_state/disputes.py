@@ -154,7 +154,7 @@ class Tally:
     """The mean of their distances."""
 
 
-_SETTLED = frozenset(("committed", "rejected", "retried", "void"))
+SETTLED = frozenset(("committed", "rejected", "retried", "void"))
 
 
 def tally(found: Iterable[Dispute]) -> list[Tally]:
@@ -167,7 +167,7 @@ def tally(found: Iterable[Dispute]) -> list[Tally]:
             path,
             cause,
             len(group),
-            sum(one.status in _SETTLED for one in group),
+            sum(one.status in SETTLED for one in group),
             sum(one.ruled == cause for one in group),
             sum(one.ruled is not None and one.ruled != cause for one in group),
             sum(one.distance for one in group) / len(group),
