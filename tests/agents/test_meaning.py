@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ async def test_a_pair_that_gets_no_answer_counts_as_different_and_that_is_told(
 
 async def test_a_pair_that_cannot_be_paid_for_counts_as_different_and_that_is_told(store: Store) -> None:
     session = store.create(Case(), name="poor", budget=Budget(usd="0.000001"))
-    voice = Voice("judge", judge, price=Price("100", "100"))
+    voice = Voice("judge", judge, price=Price(Decimal(100), Decimal(100)))
 
     result = await graph(SameMeaning(voice), FULL, FULL_TOO).run(session)
 
