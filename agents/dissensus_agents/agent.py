@@ -142,8 +142,9 @@ class Agent:
         """
         pieces = view.everything() if self.prompt is None else self.prompt(view)
         parts = parts_of(pieces)
-        if note:
-            parts = (*parts, Part(note, title="Clarification"))
+        told = view.told(note) if note else None
+        if told:
+            parts = (*parts, Part(told, title="Clarification"))
         whole = Request(
             system=INSTRUCTIONS.format(name=self.name, role=self.role).strip(),
             parts=parts,
@@ -152,6 +153,7 @@ class Agent:
             temperature=self.temperature,
             effort=self.effort,
             templates=self.templates,
+            sensitive=view.sensitive,
         )
         return self._fitting.of(whole, view.read, room)
 

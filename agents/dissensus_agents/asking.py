@@ -21,10 +21,10 @@ from .context.counting import surely_over
 from .context.fitting import window_of
 from .crossing import aside
 from .departures import Departure, seconds_of, wait_for
-from .errors import ModelFailed
+from .errors import ModelFailed, Untrusted
 from .messages import Delta, Reply, Request
 from .models.calling import ONCE, Heard, call, most_heard
-from .models.client import Model
+from .models.client import Model, is_trusted
 from .models.health import HEALTH, Health
 from .models.kinds import kind_of_error
 from .models.limits import line_up
@@ -98,7 +98,9 @@ class Asker:
         Raises:
             BudgetExceeded: Its price is unknown, and the session refuses such calls.
             Unavailable: All of them are to be left in peace for longer than there is patience.
+            Untrusted: None of them is trusted with what it would be shown.
         """
+        left, distrusted = _by_trust(left, request_for)
         fitting = [model for model in left if not _overflows(model, request_for(model))] or left
         choice = choose(fitting, self.health)
         request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
@@ -109,7 +111,8 @@ class Asker:
             choice.give_back(self.health)
             raise
         place = line_up(choice.model, request)
-        passed: list[JSON] = [{"model": name, "why": "budget"} for name in unpaid]
+        passed: list[JSON] = [{"model": model.name, "why": "sensitive"} for model in distrusted]
+        passed += [{"model": name, "why": "budget"} for name in unpaid]
         passed += [{"model": one.name, "why": "context_overflow"} for one in left if one not in fitting]
         passed += choice.passed_over
         status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
@@ -248,6 +251,11 @@ class Asker:
             self._flush = asyncio.create_task(self._write())
         await done
 
+    async def flushed(self) -> None:
+        """Return when everything is written that was to be recorded."""
+        if self._flush is not None:
+            await asyncio.shield(self._flush)
+
     async def _write(self) -> None:
         await asyncio.sleep(0)
         while self._waiting:
@@ -268,6 +276,29 @@ class Asker:
                 done.set_result(None)
         for account in () if isinstance(result, BaseException) else result:
             self.warn(account)
+
+
+def _by_trust(
+    left: Sequence[Model], request_for: Callable[[Model], Request]
+) -> tuple[Sequence[Model], Sequence[Model]]:
+    """Those that may be asked, and those that are not trusted with what they would be shown.
+
+    Every call of a run goes through here, whosever it is.
+
+    Raises:
+        Untrusted: None may be asked.
+    """
+    distrusted = [model for model in left if not is_trusted(model) and request_for(model).sensitive]
+    if not distrusted:
+        return left, ()
+    trusted = [model for model in left if model not in distrusted]
+    if not trusted:
+        paths = ", ".join(request_for(left[0]).sensitive)
+        raise Untrusted(
+            f"{', '.join(model.name for model in distrusted)}: not trusted with {paths}, which is sensitive",
+            model=distrusted[0].name,
+        )
+    return trusted, distrusted
 
 
 def _overflows(model: Model, request: Request) -> bool:

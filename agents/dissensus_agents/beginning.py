@@ -1,4 +1,4 @@
-"""The first calls of a round: written down together with it, those that can be paid for."""
+"""The first calls of a wave: written down together with what led to them, those that can be paid for."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 from dissensus_state.errors import BudgetExceeded, DissensusError
 from dissensus_state.records import Call, Round
 
+from .deciding import kept_of
 from .departures import Departure
-from .errors import ModelFailed
+from .errors import GraphError, ModelFailed
 from .messages import Request
 from .models.client import Model
-from .running import Run
+from .patterns.plan import Ask, Consult, Move, Stop
+from .running import Run, Running
 from .steps import Step
 from .summarising import first_call
-from .waves import needed, waves
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -29,13 +30,13 @@ def begin(
     requests: Mapping[str, Request],
     again_of: Round | None,
     note: str | None,
-    trivial: str | None = None,
+    move: Move,
 ) -> tuple[Round, list[Call]] | None:
     """Open a round and write down the first call of each agent of its first wave that can be asked now.
 
-    A candidate whose call does not fit into the budget is passed over for the next one. An agent without
-    one that fits is left out, and abstains when it still does not fit. Where fewer than the quorum are
-    left, nothing is written and nobody is asked.
+    What was decided before is written with them. A candidate whose call does not fit into the budget is
+    passed over for the next one. An agent without one that fits is left out, and abstains when it still
+    does not fit. Where fewer than the quorum are left, nothing is written and nobody is asked.
 
     Returns:
         None where `version` is the newest no more.
@@ -44,13 +45,14 @@ def begin(
         BudgetExceeded: Too few calls fit.
         ModelFailed: Too few agents have a model that may be asked now.
     """
-    wave, quorum = next(waves(step, trivial)), needed(step, trivial)
-    firsts = [_First(run, agent, requests[agent.name], step) for agent in wave]
+    firsts, quorum = _firsts(run, step, move, requests)
     leaving, errors = _prepared(firsts)
+    outcomes = kept_of(move, 0)
     try:
         while len(leaving) >= quorum:
+            calls = [one.call for one in leaving]
             try:
-                begun = run.journal.begin(step.name, version, [one.call for one in leaving], again_of, note)
+                begun = run.journal.begin(step.name, version, calls, again_of, note, outcomes)
             except BudgetExceeded as error:
                 leaving = _passed_over(firsts, leaving, error, errors)
                 continue
@@ -63,10 +65,56 @@ def begin(
         run.asker.give_back(leaving)
 
 
+def go_on(run: Run, running: Running, ask: Ask, number: int | None) -> None:
+    """Write down a later wave: what was decided, and the first call of each agent that can be asked now.
+
+    Without a number it is more of the same one. One without a call that fits is left out, and abstains when it still does not fit.
+    """
+    known = {call.agent for call in running.calls}
+    agents = [_agent(running.step, name) for name in _at_once(ask)]
+    all_firsts = [_First(run, running.step, agent, running.requests[agent.name]) for agent in agents]
+    firsts = [first for first in all_firsts if first.seat not in known]
+    leaving, errors = _prepared(firsts)
+    outcomes = kept_of(ask, number)
+    try:
+        while leaving or outcomes:
+            try:
+                sent = run.journal.send(running.round, [one.call for one in leaving], outcomes)
+            except BudgetExceeded as error:
+                leaving = _passed_over(firsts, leaving, error, errors)
+                continue
+            run.asker.written(leaving, sent)
+            running.calls = (*running.calls, *sent)
+            leaving = []
+            return
+    finally:
+        run.asker.give_back(leaving)
+
+
+def _firsts(run: Run, step: Step, move: Move, requests: Mapping[str, Request]) -> tuple[list[_First], int]:
+    """The first calls of a round, and how many of them it must be possible to make."""
+    if isinstance(move, Consult):
+        return [], 0
+    if isinstance(move, Stop):
+        raise GraphError(f"The pattern of the step {step.name!r} asks nobody: {move.why}")
+    agents = [_agent(step, name) for name in _at_once(move)]
+    least = step.quorum if move.least is None else move.least
+    return [_First(run, step, agent, requests[agent.name]) for agent in agents], min(least, len(agents))
+
+
+def _at_once(ask: Ask) -> tuple[str, ...]:
+    """Who of those that are asked is asked before anything is waited for."""
+    return ask.agents if ask.hedge is None else ask.agents[:1]
+
+
+def _agent(step: Step, name: str) -> Agent:
+    return next(agent for agent in step.agents if agent.name == name)
+
+
 class _First:
     """The first call of an agent: of the first candidate that may be asked and can be paid for."""
 
-    def __init__(self, run: Run, agent: Agent, request: Request, step: Step) -> None:
+    def __init__(self, run: Run, step: Step, agent: Agent, request: Request) -> None:
         self.run, self.reuse = run, step.governor.reuse
         self.seat, self._left, self._request = first_call(agent, request)
         self._unpaid: dict[str, BudgetExceeded] = {}

@@ -25,10 +25,11 @@ def compare_proposals(_: Run | None, running: Running) -> None:
 
 def stances_of(running: Running) -> list[Stance]:
     """What each agent proposes, in the order of the proposals."""
-    return [_stance(running, item) for item in running.made]
+    return [stance_of(running, item) for item in running.made]
 
 
-def _stance(running: Running, item: Proposal) -> Stance:
+def stance_of(running: Running, item: Proposal) -> Stance:
+    """What a proposal says, by path."""
     return Stance(
         agent=item.agent,
         lineage=running.lineage(item.agent)[0],

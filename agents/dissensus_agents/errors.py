@@ -5,6 +5,7 @@ DissensusError
 │   ├── ProviderFailed      7   the provider answered with an error, or not at all
 │   ├── UnknownModel       12   no such model in the catalogue
 │   ├── ContextOverflow     7   a prompt that does not fit its model's window; nothing was sent
+│   ├── Untrusted          16   none of its models may be shown what is sensitive; nothing was sent
 │   ├── MissingKey         13   the provider's key is not in the environment
 │   ├── MalformedAnswer    14   an answer that cannot be read as what was asked for
 │   └── WrongType          15   an answer that can be read and does not fit the output type
@@ -12,7 +13,8 @@ DissensusError
 ├── RoundParked            20   the round waits for a person's ruling
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
-└── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+└── NotInstalled            2   something that an extra brings, and that is not there
 """
 
 from __future__ import annotations
@@ -46,6 +48,16 @@ class ContextOverflow(ModelFailed):
     """The prompt does not fit the model's window."""
 
     code = "context.overflow"
+
+
+class Untrusted(ModelFailed):
+    """None of the models that could be asked is trusted with what they would be shown."""
+
+    code = "model.untrusted"
+    exit_code = 16
+    next_step = (
+        "Mark a model that may see it as trusted, in dissensus.toml or with trusted=True, or leave it out"
+    )
 
 
 class MissingKey(ModelFailed):
@@ -108,3 +120,10 @@ class SettingsRefused(DissensusError):
     code = "settings.refused"
     exit_code = 2
     next_step = "Mend the file; docs/catalogue.md names everything that it may say"
+
+
+class NotInstalled(DissensusError):
+    """Something that an extra of the project brings is not installed."""
+
+    code = "extra.missing"
+    exit_code = 2

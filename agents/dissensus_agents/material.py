@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dissensus_state.documents import SOURCE
 from dissensus_state.rights import granted
 from dissensus_state.shapes import Shape
-from dissensus_state.values import Path, parse_path, pointer, within
+from dissensus_state.values import Path, overlap, parse_path, pointer, within
 
 from .messages import Part
 from .running import Running
@@ -30,6 +30,19 @@ def material_for(shape: Shape, running: Running, supervisor: str) -> tuple[tuple
     whole = {part.source for part in shown if part.source is not None and part.shown is None}
     kept = (part for part in shown if part.shown is None or part.source not in whole)
     return tuple(kept), tuple(sorted(withheld))
+
+
+def sensitive_in(running: Running, shape: Shape) -> tuple[str, ...]:
+    """The sensitive paths that a round may tell of: what its agents were shown, and what they may write.
+
+    Whatever was made of it (positions, reasoning, evidence) is held to tell of it as well.
+    """
+    if not shape.sensitive:
+        return ()
+    shown = {path for request in running.requests.values() for path in request.sensitive}
+    written = running.step.task.writes
+    shown |= {pointer(one) for one in shape.sensitive if any(overlap(one, path) for path in written)}
+    return tuple(sorted(shown))
 
 
 def _pieces(running: Running) -> Iterator[tuple[Part, tuple[Path, ...]]]:

@@ -108,7 +108,8 @@ class Request:
     answers of this very call that were sent back. `max_output_tokens` bounds answer and thinking
     together; `effort` None leaves the thinking to the provider. `templates` are ways to write the
     prompt, by the maker of the model; `template` is the one that was chosen for the model that is asked
-    (None: headings). `pending` are the summaries that its parts still wait for.
+    (None: headings). `pending` are the summaries that its parts still wait for. `sensitive` are the
+    sensitive paths that it may tell of: it is only sent to a model that is trusted with them.
     """
 
     system: str
@@ -121,6 +122,7 @@ class Request:
     template: Template | None = None
     templates: Templates | None = field(default=None, compare=False, repr=False)
     pending: tuple[Pending, ...] = field(default=(), compare=False, repr=False)
+    sensitive: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def prompt(self) -> str:

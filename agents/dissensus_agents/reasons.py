@@ -25,7 +25,8 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
     hollow = hollow and running.trivial is None  # where one agent was enough, one vote is
     checked = _witnesses(running)
     failed = [item for item in checked if not item["passed"]]
-    if not (disputed or hollow or failed or asked):
+    unsettled = running.stop.unsettled if running.stop is not None else ""
+    if not (disputed or hollow or failed or asked or unsettled):
         return None
     why: dict[str, Any] = {
         "disagreements": [item.as_dict() for item in disputed],
@@ -33,6 +34,7 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "passed": [item for item in checked if item["passed"]],
         "hollow": hollow,
         "asked": asked,
+        "unsettled": unsettled,
         "votes": round(running.votes, 3) if hollow else None,
         "weighed": told_of(running) if disputed or running.weighed.shares is not None else None,
         "immaterial": [item.as_dict() for item in running.comparison.immaterial],

@@ -16,13 +16,16 @@ from dissensus_state.values import JSON, canonical, digest
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .comparing import compare_proposals
-from .consulting import from_records
+from .fetching import from_records
 from .context.fitting import Room, rooms_of
+from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
 from .messages import Request
 from .models.kinds import refusal_of
 from .models.replies import objection
-from .round import requests_of, ruled_change
+from .patterns.governed import Trivial
+from .prompts import requests_of
+from .round import ruled_change
 from .running import Running
 from .steps import Step
 from .summarising import EMPTY, recorded_summaries
@@ -74,18 +77,41 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     _check_names(number, step, proposals)
     rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
     try:
-        requests, reads = requests_of(session, step, base, held.base, held.note, rooms)
+        prompts = requests_of(session, step, base, held.base, held.note, rooms)
     except (Denied, ContextOverflow) as error:
         raise _diverged(number, "reads", list(commit.reads), error.as_dict()) from error
-    running = Running(step, held, base, requests, reads, calls, tuple(proposals), stored=True)
+    made = tuple(proposals)
+    running = Running(step, held, base, prompts.requests, prompts.reads, calls, made, stored=True)
+    _decisions(session, running)
     for agent in step.agents:
-        _agent(running, agent)
-    for question, made in from_records(running):
-        for call in made[:1]:
+        if agent.name not in prompts.barred:
+            _agent(running, agent)
+        elif running.proposal(agent.name).status != "abstained":
+            raise _diverged(number, "reads", list(commit.reads), prompts.barred[agent.name].as_dict())
+    for question, asked in from_records(running):
+        for call in asked[:1]:
             _check_request(running, call, question.request)
     compare_proposals(None, running)
     _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
     return sum(call.status == "answered" for call in calls)
+
+
+def _decisions(session: Session[Any], running: Running) -> None:
+    """Whether what was decided could be decided by today's pattern: the same part, of the same kind."""
+    step, number = running.step, running.round.round
+    if step.plain:
+        return
+    for body in session.decisions(number):
+        said = decision_in(body)
+        part = step.pattern.part_at(said.at)
+        if said.pattern == Trivial.kind:
+            continue
+        if part is None or part.kind != said.pattern:
+            now = "nothing" if part is None else part.kind
+            raise _diverged(number, f"decision at {said.at or 'the outside'}", said.pattern, now)
+        known = part.may_choose
+        if strange := [one for one in said.chosen if one not in known]:
+            raise _diverged(number, f"decision of the {said.pattern}", strange[0], f"one of {sorted(known)}")
 
 
 def _check_names(number: int, step: Step, proposals: list[Proposal]) -> None:

@@ -18,6 +18,7 @@ from .judgement.supervisor import Person, Supervisor, seats_of
 from .rulings import LETS_PASS
 from .running import Ending, Run, Running
 from .supervising import Level, ruled_by
+from .upholding import upheld_by_pattern
 
 NOBODY = Supervisor(Person("nobody"))
 """Where a step has no supervisor, a person has to rule."""
@@ -32,6 +33,10 @@ async def review(run: Run, running: Running) -> None:
     levels = levels_of(running)[len(given) :]
     if given and (running.round.status == "parked" or not levels):
         await _park(run, running, given[-1])
+        return
+    decided = None if given else upheld_by_pattern(run.shape, running)
+    if decided is not None:
+        await _carry_out(run, running, decided, recorded=False)
         return
     for level in levels:
         name, count = level.supervisor.name, len(running.sides)

@@ -21,6 +21,8 @@ from .judgement.disagreement import Comparison
 from .judgement.prior import PRIOR
 from .judgement.verifiers import Evidence, run_verifiers
 from .messages import Request
+from .patterns.asked import Choice
+from .patterns.plan import Ask, Decision, Move, Stop
 from .positions import Side, all_values
 from .steps import Step
 
@@ -32,7 +34,7 @@ class Progress:
     """Something that just happened in a run, for whoever watches it.
 
     `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `warning`, `proposed`, `uncompared`, `disagreed`, `agreed`, `reviewing`, `ruled`,
+    `spared`, `decided`, `warning`, `proposed`, `uncompared`, `disagreed`, `agreed`, `reviewing`, `ruled`,
     `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`.
     `body` holds plain data that depends on it.
     """
@@ -79,7 +81,12 @@ class Run:
 
 @dataclass(slots=True)
 class Running:
-    """One round between its steps."""
+    """One round between its steps.
+
+    `barred` are the agents that may not be asked, and why. `move` is what its pattern does next, `kept`
+    what the records say it did next before the run was stopped; `wave` counts. `answers` are what models
+    that route have said, `stop` why nobody else was asked.
+    """
 
     step: Step
     round: Round
@@ -106,6 +113,13 @@ class Running:
     ending: Ending = ""
     tries: int = 1
     trivial: str | None = None
+    barred: Mapping[str, str] = field(default_factory=dict)
+    move: Move | None = None
+    kept: list[Ask] = field(default_factory=list)
+    wave: int = 0
+    decisions: tuple[Decision, ...] = ()
+    answers: dict[str, Choice] = field(default_factory=dict)
+    stop: Stop | None = None
 
     @property
     def comparators(self) -> Mapping[str, Comparator]:

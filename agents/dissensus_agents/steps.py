@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -22,6 +22,12 @@ from .judgement.meaning import SEAT as COMPARATOR
 from .judgement.meaning import Fetching, fetches
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
 from .judgement.verifiers import Verifier
+from .models.client import is_trusted
+from .patterns.chain import several_steps
+from .patterns.plan import Pattern, Switch
+from .patterns.route import SEAT as ROUTER
+from .patterns.route import routing_by, seated
+from .patterns.together import Parallel
 from .views import View
 from .watch.governor import Governor
 
@@ -36,13 +42,15 @@ the end of the chain it stands, and the ruling says so; or it never does, and a 
 class Step:
     """What `AgentGraph.add_step` was given, checked against the schema.
 
-    See there for what each setting means.
+    See there for what each setting means. `plain` says that its agents were given as a plain list, all of
+    which are asked.
     """
 
     name: str
     agents: tuple[Agent, ...]
     task: Task
     transition: str | None
+    pattern: Pattern
     supervisors: tuple[Supervisor, ...] = ()
     verifiers: tuple[Verifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
@@ -57,6 +65,7 @@ class Step:
     again: int = 2
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
+    plain: bool = True
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
@@ -87,7 +96,7 @@ class Step:
 def make_step(
     shape: Shape,
     name: str,
-    agents: Sequence[Agent],
+    agents: Sequence[Agent] | Pattern,
     writes: Iterable[str],
     transition: str | None,
     quorum: int | None,
@@ -101,6 +110,9 @@ def make_step(
     """
     if not name or RESERVED & set(name):
         raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
+    plain = not isinstance(agents, Pattern)
+    pattern = _pattern_of(name, agents)
+    agents = pattern.agents
     settings["supervisors"] = chain_of(settings.pop("supervisor", None))
     asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
@@ -110,18 +122,22 @@ def make_step(
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
-    step = Step(name, tuple(agents), task, chosen, quorum=quorum or 1, tasks=tasks, **settings)
+    settings |= {"quorum": quorum or 1, "tasks": tasks, "plain": plain}
+    step = Step(name, agents, task, chosen, pattern, **settings)
     _check_supervisors(shape, step)
     check_hollow(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, or behind its supervisors."""
+    """The step with other models behind some of its agents, its supervisors, or its router."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
 
+    pattern = step.pattern.mapped(swapped)
+    if ROUTER in models:
+        pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
     chain = tuple(
         judge if seat not in models else judge.with_model(models[seat])
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
@@ -130,8 +146,31 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     comparators = dict(step.comparators)
     if COMPARATOR in models:
         comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
-    agents = tuple(map(swapped, step.agents))
-    return replace(step, agents=agents, supervisors=chain, hollow=hollow, comparators=comparators)
+    return replace(
+        step,
+        agents=pattern.agents,
+        pattern=pattern,
+        supervisors=chain,
+        hollow=hollow,
+        comparators=comparators,
+    )
+
+
+def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
+    """The pattern of a step: a plain list is asked side by side."""
+    if several_steps(given):
+        raise GraphError(
+            f"The step {name!r} was given a chain, which is several steps",
+            next_step="Give it to AgentGraph.add_step, alone, in a Route or in another Chain",
+        )
+    if isinstance(given, Pattern):
+        return seated(given)
+    if isinstance(given, Agent):
+        return Switch(given)
+    names = [agent.name for agent in given]
+    if not names or len(set(names)) < len(names):
+        _refuse_names(name, names)
+    return Parallel(given)
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -193,12 +232,13 @@ def check_hollow(step: Step) -> None:
 def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
     names = [agent.name for agent in agents]
     if not names or len(set(names)) < len(names):
-        raise GraphError(
-            f"The step {name!r} needs agents with names of their own, not {names}",
-            next_step="Give each agent a name of its own",
-        )
+        _refuse_names(name, names)
     if any(map(is_seat, names)):
         raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
+    if ROUTER in names:
+        raise GraphError(
+            f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
+        )
     for one in names:
         if SUFFIX in one:
             raise GraphError(
@@ -212,6 +252,13 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         for path in agent.reads or ():
             if path:
                 shape.field(path[0])
+
+
+def _refuse_names(name: str, names: Sequence[str]) -> NoReturn:
+    raise GraphError(
+        f"The step {name!r} needs agents with names of their own, not {list(names)}",
+        next_step="Give each agent a name of its own",
+    )
 
 
 def _check_number(name: str, quorum: int | None, agents: int) -> None:
@@ -250,4 +297,13 @@ def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
     """What both the step and the schema's rights let an agent read."""
     may = granted(shape.rights, agent.name, "read")
     allowed = meet(agent.reads, may)
-    return View(state, version, allowed, shape.keys, agent.name, sparse=may is not None)
+    return View(
+        state,
+        version,
+        allowed,
+        shape.keys,
+        agent.name,
+        sparse=may is not None,
+        sensitive=shape.sensitive,
+        trusted=bool(shape.sensitive) and any(map(is_trusted, agent.candidates.models)),
+    )

@@ -20,7 +20,7 @@ from .judgement.disagreement import Disagreement
 from .judgement.lineage import akin
 from .judgement.supervisor import REVERSED, SEAT, Supervisor
 from .judgement.verdicts import Review, Seen, Verdict, bare, blind, sound
-from .material import material_for
+from .material import material_for, sensitive_in
 from .models.recordings import NotRecorded
 from .models.replies import objection
 from .patterns.failover import Candidates
@@ -72,6 +72,7 @@ def review_of(
         votes=running.votes,
         audit=bool(why.get("audit")),
         ballots=ballots_of(running, names),
+        sensitive=sensitive_in(running, run.shape),
     )
     return review, names, hidden
 

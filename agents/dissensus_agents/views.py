@@ -11,6 +11,12 @@ from dissensus_state.values import JSON, Path, overlap, parse_path, pointer, wit
 
 from .messages import Part
 
+UNTOLD = (
+    "The question is put again, because what was answered could not stand. Why is not shown here: it may "
+    "tell of what is sensitive."
+)
+"""What a model that is not trusted is told in the place of a note."""
+
 
 class View:
     """A snapshot as one agent of a round may see it.
@@ -22,6 +28,8 @@ class View:
         keys: The key field of each list that merges by key.
         agent: Whose view it is, for errors.
         sparse: The paths were given as rights, so that not all of them need be there.
+        sensitive: The paths that only trusted models may be shown.
+        trusted: Whether one of the agent's models may be.
     """
 
     def __init__(
@@ -33,6 +41,8 @@ class View:
         agent: str = "",
         *,
         sparse: bool = False,
+        sensitive: tuple[Path, ...] = (),
+        trusted: bool = False,
     ) -> None:
         self.version = version
         self._sparse = sparse
@@ -40,18 +50,44 @@ class View:
         self._allowed = allowed
         self._keys = dict(keys or {})
         self._agent = agent
+        self._sensitive = sensitive
+        self._trusted = trusted
         self._reads: dict[Path, None] = {}
+        self._noted = False
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The read set so far, as JSON pointers."""
         return tuple(sorted(pointer(path) for path in self._reads))
 
+    @property
+    def sensitive(self) -> tuple[str, ...]:
+        """The sensitive paths that were read so far."""
+        if not self._sensitive:
+            return ()
+        touched = (
+            one for one in self._sensitive if self._noted or any(overlap(one, path) for path in self._reads)
+        )
+        return tuple(pointer(path) for path in touched)
+
+    def told(self, note: str) -> str:
+        """What its agent is told where its step is repeated: a note may quote what is sensitive.
+
+        Rules of the schema see the whole state, and a supervisor what its panel saw; so, where the state
+        has sensitive fields, only trusted models are shown what they say.
+        """
+        if not self._sensitive:
+            return note
+        if not self._trusted:
+            return UNTOLD
+        self._noted = True
+        return note
+
     def read(self, path: str) -> JSON:
         """The value at a path, as it is stored; the path enters the read set.
 
         Raises:
-            Denied: the agent may not read it.
+            Denied: the agent may not read it, or none of its models may be shown it.
             NotFound: nothing stands there.
         """
         parsed = parse_path(path)
@@ -81,6 +117,8 @@ class View:
             return None
 
     def _check(self, path: Path) -> None:
+        if self._sensitive and not self._trusted:
+            self._check_trust(path)
         if self._allowed is None or within(path, self._allowed):
             return
         may = ", ".join(pointer(place) for place in self._allowed) or "nothing"
@@ -94,6 +132,21 @@ class View:
             allowed=[pointer(place) for place in self._allowed],
             next_step="Read only the paths below it" if inside else "",
         )
+
+    def _check_trust(self, path: Path) -> None:
+        for hidden in self._sensitive:
+            if overlap(path, hidden):
+                raise Denied(
+                    f"{pointer(hidden)} is sensitive, and no model of {self._agent or 'this agent'} is "
+                    "trusted with it",
+                    path=pointer(hidden),
+                    agent=self._agent or None,
+                    author=self._agent or None,
+                    right="read",
+                    sensitive=True,
+                    next_step="Mark a model that may see it as trusted, in dissensus.toml or with "
+                    "trusted=True; or give the agent reads= and a prompt without it",
+                )
 
 
 def render(value: JSON) -> str:

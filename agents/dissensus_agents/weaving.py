@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import comparing, consulting, reviewing, weighing
+from . import comparing, fetching, reviewing, weighing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
@@ -35,7 +35,7 @@ Node = Callable[[Run, Running], Awaitable[None] | None]
 
 
 async def _consulted(run: Run, running: Running) -> None:
-    await consulting.consult(run, running)
+    await fetching.consult(run, running)
     comparing.compare_proposals(run, running)
 
 

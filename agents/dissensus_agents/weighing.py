@@ -73,6 +73,11 @@ def _weighed(running: Running, held: Sequence[Sequence[str]], options: int | Non
     return _sound(running.weigher, given, len(held))
 
 
+def weighed_of(running: Running, held: Sequence[Sequence[str]], disputed: Sequence[Disagreement]) -> Weighed:
+    """What some positions are worth, of those who hold them and nobody else."""
+    return _weighed(running, held, _options(running, disputed))
+
+
 def ballots_of(running: Running, held: Sequence[Sequence[str]]) -> list[Ballot]:
     """One ballot for each agent that stands behind exactly one position.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, charges, doors, grades, heads, ledger, proposals, rounds
+from . import calls, charges, decisions, doors, grades, heads, ledger, proposals, rounds, timings
 from .accounts import Account
 from .calls import Stored
 from .errors import Denied
@@ -65,12 +65,13 @@ class Journal:
         with self.session.reading() as work:
             return rounds.last_round(work, self.session.session_id, self.session.branch)
 
-    def send(self, round_: Round, intents: Sequence[Call]) -> list[Call]:
-        """Write down calls before they are made, and hold their worst case."""
+    def send(self, round_: Round, intents: Sequence[Call], outcomes: Iterable[Outcome] = ()) -> list[Call]:
+        """Write down calls before they are made, hold their worst case, and keep what led to them."""
         stamped = [replace(call, round=round_.round, sent_at=self._now()) for call in intents]
         with self._writing(round=round_.round) as work:
             stored = self._stored.copy()
             stamped = calls.send(work, self.session.session_id, stamped, stored)
+            self._happened(work, round_, outcomes)
         self._remember(stamped, stored)
         return stamped
 
@@ -81,8 +82,11 @@ class Journal:
         intents: Sequence[Call],
         again_of: Round | None = None,
         note: str | None = None,
+        outcomes: Iterable[Outcome] = (),
     ) -> tuple[Round, list[Call]] | None:
         """Open a round on the newest version and write down its first calls, in one transaction.
+
+        What was decided before them is written with them.
 
         None if `base` is the newest version no more; nothing is written then.
         """
@@ -96,6 +100,7 @@ class Journal:
             opened = proposals.open_round(work, session.session_id, new)
             stamped = [replace(call, round=opened.round, sent_at=work.clock()) for call in intents]
             stamped = calls.send(work, session.session_id, stamped, stored)
+            self._happened(work, opened, outcomes)
         self.sent.clear()
         self._remember(stamped, stored)
         return opened, stamped
@@ -120,6 +125,16 @@ class Journal:
         """The calls of a round so far."""
         with self.session.reading(round=round_.round) as work:
             return calls.of_round(work, self.session.session_id, round_.round)
+
+    def decisions(self, round_: Round) -> list[dict[str, Any]]:
+        """What patterns have decided in a round so far, in order."""
+        with self.session.reading(round=round_.round) as work:
+            return decisions.of_round(work, self.session.session_id, round_.round)
+
+    def latencies(self, models: Iterable[str]) -> dict[str, float]:
+        """How many seconds the newest answers of each model took, on average; without those never asked."""
+        with self.session.reading() as work:
+            return timings.latencies(work, tuple(models))
 
     def setbacks(self, seconds: float) -> list[Trace]:
         """How the calls of the last seconds went, in the order in which that was known."""
@@ -238,6 +253,9 @@ class Journal:
         """Proposals of agents who may make them, and what else the agents brought."""
         doors.check_proposals(self.session.shape.rights, made)
         proposals.propose(work, self.session.session_id, round_.round, made)
+        self._happened(work, round_, outcomes)
+
+    def _happened(self, work: Work, round_: Round, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
             self.session.record_in(work, outcome.kind, outcome.body, round_=round_.round)
 

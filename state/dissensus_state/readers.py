@@ -13,6 +13,7 @@ from . import (
     branches,
     calls,
     commits,
+    decisions,
     disputes,
     grades,
     heads,
@@ -265,6 +266,13 @@ class Reader(Generic[StateT]):
         """
         with self.reading() as work:
             return disputes.disputes(work, self.session_id, immaterial=immaterial)
+
+    def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
+        """What patterns have decided in a round, or (without a number) between the rounds of the branch."""
+        with self.reading(round=round_) as work:
+            if round_ is not None:
+                return decisions.of_round(work, self.session_id, round_)
+            return decisions.between(work, self.session_id, self.branch, 1_000)[::-1]
 
     def grades(self, number: int | None = None) -> list[Grade]:
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""

@@ -21,6 +21,7 @@ from .machine import Machine, Rule, Transition
 from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union, merged
 from .patches import Operation, Patch, Verb, apply, get, is_ordered
 from .rights import Rights, grants_of
+from .sensitive import Sensitive, marks, sensitive_fields
 from .values import JSON, Path, canonical, normalise, pointer, seen_through
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "MergeByKey",
     "Min",
     "Replace",
+    "Sensitive",
     "Shape",
     "SharedState",
     "Union",
@@ -92,6 +94,7 @@ class Shape:
         merges: The merge of each field.
         taking_back: The same for a revert: what stood before a greater value cannot be brought together.
         keys: The key field of each list that merges by key.
+        sensitive: The fields that only trusted models may be shown.
     """
 
     def __init__(self, schema: type[SharedState]) -> None:
@@ -113,6 +116,7 @@ class Shape:
         self.invariants = _invariants_of(schema)
         self.machine = Machine(schema.transitions, _phases_of(schema))
         self.rights = grants_of(schema.rights, schema.model_fields)
+        self.sensitive = sensitive_fields(schema)
         self._whole_model_rules = bool(schema.__pydantic_decorators__.model_validators)
         self.taking_back: dict[str, Merge] = {
             name: Replace() if merge.own or merge.verb in {"max", "min"} else merge
@@ -121,7 +125,7 @@ class Shape:
         self._constrained = {
             name
             for name, info in schema.model_fields.items()
-            if not all(Merge.is_marker(item) for item in info.metadata)
+            if not all(Merge.is_marker(item) or marks(item) for item in info.metadata)
         }
         self._adapters: dict[tuple[str, int, bool], TypeAdapter[Any]] = {}
 

@@ -60,7 +60,7 @@ def pending_of(request: Request, room: int, fit: Summarised, agent: str, role: s
             raise too_much(request.parts, room, owner)
         first = asked - len(spans) + 1
         asks = {
-            seat_of(agent, first + number): _ask(part, span, each, room, role)
+            seat_of(agent, first + number): _ask(part, span, each, room, role, request.sensitive)
             for number, span in enumerate(spans)
         }
         made.append(Pending(place, share, room, model, asks))
@@ -110,7 +110,9 @@ def _piece(model: Model) -> int:
     return PIECE if room is None else max(LEAST, room)
 
 
-def _ask(part: Part, span: tuple[int, int], most: int, room: int, role: str) -> Request:
+def _ask(
+    part: Part, span: tuple[int, int], most: int, room: int, role: str, sensitive: tuple[str, ...]
+) -> Request:
     """What is asked of the cheap model; a fifth less than there is room for, since it counts otherwise."""
     begin, end = span
     whole = span == (0, len(part.text))
@@ -120,6 +122,7 @@ def _ask(part: Part, span: tuple[int, int], most: int, room: int, role: str) -> 
         system=ASKED.format(role=task),
         parts=(Part(part.text[begin:end], part.source, part.title, shown),),
         max_output_tokens=max(1, most * 4 // 5),
+        sensitive=sensitive,
     )
 
 

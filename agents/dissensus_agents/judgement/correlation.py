@@ -5,9 +5,9 @@ Four statistics of the same table, because each answers another question:
 | statistic | what it says | source |
 |---|---|---|
 | `phi` | whether one is wrong where the other is (Pearson's correlation of right and wrong) | |
-| `kappa` | error consistency: agreement in being right, beyond what the accuracies explain | Geirhos et al. 2020 |
+| `kappa` | agreement in being right, beyond what the accuracies explain | Geirhos et al. 2020 |
 | `same_errors` | how often both, where both are wrong, say the same | Kim et al. 2025, arXiv 2506.07962 |
-| `capa` | agreement in what is said, beyond what the accuracies explain | Goel et al. 2025, arXiv 2502.04313 |
+| `capa` | agreement in what is said, beyond what accuracies explain | Goel et al. 2025, arXiv 2502.04313 |
 
 Only `phi` enters weights; the others are for people, and for choosing who checks whom.
 """

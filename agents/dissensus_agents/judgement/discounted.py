@@ -30,7 +30,7 @@ from itertools import combinations
 from statistics import NormalDist
 
 from . import lineage
-from .ballots import Ballot, Basis, Knowledge, Rate, Voter, Weighed
+from .ballots import Ballot, Knowledge, Rate, Voter, Weighed
 from .correlation import effective, shrunk
 
 UNGRADED = 0.5
@@ -47,6 +47,7 @@ FREE = 1000
 
 _SURE = 0.98  # no accuracy is taken for higher, and none for lower than its complement
 _SHARED = lineage.SAME_FAMILY  # what correlation difficulty explains at most; the rest is echo
+_NEXT = -1  # the position of whoever has not voted yet
 _NORMAL = NormalDist()
 _EASE = tuple(_NORMAL.inv_cdf((n + 0.5) / 24) for n in range(24))
 """How easy a question may be: 24 equally likely cases of a standard normal."""
@@ -75,29 +76,61 @@ class Discounted:
             raise ValueError("Positions are numbered from 0; a ballot has a negative one")
         if not ballots:
             return Weighed(0.0, note="Nobody takes a position")
-        # In an order of their own: sums of floats depend on the order, and nothing else here does.
-        cast = sorted(ballots, key=lambda one: (one.voter.model, one.voter.lineage, one.position))
-        held = [ballot.position for ballot in cast]
-        count = max(held) + 1
-        if options is not None and options < len(set(held)):
-            raise ValueError(f"{len(set(held))} positions are held among {options} options")
-        rates = [self.knowledge and self.knowledge.accuracy(one.voter.model, task) for one in cast]
+        cast = _cast(ballots, options)
+        held = tuple(ballot.position for ballot in cast)
+        rates = self._rates(cast, task)
         rho, paired = self._correlations([one.voter for one in cast], task)
-        if not any(rate and rate.of > 0 for rate in rates):
+        if not any(rate.of > 0 for rate in rates):
             return Weighed(_strongest(held, rho), note="From lineages alone: none of the voters was graded")
-        accuracies = tuple((rate or Rate(0, 0)).shrunk(UNGRADED, GRADED_ENOUGH) for rate in rates)
-        shares = _shares(tuple(held), count, accuracies, rho, options or FREE)
+        shares = _shares(held, max(held) + 1, _drawn_in(rates), rho, options or FREE)
         best = shares.index(max(shares))
-        graded = [int(rate.of) if rate else 0 for rate in rates]
-        basis: Basis = "measured"
+        least, most = (int(bound(rate.of for rate in rates)) for bound in (min, max))
         return Weighed(
             _votes([n for n, position in enumerate(held) if position == best], rho),
             shares,
-            basis,
-            min(graded),
-            f"Accuracies from {min(graded)} to {max(graded)} graded rounds, correlations from "
-            f"{'lineages' if not paired else f'up to {paired} graded rounds of both'}",
+            "measured",
+            least,
+            f"Accuracies from {least} to {most} graded rounds, correlations from "
+            f"{f'up to {paired} graded rounds of both' if paired else 'lineages'}",
         )
+
+    def worth(
+        self, ballots: Sequence[Ballot], voter: Voter, task: str, options: int | None = None
+    ) -> float | None:
+        """What asking one more voter brings: how much likelier right the answer is then (0 to 1).
+
+        That is the expected value of its information (Howard 1966): over all that it may say, each as likely
+        as the ballots make it, the confidence after that; less the confidence without. Divided by what
+        it costs it says whom to ask next; a panel is grown while it is worth its price.
+
+        Returns:
+            None where neither this voter nor one of those who voted was ever graded.
+        """
+        cast = _cast([*ballots, Ballot("", voter, _NEXT)], options)
+        held = [ballot.position for ballot in cast]
+        rates = self._rates(cast, task)
+        if not any(rate.of > 0 for rate in rates):
+            return None
+        rho, _ = self._correlations([one.voter for one in cast], task)
+        taken = sorted(set(held) - {_NEXT})
+        kinds = (options or FREE) - len(taken)
+        saying = [*((one, 1) for one in taken), *([(_NEXT, kinds)] if kinds else [])]
+        sure, total, before = 0.0, 0.0, dict.fromkeys(taken, 0.0)
+        for says, ways in saying:
+            votes = tuple(says if one == _NEXT else one for one in held)
+            joint = {
+                truth: ways * math.exp(log)
+                for truth, log in _joint(votes, _drawn_in(rates), rho, options or FREE).items()
+            }
+            total += sum(joint.values())
+            sure += max(value for truth, value in joint.items() if truth is not None)
+            before = {truth: value + joint[truth] for truth, value in before.items()}
+        return max(0.0, sure - max(before.values(), default=0.0)) / total
+
+    def _rates(self, cast: Sequence[Ballot], task: str) -> list[Rate]:
+        """How often each was right; nothing graded is no rounds."""
+        known = [self.knowledge and self.knowledge.accuracy(one.voter.model, task) for one in cast]
+        return [rate or Rate(0, 0) for rate in known]
 
     def _correlations(self, voters: Sequence[Voter], task: str) -> tuple[tuple[tuple[float, ...], ...], int]:
         """The correlation of each two voters' errors, and on how many rounds the best known rests."""
@@ -111,6 +144,18 @@ class Discounted:
                 value, most = shrunk(measured, on, value, PAIRED_ENOUGH), max(most, on)
             rho[i][j] = rho[j][i] = value
         return tuple(map(tuple, rho)), most
+
+
+def _cast(ballots: Sequence[Ballot], options: int | None) -> list[Ballot]:
+    """The ballots in an order of their own: sums of floats depend on it, and nothing else here does."""
+    held = len({ballot.position for ballot in ballots if ballot.position != _NEXT})
+    if options is not None and options < held:
+        raise ValueError(f"{held} positions are held among {options} options")
+    return sorted(ballots, key=lambda one: (one.voter.model, one.voter.lineage, one.position))
+
+
+def _drawn_in(rates: Sequence[Rate]) -> tuple[float, ...]:
+    return tuple(rate.shrunk(UNGRADED, GRADED_ENOUGH) for rate in rates)
 
 
 def prior(one: Voter, other: Voter) -> float:
@@ -139,16 +184,29 @@ def _shares(
     options: int,
 ) -> tuple[float, ...]:
     """How likely each of `count` positions is right; what is missing to 1 is that none is."""
+    joint = _joint(held, accuracies, rho, options)
+    top = max(joint.values())
+    parts = {truth: math.exp(log - top) for truth, log in joint.items()}
+    total = sum(parts.values())
+    return tuple(parts.get(position, 0.0) / total for position in range(count))
+
+
+def _joint(
+    held: tuple[int, ...],
+    accuracies: tuple[float, ...],
+    rho: tuple[tuple[float, ...], ...],
+    options: int,
+) -> dict[int | None, float]:
+    """For each position, and for none of them (None), the logarithm of how likely it is with these votes."""
     loads, powers, urn = _common(rho, options)
     right = [_by_ease(p, load) for p, load in zip(accuracies, loads, strict=True)]
     taken = sorted(set(held))
-    likely = [_likelihood(held, truth, right, powers, urn, options) for truth in taken]
-    rest = options - len(taken)
-    nobody = _likelihood(held, None, right, powers, urn, options) + math.log(rest) if rest else -math.inf
-    top = max(*likely, nobody)
-    total = sum(math.exp(one - top) for one in (*likely, nobody))
-    found = {truth: math.exp(one - top) / total for truth, one in zip(taken, likely, strict=True)}
-    return tuple(found.get(position, 0.0) for position in range(count))
+    joint: dict[int | None, float] = {
+        truth: _likelihood(held, truth, right, powers, urn, options) for truth in taken
+    }
+    if rest := options - len(taken):
+        joint[None] = _likelihood(held, None, right, powers, urn, options) + math.log(rest)
+    return joint
 
 
 def _likelihood(

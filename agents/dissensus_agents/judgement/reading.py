@@ -1,22 +1,24 @@
 """Reads the reasoning of positions without a model: what in it does not hold, and which side that costs.
 
-    reading = read([Held("C", ["3 * 4 = 12, so (C)."]), Held("A", ["3 * 4 = 13, so (A)."])], question)
+    reading = read([Held("C", ("3 * 4 = 12, so (C).",)), Held("A", ("3 * 4 = 13, so (A).",))], question)
     reading.best            # 0: the position whose reasoning stands; None where it can't be told
     reading.confidence      # how often such a reading was right where it was graded
 
-It is blind to who wrote what, and deterministic.
+It is blind to who wrote what, and deterministic. What it finds are hints for whoever rules, and no
+evidence from outside of the models; only `arithmetic` and `code` verifiers give that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from .equations import equations
+from .chains import BARE, LETTERS, Chain, Question, near
+from .reading_features import CLOSEST, GIVES_UP, NONE_FITS
 
-MAX_READ = 24_000
-"""Characters of one reasoning that are read."""
+MAX_FINDINGS = 20
+"""Findings that are kept of one reasoning, the first ones."""
 
 Kind = Literal[
     "arithmetic",
@@ -26,13 +28,12 @@ Kind = Literal[
     "cut_off",
     "loops",
     "no_work",
-    "hedges",
 ]
 """What can be wrong with a reasoning: a calculation that does not come out; an answer that is not what the
-text arrived at; an answer stated twice, differently; a guess for want of an answer; a text that breaks off
-or goes in circles; an answer to a calculation without one; words of doubt."""
+text arrived at; an answer stated twice, differently; a guess for want of a fitting answer; a text that breaks
+off before any answer, or repeats itself; an answer to a calculation without one."""
 
-HARD: frozenset[Kind] = frozenset(("arithmetic", "does_not_follow", "two_answers"))
+HARD: frozenset[Kind] = frozenset(("arithmetic", "does_not_follow"))
 """Findings that something in the text contradicts itself or arithmetic; the others are manners of writing."""
 
 
@@ -84,10 +85,56 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Weighs what was read; fitted on graded rounds, or by default the hard findings alone."""
+    """Says how likely each position is the right one by its reasoning; `FittedReader`, or `ByFindings`."""
 
-    def read(self, positions: Sequence[Held], question: str, options: Sequence[str]) -> Reading:
-        """Which of the positions the reasoning speaks for."""
+    @property
+    def on(self) -> int:
+        """On how many graded disagreements what it says rests."""
+
+    @property
+    def note(self) -> str:
+        """How, in a sentence."""
+
+    def shares(self, positions: Sequence[Held], question: Question, /) -> tuple[float, ...]:
+        """A share for each position; they add up to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByFindings:
+    """Decides between two positions where one alone contradicts arithmetic or itself; else the shares are even.
+
+    A failing calculation counts only where the other side has calculations too and all come out: against a
+    side that has none it says nothing (0.45 to 0.52 of 1,295). `share` is what the other side is worth then:
+    0.79 of 220 such disagreements between three recorded models of about the same strength, over questions of
+    MMLU-Pro where exactly one side was right. It is a prior for anything else.
+    """
+
+    share: float = 0.79
+    on: int = 220
+    note: str = "one side alone contradicts arithmetic or itself; counted on recorded answers to MMLU-Pro"
+
+    def shares(self, positions: Sequence[Held], question: Question, /) -> tuple[float, ...]:
+        """A share for each position; they add up to 1."""
+        even = (1 / len(positions),) * len(positions) if positions else ()
+        if len(positions) != 2:
+            return even
+        sound = [_sound(held, question) for held in positions]
+        if sorted(sound, key=str) != [False, True]:
+            return even
+        return (self.share, 1 - self.share) if sound[0] else (1 - self.share, self.share)
+
+
+def _sound(held: Held, question: Question) -> bool | None:
+    """Whether what a position works out comes out and leads to it; None where it works out nothing."""
+    chains = [Chain.of(text) for text in held.reasoning]
+    worked = [working.holds for chain in chains for step in chain.steps for working in step.workings]
+    chosen = question.option(held.says)
+    if not all(worked) or (chosen is not None and any(_missed(chain, question, chosen) for chain in chains)):
+        return False
+    return True if worked else None
+
+
+BY_FINDINGS = ByFindings()
 
 
 def read(
@@ -95,8 +142,8 @@ def read(
     question: str = "",
     options: Sequence[str] = (),
     *,
-    above: float = 0.0,
-    reader: Reader | None = None,
+    above: float = 0.5,
+    reader: Reader = BY_FINDINGS,
 ) -> Reading:
     """Read the reasoning of positions that disagree.
 
@@ -104,24 +151,82 @@ def read(
         positions: In the order that `best` and `shares` count.
         question: What was asked. Answers to choose from ("(A) …", "B. …") are found in it.
         options: The answers to choose from, where they are known apart.
-        above: Decide only where the confidence is above it (0 to 1); below, `best` is None.
-        reader: Fitted weights; by default only hard findings on one side and none on the other decide.
+        above: Decide only where the share of the likeliest is above it (0 to 1); else `best` is None.
+        reader: Fitted weights (`FittedReader`); by default only calculations decide.
     """
-    del question, options, reader
-    findings = tuple(_arithmetic(held) for held in positions)
-    clean = [n for n, found in enumerate(findings) if not found]
-    even = 1 / max(len(positions), 1)
-    shares = [even] * len(positions)
-    if len(positions) == 2 and len(clean) == 1:
-        shares = [0.627 if n in clean else 0.373 for n in range(2)]
-    best = clean[0] if len(clean) == 1 and shares[clean[0]] > max(above, even) else None
-    return Reading(findings, tuple(shares), best, 330, "a calculation fails on one side only")
+    asked = Question.of(question, options)
+    findings = tuple(findings_of(held, asked) for held in positions)
+    shares = reader.shares(positions, asked) if positions else ()
+    likeliest = max(range(len(shares)), key=shares.__getitem__, default=None)
+    even = 1 / max(len(shares), 1)
+    best = likeliest if likeliest is not None and shares[likeliest] > max(above, even + 1e-9) else None
+    return Reading(findings, shares, best, reader.on, reader.note)
 
 
-def _arithmetic(held: Held) -> tuple[Finding, ...]:
-    return tuple(
-        Finding("arithmetic", 0, f"{one.expression} = {one.written}", f"it comes to {one.result}")
-        for text in held.reasoning
-        for one in equations(text[:MAX_READ], 100)
-        if not one.holds()
-    )
+def first_wrong_step(reasoning: str, says: str = "", question: str = "", options: Sequence[str] = ()) -> Finding | None:
+    """The first step of a chain of thought that contradicts itself or arithmetic; None where none is seen.
+
+    Args:
+        reasoning: The chain of thought, with or without the answer in it.
+        says: The answer, where it is known apart; without it only calculations are looked at.
+        question: What was asked.
+        options: The answers to choose from, where they don't stand in the question.
+    """
+    found = findings_of(Held(says, (reasoning,)), Question.of(question, options))
+    return min((one for one in found if one.hard), key=lambda one: one.step, default=None)
+
+
+def findings_of(held: Held, question: Question) -> tuple[Finding, ...]:
+    """What speaks against a position, in the reasoning of any agent that holds it."""
+    found = [one for text in held.reasoning for one in _findings(held.says, Chain.of(text), question)]
+    return tuple(found[:MAX_FINDINGS])
+
+
+def _findings(says: str, chain: Chain, question: Question) -> Iterator[Finding]:
+    for step in chain.steps:
+        for working in step.workings:
+            if not working.holds:
+                yield Finding("arithmetic", step.number, str(working), f"it comes to {working.result}")
+    last = max(len(chain.steps) - 1, 0)
+    end = chain.steps[-1].text[-200:] if chain.steps else chain.text[-200:]
+    chosen = question.option(says)
+    if chosen is not None and (missed := _missed(chain, question, chosen)):
+        yield Finding("does_not_follow", last, end, missed)
+    if len(set(chain.stated)) > 1:
+        letters = ", ".join(dict.fromkeys(chain.stated))
+        yield Finding("two_answers", last, chain.text[-200:], f"it states several answers: {letters}")
+    for pattern in (NONE_FITS, CLOSEST, GIVES_UP):
+        if match := pattern.search(chain.text):
+            detail = "it takes an answer that it does not find"
+            yield Finding("gives_up", _step_of(chain, match[0]), match[0], detail)
+            break
+    if not chain.concludes and len(chain.body) > BARE:
+        yield Finding("cut_off", last, end, "it ends before it states an answer")
+    said = [step.text for step in chain.steps if len(step.text) > 30]
+    if len(said) - len(set(said)) > 1:
+        again = next(text for n, text in enumerate(said) if text in said[:n])
+        yield Finding("loops", _step_of(chain, again), again[:200], "it says the same several times")
+    if question.calculating and len(chain.body.strip()) < BARE:
+        yield Finding("no_work", 0, chain.text[:200], "a calculation is asked for, and none is shown")
+
+
+def _missed(chain: Chain, question: Question, chosen: int) -> str:
+    """How an answer differs from what its own reasoning arrived at; "" where it does not.
+
+    It arrived at a number if the reasoning ends with one, that is another option's, and the number of the
+    option it names is nowhere near in all of its reasoning.
+    """
+    own, seen = question.option_numbers[chosen], chain.numbers
+    if not question.calculating or own is None or not seen:
+        return ""
+    if any(near(abs(value), abs(own), 0.05) for value in seen) or chain.plain.rstrip(" .)$")[-12:].count("/"):
+        return ""
+    for n, other in enumerate(question.option_numbers):
+        if n != chosen and other is not None and near(seen[-1], other, 0.001):
+            return f"it arrives at {seen[-1]:g}, which is ({LETTERS[n]}), and answers ({LETTERS[chosen]})"
+    return ""
+
+
+def _step_of(chain: Chain, quote: str) -> int:
+    """In which step a quote stands; the last where it crosses several."""
+    return next((step.number for step in chain.steps if quote in step.text), max(len(chain.steps) - 1, 0))

@@ -210,6 +210,7 @@ class Supervisor:
             max_output_tokens=self.max_output_tokens,
             effort=self.effort,
             templates=self.templates,
+            sensitive=review.sensitive,
         )
         return self._fitting.of(whole, partial(_stands_in, review.material))
 

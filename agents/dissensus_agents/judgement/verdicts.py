@@ -88,7 +88,8 @@ class Review:
     `audit` says that all agree, and that this agreement was drawn by lot to be looked at. `ballots` are for
     rules, which have to know what the voters are: they name models and their lineages, and are never shown
     to one; their `agent` is a number, their `position` counts in `positions`, as do the shares of
-    `weighed`.
+    `weighed`. `sensitive` are the sensitive paths that what it holds may tell of: a model is only shown it
+    if it is trusted with them.
     """
 
     step: str
@@ -101,6 +102,7 @@ class Review:
     audit: bool = False
     ballots: tuple[Ballot, ...] = field(default=(), repr=False)  # whoever prints a review names nobody
     weighed: Weighed | None = None
+    sensitive: tuple[str, ...] = ()
 
     def position(self, label: str) -> Seen | None:
         """The position of that label, however it was written."""

@@ -23,26 +23,33 @@ ABOUT = 0.03
 """The same where the text says "about"."""
 
 _FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}")
-_REWRITTEN = (
+_LATEX = (
     (re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox|operatorname)\s*\{([^{}]*)\}"), r" \1 "),
-    (re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+"), ""),
-    (re.compile(r"(?<!\d)(\d{1,4}) ?\(+(\d{1,2})\)?/\(?(\d{1,3})\)+(?=\D|$)"), r" (\1+\2/\3) "),  # a mixed number
     (re.compile(r"\\boxed\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\s*\^\s*\{\s*([-+]?[\d.]+)\s*\}"), r"^\1"),
     (re.compile(r"\s*\^\s*\{([^{}]*)\}"), r"^(\1)"),
-    (re.compile(r"[ \t]+\^[ \t]*"), "^"),
     (re.compile(r"\\(?:times|cdot|ast)\b"), "*"),
     (re.compile(r"\\div\b"), "/"),
     (re.compile(r"\\(?:approx|simeq|sim|cong)\b"), "≈"),
     (re.compile(r"\\sqrt\s*\{([^{}]*)\}"), r"sqrt(\1)"),
-    (re.compile(r"√\s*\("), "sqrt("),
-    (re.compile(r"√\s*([\d.]+)"), r"sqrt(\1)"),
     (re.compile(r"\\(?:left|right|big|Big)\b|\\[()\[\],;:! ]|[{}&]|\\quad"), " "),
     (re.compile(r"\\([%$])"), r"\1"),
+)
+"""Only where there is a backslash or a brace."""
+
+_REWRITTEN = (
+    (re.compile(r"^\s*(?:[-*+•]|\d+[.)])\s+"), ""),
+    (
+        re.compile(r"(?<!\d)(\d{1,4}) ?\(+(\d{1,2})\)?/\(?(\d{1,3})\)+(?=\D|$)"),
+        r" (\1+\2/\3) ",
+    ),  # a mixed number
+    (re.compile(r"√\s*\("), "sqrt("),
+    (re.compile(r"√\s*([\d.]+)"), r"sqrt(\1)"),
     (re.compile(r"<<[^<>]{0,200}>>"), " "),
-    (re.compile(r"(?<=[\d)])\s*[xX]\s*(?=[\d(])"), "*"),
+    (re.compile(r"(?<=[\d)])\s{0,3}[xX]\s{0,3}(?=[\d(])"), "*"),
     (re.compile(r"(?<=[\d)])\*\*(?=[\d(-])"), "^"),
     (re.compile(r"\*\*"), "  "),
+    (re.compile(r"[ \t]+\^[ \t]*"), "^"),
     (re.compile(r"(?<=[\d)]) ?[\u00b0º] ?(?=[CFK]?\b)"), " "),
     (re.compile(r"(?<=\d)\s?(?:dollars|cents)\b"), ""),
 )
@@ -145,10 +152,13 @@ class _Side:
 def plain(text: str) -> str:
     """A text with LaTeX and typographic signs written as plain arithmetic."""
     text = text.translate(_SIGNS)
-    for _ in range(3):
-        text, count = _FRACTION.subn(r"((\1)/(\2))", text)
-        if not count:
-            break
+    if "\\" in text or "{" in text:
+        for _ in range(3):
+            text, count = _FRACTION.subn(r"((\1)/(\2))", text)
+            if not count:
+                break
+        for pattern, replacement in _LATEX:
+            text = pattern.sub(replacement, text)
     for pattern, replacement in _REWRITTEN:
         text = pattern.sub(replacement, text)
     return text

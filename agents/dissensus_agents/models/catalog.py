@@ -44,6 +44,7 @@ def resolve(
     timeout: float | None = None,
     patience: retries.Patience | None = None,
     client: Any = None,
+    trusted: bool | None = None,
 ) -> Model:
     """The model of a name such as `openai:gpt-4o-mini`, `ollama:llama3.1:8b`, or an alias.
 
@@ -59,6 +60,7 @@ def resolve(
         timeout: Seconds for one attempt; by default 300.
         patience: How often and how long to try.
         client: An `AsyncClient` of your own.
+        trusted: Whether it may be shown what is sensitive; by default as the catalogue says.
 
     Raises:
         UnknownModel: No such provider or alias, or the name is not `provider:model`.
@@ -73,7 +75,7 @@ def resolve(
         "client": client,
     }
     names = names_for(name, said)
-    facts = {"base_url": base_url, "key_env": key_env, "lineage": lineage, "price": price}
+    facts = {"base_url": base_url, "key_env": key_env, "lineage": lineage, "price": price, "trusted": trusted}
     models = [_made(describe(one, said=said, **facts), said, given) for one in names]  # type: ignore[arg-type]
     return models[0] if len(models) == 1 else _failover(name, models)
 
@@ -119,6 +121,7 @@ def describe(
     key_env: str | None = None,
     lineage: str = "",
     price: Price | None = None,
+    trusted: bool | None = None,
     day: date | None = None,
     said: Settings | None = None,
 ) -> Entry:
@@ -130,6 +133,7 @@ def describe(
         key_env: The environment variable with the key, instead of the provider's.
         lineage: What it was made from.
         price: What it costs.
+        trusted: Whether it may be shown what is sensitive.
         day: The day whose prices count; by default today, in UTC.
         said: The settings; by default the project's.
 
@@ -142,8 +146,9 @@ def describe(
     entry = _bare(provider, model, base_url, key_env)
     entry = _learnt(entry, provider, day or datetime.now(UTC).date(), said)
     entry = _told(entry, said)
-    given: dict[str, Any] = {"lineage": lineage, "price": price}
-    entry = _with(entry, {name: value for name, value in given.items() if value}, "argument")
+    given: dict[str, Any] = {"lineage": lineage, "price": price, "trusted": trusted}
+    said_here = {name: value for name, value in given.items() if value or value is False}
+    entry = _with(entry, said_here, "argument")
     return entry if entry.lineage else replace(entry, lineage=entry.name)
 
 

@@ -22,7 +22,8 @@ class Model(Protocol):
 
     `name` is how the record calls it (`provider:model`). `lineage` says what it was made from
     (`meta/llama-3`): models of one lineage tend to make the same mistakes. `price` is None where
-    nobody knows it, which is not the same as `prices.FREE`.
+    nobody knows it, which is not the same as `prices.FREE`. One that may be shown what is sensitive
+    says so with a fifth, `trusted = True`.
     """
 
     @property
@@ -62,6 +63,11 @@ class Streaming(Protocol):
             ModelFailed: No usable answer came, or it broke off.
         """
         ...
+
+
+def is_trusted(model: object) -> bool:
+    """Whether a model may be shown what is sensitive; one that does not say so may not."""
+    return getattr(model, "trusted", False) is True
 
 
 def is_chat_model(model: object) -> bool:

@@ -53,6 +53,7 @@ def from_langchain(
     price: Price | None = None,
     name: str = "",
     patience: Patience = PATIENCE,
+    trusted: bool = False,
 ) -> LangChainModel:
     """A LangChain chat model as one that agents can take.
 
@@ -62,8 +63,11 @@ def from_langchain(
         price: None where it is unknown.
         name: How the record calls it; by default `langchain:` and the name of its model.
         patience: How often and how long to try.
+        trusted: Whether it may be shown what is sensitive.
     """
-    return LangChainModel(chat_model, lineage=lineage, price=price, name=name, patience=patience)
+    made = LangChainModel(chat_model, lineage=lineage, price=price, name=name, patience=patience)
+    made.trusted = trusted
+    return made
 
 
 class LangChainModel:
@@ -77,6 +81,7 @@ class LangChainModel:
         self.lineage = lineage or lineage_of(called) or self.name
         self.price = price
         self.patience = patience
+        self.trusted = False
         self._chat = chat_model
         self._warned = False
 

@@ -39,6 +39,7 @@ def made(entry: Entry, *, timeout: float, patience: Patience, client: Any) -> Mo
         rpm=entry.rpm,
         tpm=entry.tpm,
         client=client,
+        trusted=entry.trusted,
         streams=not isinstance(form, ChatCompletions) or form.dialect.streams,
     )
 

@@ -27,6 +27,7 @@ class RecordedModel:
         lookup: Takes the request; gives the recorded text or reply, or None where there is none.
         lineage: What the recorded model was made from; by default itself.
         price: What its calls are accounted at; by default nothing.
+        trusted: Whether the recorded model may be shown what is sensitive.
     """
 
     def __init__(
@@ -36,10 +37,12 @@ class RecordedModel:
         *,
         lineage: str = "",
         price: Price | None = FREE,
+        trusted: bool = False,
     ) -> None:
         self.name = name
         self.lineage = lineage or name
         self.price = price
+        self.trusted = trusted
         self._lookup = lookup
 
     async def answer(self, request: Request) -> Reply:

@@ -45,6 +45,7 @@ class FunctionModel:
         lineage: What it was made from; by default itself.
         price: What a call costs; by default nothing.
         thread: Run a plain function in a thread, because it waits or computes for long.
+        trusted: Whether it may be shown what is sensitive.
     """
 
     def __init__(
@@ -55,12 +56,14 @@ class FunctionModel:
         lineage: str = "",
         price: Price | None = FREE,
         thread: bool = False,
+        trusted: bool = False,
     ) -> None:
         self.name = name
         self.lineage = lineage or name
         self.price = price
         self._function = function
         self._thread = thread
+        self.trusted = trusted
 
     async def answer(self, request: Request) -> Reply:
         """Call the function.
@@ -92,6 +95,7 @@ class ScriptedModel:
         lineage: What it was made from; by default itself.
         price: What a call costs; by default nothing.
         delay: Seconds before each answer.
+        trusted: Whether it may be shown what is sensitive.
     """
 
     def __init__(
@@ -102,12 +106,14 @@ class ScriptedModel:
         lineage: str = "",
         price: Price | None = FREE,
         delay: float = 0.0,
+        trusted: bool = False,
     ) -> None:
         self.name = name
         self.lineage = lineage or name
         self.price = price
         self._answers = answers
         self._delay = delay
+        self.trusted = trusted
         self._asked = 0
 
     async def answer(self, request: Request) -> Reply:

@@ -49,6 +49,7 @@ class WireModel:
         client: An `AsyncClient` of httpx or httpx2 of your own, which you close; by default all
             models of an event loop share one.
         streams: Whether answers are asked for piece by piece, which tells the time to the first token.
+        trusted: Whether it may be shown what is sensitive.
 
     Attributes:
         address: Where it is asked, without what is secret in a URL.
@@ -78,6 +79,7 @@ class WireModel:
         tpm: int | None = None,
         client: Any = None,
         streams: bool = True,
+        trusted: bool = False,
     ) -> None:
         check_whole(repr(name or model), rpm=rpm, tpm=tpm, window=window)
         check_seconds(repr(name or model), timeout=timeout, first=first, idle=idle)
@@ -91,6 +93,7 @@ class WireModel:
         self.timeout = timeout
         self.rpm = rpm
         self.tpm = tpm
+        self.trusted = trusted
         self._model = model
         path = form.path(model, stream=streams)
         try:

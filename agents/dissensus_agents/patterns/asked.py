@@ -26,8 +26,18 @@ class Option:
     agents: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     lineages: tuple[str, ...] = ()
-    cost: int | None = None
-    seconds: float | None = None
+    cost_of: Callable[[], int | None] = field(default=lambda: None, repr=False, compare=False)
+    seconds_of: Callable[[], float | None] = field(default=lambda: None, repr=False, compare=False)
+
+    @property
+    def cost(self) -> int | None:
+        """The most that asking it once can cost, in nano-USD; worked out when it is asked for."""
+        return self.cost_of()
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its slowest model took lately; read from the database when it is asked for."""
+        return self.seconds_of()
 
 
 @dataclass(frozen=True, slots=True)

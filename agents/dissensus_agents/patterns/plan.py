@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..judgement.ballots import Weighed
     from ..models.client import Model
     from .asked import Asked, Choice
+    from .failover import Candidates
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,25 @@ Move: TypeAlias = "Ask | Stop | Consult"
 class Stand:
     """Where some of the agents stand: who says the same, and what that is worth.
 
-    `sides` are the groups of those who say the same on everything disputed, the largest first.
-    `weighed` is what the step's weigher makes of it, where it has one.
+    `sides` are the groups of those who say the same on everything disputed; `weighed` is what the step's
+    weigher makes of them, its shares in their order.
     """
 
     sides: tuple[tuple[str, ...], ...]
     disagrees: bool
     votes: float = 0.0
     weighed: Weighed | None = None
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many say what most say, and how many what is said second most often."""
+        most, second, *_ = [*sorted(map(len, self.sides), reverse=True), 0, 0]
+        return most, second
+
+    @property
+    def largest(self) -> tuple[str, ...]:
+        """The first of the largest sides."""
+        return max(self.sides, key=len, default=())
 
 
 def _nothing(_: str) -> tuple[str, ...]:
@@ -137,6 +149,7 @@ class Heard:
         stand: Says where some of those who proposed stand.
         failed: The checks that an agent's proposal did not pass.
         asked: Makes what a router is given of options.
+        when: Says when an agent's answer came, in milliseconds since 1970.
         at: Which part of the pattern is asked.
     """
 
@@ -151,6 +164,7 @@ class Heard:
     stand: Callable[[Collection[str]], Stand] = lambda names: Stand((tuple(names),), disagrees=False)
     failed: Callable[[str], tuple[str, ...]] = _nothing
     asked: Callable[[Mapping[str, tuple[Agent, ...]]], Asked] | None = None
+    when: Callable[[str], int] = lambda _: 0
     at: str = ""
 
     @property
@@ -209,6 +223,11 @@ class Pattern(ABC):
     def next(self, heard: Heard) -> Move:
         """What to do now. The same is said of the same, and nothing else is looked at."""
 
+    @property
+    def may_choose(self) -> frozenset[str]:
+        """What its decisions can choose among: its parts, and its agents, by name."""
+        return frozenset((*self.parts, *self.names))
+
     def unavoidable(self, barred: Collection[str]) -> tuple[str, ...]:
         """Who of those that may not be asked it could come to ask."""
         found = [name for part in self.parts.values() for name in part.unavoidable(barred)]
@@ -241,10 +260,10 @@ class Pattern(ABC):
             found = found.parts.get(name) if found is not None else None
         return found
 
-    def with_router(self, model: Any) -> Self:
-        """The same with another model where a model says which way to go."""
+    def with_routers(self, change: Callable[[Candidates], Candidates]) -> Self:
+        """The same with other models where a model says which way to go."""
         other = copy.copy(self)
-        other.parts = {name: part.with_router(model) for name, part in self.parts.items()}
+        other.parts = {name: part.with_routers(change) for name, part in self.parts.items()}
         return other
 
     @property
@@ -281,6 +300,11 @@ class Switch(Pattern):
         if heard.waiting(self.names):
             return Ask(self.names)
         return Stop("it has answered", heard.made(self.names))
+
+    @property
+    def may_choose(self) -> frozenset[str]:
+        """What its decisions can choose among: its parts, and its agents, by name."""
+        return frozenset((*self.parts, *self.names))
 
     def unavoidable(self, barred: Collection[str]) -> tuple[str, ...]:
         """It, if it is barred."""

@@ -14,7 +14,7 @@ from ..errors import ModelFailed, ProviderFailed
 from ..graph import AgentGraph
 from ..judgement.supervisor import Supervisor
 from ..messages import Reply, Request, Usage
-from ..models.client import Model, as_reply
+from ..models.client import Model, as_reply, is_trusted
 from ..models.prices import FREE
 from ..models.recordings import NotRecorded, request_digest
 from ..patterns.failover import KINDS, Candidates
@@ -35,16 +35,24 @@ class AnsweringModel:
         name: The model, as the record calls it.
         window: The tokens that fit into it, where prompts are fitted to it.
         lineage: What it was made from; by default as it is recorded.
+        trusted: Whether the recorded model may be shown what is sensitive.
     """
 
     def __init__(
-        self, recordings: RecordingsFile, name: str, *, window: int | None = None, lineage: str = ""
+        self,
+        recordings: RecordingsFile,
+        name: str,
+        *,
+        window: int | None = None,
+        lineage: str = "",
+        trusted: bool = False,
     ) -> None:
         own = [place for place in recordings.places if place.model == name]
         self.name = name
         self.lineage = lineage or (own[0].lineage if own else name)
         self.price = FREE
         self.window = window
+        self.trusted = trusted
         self._recordings = recordings
         self._own = own
         self._left = _by_digest(own)
@@ -203,7 +211,9 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
     def recorded(model: Model) -> AnsweringModel:
         window = getattr(model, "window", None)
         if model.name not in made:
-            made[model.name] = AnsweringModel(recordings, model.name, window=window, lineage=model.lineage)
+            made[model.name] = AnsweringModel(
+                recordings, model.name, window=window, lineage=model.lineage, trusted=is_trusted(model)
+            )
         return made[model.name]
 
     def seated(candidates: Candidates) -> Candidates:
@@ -225,8 +235,9 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
         return other
 
     def step_of(step: Step) -> Step:
+        pattern = step.pattern.mapped(agent_of).with_routers(seated)
         hollow = tuple(agent_of(one) if isinstance(one, Agent) else one for one in step.hollow)
-        agents, judges = tuple(map(agent_of, step.agents)), tuple(map(judge_of, step.supervisors))
-        return replace(step, agents=agents, hollow=hollow, supervisors=judges)
+        judges = tuple(map(judge_of, step.supervisors))
+        return replace(step, pattern=pattern, agents=pattern.agents, hollow=hollow, supervisors=judges)
 
     return graph.with_steps({name: step_of(step) for name, step in graph.steps.items()})
