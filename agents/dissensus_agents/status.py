@@ -26,8 +26,9 @@ class Status:
     round without a commit.
 
     `votes` are the effective votes behind it, `prior` those that lineages alone suggest. `confidence` (0 to
-    1) is how likely it is right after the discount; None where nothing graded says so. `basis` says where
-    votes and confidence are from, `on` on how many graded rounds they rest.
+    1) is how likely it is right after the discount, or, where nothing graded says so, what the ruling states
+    of itself. `basis` says where it is from (`prior`, `measured`, `fitted`, `ruling`), `on` on how many
+    graded rounds it rests.
     """
 
     word: Word
@@ -75,12 +76,14 @@ def status_of(
     behind = _behind(proposals, ruling)
     weighed = weighed_of(found, events)
     prior = _votes(behind, calls)
+    share = _share(found, weighed, behind, ruling)
+    stated = ruling.confidence if ruling is not None and share is None else None
     known: dict[str, Any] = {
         "votes": weighed.get("votes", prior) if ruling is None else prior,
         "prior": prior,
-        "confidence": _confidence(found, weighed, behind, ruling),
-        "basis": weighed.get("basis", "prior"),
-        "on": weighed.get("on", 0),
+        "confidence": share if stated is None else stated,
+        "basis": "ruling" if stated is not None else weighed.get("basis", "prior"),
+        "on": 0 if stated is not None else weighed.get("on", 0),
     }
     checks = _verifying(evidence)
     if checks:
@@ -122,14 +125,12 @@ def weighed_of(found: Round, events: Iterable[Event]) -> Mapping[str, Any]:
     return stored if isinstance(stored, dict) else {}
 
 
-def _confidence(
+def _share(
     found: Round, weighed: Mapping[str, Any], behind: Sequence[str], ruling: Ruling | None
 ) -> float | None:
-    """How likely what was committed is right: as its ruling says, else the share of its position."""
-    if ruling is not None and (ruling.decision != "uphold" or ruling.confidence is not None):
-        return ruling.confidence
+    """How likely the position is right that was committed as it stood; None where nothing graded says."""
     shares = weighed.get("shares")
-    if not isinstance(shares, dict) or not shares:
+    if not isinstance(shares, dict) or not shares or (ruling is not None and ruling.decision != "uphold"):
         return None
     if len(shares) == 1:
         return float(next(iter(shares.values())))
