@@ -45,7 +45,7 @@ def _known(running: Running, item: Proposal, stance: Stance) -> Stance:
     return replace(
         stance,
         evidence=sum(check.passed and check.outside for check in found) + cited(all_values(item.patch)),
-        broken=tuple(check.verifier for check in found if not (check.passed or check.broke)),
+        broken=tuple(check.verifier for check in found if check.refutes),
         seen=_shown(running, item.agent),
         thinking=call.thinking if call else None,
         confidence=item.confidence,

@@ -25,6 +25,7 @@ from .racing import LEFT, raced
 from .running import Run, Running
 from .standings import stand_of
 from .steps import Step, view_of
+from .verifying import found_outside, outside
 from .watch.governor import SPARED
 
 if TYPE_CHECKING:
@@ -138,6 +139,8 @@ async def _next(run: Run, running: Running) -> Move:
         await consult(run, running)  # so that it can be told who stands with whom
     if running.step.plain:
         return pattern.next(heard_in(run, running))
+    for item in running.made:
+        await outside(running, item.patch)
     return await aside(lambda: pattern.next(heard_in(run, running)))
 
 
@@ -168,7 +171,7 @@ def _stand(running: Running, names: Collection[str]) -> Stand:
 
 
 def _failed(running: Running, name: str) -> tuple[str, ...]:
-    checks = running.checked(running.proposal(name).patch)
+    checks = found_outside(running, running.proposal(name).patch)
     return tuple(dict.fromkeys(check.verifier for check in checks if not check.passed))
 
 

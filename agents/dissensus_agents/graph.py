@@ -10,40 +10,40 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from dissensus_state.accounts import Policy
 from dissensus_state.errors import located
 from dissensus_state.journal import Journal
-from dissensus_state.records import Isolation, Round
+from dissensus_state.records import Round
 from dissensus_state.shapes import SharedState, shape_of
 
 from .agent import Agent
 from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
-from .judgement.ballots import Weigher
-from .judgement.comparators import Comparator
+from .forking import forked
 from .judgement.meaning import SEAT as COMPARATOR
-from .judgement.supervisor import Chain
-from .judgement.verifiers import Verifier
 from .log import log, unheard
 from .models.client import Model
+from .patterns.chain import Chain as Links
+from .patterns.chain import several_steps
+from .patterns.plan import Pattern
+from .patterns.route import SEAT as ROUTER
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
-from .steps import Step, Withheld, make_step, swap
+from .settings import Settings
+from .steps import Step, check_name, make_step, swap
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
+from .ways import END, START, Choose, Ways
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
 
-START = "__start__"
-END = "__end__"
 
-Choose = Callable[[Any], str]
-"""A function of the state that names the next step, or END."""
+__all__ = ["END", "START", "AgentGraph", "Choose", "Result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,89 +71,64 @@ class AgentGraph:
         self.shape = shape_of(schema)
         self.governor = governor or Governor()
         self.steps: dict[str, Step] = {}
-        self._edges: dict[str, str | Choose] = {}
+        self._ways = Ways()
         self._compiled: Any = None
 
     def add_step(
         self,
         name: str,
-        agents: Sequence[Agent],
+        agents: Sequence[Agent] | Agent | Pattern | Links,
         *,
-        writes: Iterable[str],
-        supervisor: Chain | None = None,
-        verifiers: Iterable[Verifier] = (),
-        comparators: Mapping[str, Comparator] | None = None,
-        materiality: float | Mapping[str, float] = 0.0,
-        weigh: Weigher | None = None,
-        transition: str | None = None,
-        quorum: int | None = None,
-        hollow_below: float | None = None,
-        hollow: Sequence[Verifier | Agent] = (),
-        audit: float = 0.0,
-        withheld: Withheld = "say",
-        isolation: Isolation = "serializable",
-        again: int = 2,
-        governor: Governor | None = None,
+        writes: Iterable[str] = (),
+        **settings: Unpack[Settings],
     ) -> AgentGraph:
         """Add a step: these agents propose, side by side, what these fields should become.
 
         Args:
             name: Unique; where the schema has a transition of that name, the step takes it.
-            agents: At least one; their names are unique in the step.
+            agents: Agents, all of which are asked, or a pattern (`dissensus.patterns`). A `Chain`, or a
+                `Route` over chains, becomes a step `NAME.LINK` for each of its links.
             writes: The fields or paths that they may write; the output type follows from them.
-            supervisor: Who rules on a disagreement; of several, each rules where the one before escalates.
-                Without one, and where the last one escalates, the round is parked for a person.
-            verifiers: Checks that run on what each side proposes; a failed one asks for a ruling.
-            comparators: How a path is compared; by default by type, and what adds up only if named here.
-            materiality: Up to which distance (0 to 1) a difference is only recorded; for all, or by path.
-            weigh: Says what the voices are worth; by default by what the store has graded, else lineages.
-            transition: The transition of the schema's machine that the step takes.
-            quorum: How many agents must propose something; by default one.
-            hollow_below: From how many effective votes down an agreement is hollow and is reviewed.
-            hollow: What a hollow agreement is sent to before a supervisor: verifiers, agents of other lineages.
-            audit: The share (0 to 1) of the agreements that is drawn by lot, and reviewed all the same.
-            withheld: `"escalate"` has a model's word never stand for a position whose reasoning is withheld.
-            isolation: `"snapshot"` keeps a paid answer though what it read has changed.
-            again: How often the step is begun again after a conflict, a refusal or a `retry`.
-            governor: What the step need not pay for; by default that of the graph.
+            settings: How it is judged, settled and paid for: see `Settings`.
 
         Raises:
             GraphError, FieldMissing: the step does not fit the schema.
         """
-        if name in self.steps:
+        if name in {*self.steps, *self._ways.names}:
             raise GraphError(f"There is a step {name!r} already")
-        self.steps[name] = make_step(
-            self.shape,
-            name,
-            agents,
-            writes,
-            transition,
-            quorum,
-            supervisor=supervisor,
-            verifiers=tuple(verifiers),
-            comparators=dict(comparators or {}),
-            materiality=materiality,
-            weigh=weigh,
-            hollow_below=hollow_below,
-            hollow=tuple(hollow),
-            audit=audit,
-            withheld=withheld,
-            isolation=isolation,
-            again=again,
-            governor=governor or self.governor,
-        )
+        check_name(name)
+        self._ways.first = self._ways.first or name
+        given: dict[str, Any] = {
+            **settings,
+            "writes": writes,
+            "governor": settings.get("governor") or self.governor,
+        }
+        if several_steps(agents):
+            shared = {key: given[key] for key in given.keys() - {"transition", "quorum"}}
+            self._ways.unfold(name, agents, shared, self._add)
+        else:
+            self._add(name, agents, given)
         self._compiled = None
         return self
 
+    def _add(self, name: str, work: Any, settings: Mapping[str, Any]) -> None:
+        """One step; a link takes the transition of its own name, where it says no other."""
+        rest: dict[str, Any] = dict(settings)
+        writes, link = rest.pop("writes"), name.rpartition(".")[2]
+        if rest.get("transition") is None and link in self.shape.machine.transitions:
+            rest["transition"] = link
+        writes = (writes,) if isinstance(writes, str) else writes
+        self.steps[name] = make_step(self.shape, name, work, writes, **rest)
+
     def add_edge(self, source: str, target: str | Choose) -> AgentGraph:
         """Say what follows a step: another one, `END`, or a function of the state that names it."""
-        if source in self._edges:
+        if source in self._ways.edges:
             raise GraphError(
                 f"The step {source!r} has a way on already",
                 next_step="Give one edge with a function of the state; agents that work side by side "
                 "belong in one step",
             )
-        self._edges[source] = target
+        self._ways.edges[source] = target
         self._compiled = None
         return self
 
@@ -174,8 +149,8 @@ class AgentGraph:
         Args:
             start: Begin a new pass at this step instead of going on.
             max_rounds: Where to stop a graph that does not end.
-            models: Other models for this run, by the agent's name; `supervisor` names the seat that
-                rules, `supervisor.2` that of the second model of a chain. As for `Agent(model=…)`.
+            models: Other models for this run, by the agent's name, as for `Agent(model=…)`; `supervisor`
+                names the seat that rules, `supervisor.2` that of a chain's second model.
             deltas: Tell answers as they come, as `delta` with `agent`, `text` and `reasoning`.
 
         Raises:
@@ -191,8 +166,16 @@ class AgentGraph:
         run.deltas = deltas
         for warning in await self._unheeded(session):
             yield warning
+        early: list[Progress] = []  # a fork may be decided before LangGraph streams
+        run.emit = early.append
         position = {"next": await aside(self._entry, run, start)}
-        events = self.compile().astream(position, _config(max_rounds), context=run, stream_mode="custom")
+        run.emit = partial(_emit, session.name)
+        for progress in early:
+            log(session.name, progress)
+            yield progress
+        events = self.compile().astream(
+            position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode="custom"
+        )
         with located(session=session.name):
             async with aclosing(events):
                 async for progress in events:
@@ -215,7 +198,9 @@ class AgentGraph:
         await self._unheeded(session)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
-            await self.compile().ainvoke(position, _config(max_rounds), context=run, stream_mode=[])
+            await self.compile().ainvoke(
+                position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode=[]
+            )
         parked = run.current.round.round if run.current and _status(run) == "parked" else None
         return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
 
@@ -234,7 +219,7 @@ class AgentGraph:
             raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
         alone = AgentGraph(self.shape.schema)
         alone.steps = dict(self.steps)
-        alone._edges = dict.fromkeys(self.steps.keys() - {step}, step)
+        alone._ways.edges = dict.fromkeys(self.steps.keys() - {step}, step)
 
         async def run_step(state: Any) -> dict[str, Any]:
             found = session(state) if callable(session) else session
@@ -260,6 +245,8 @@ class AgentGraph:
         other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.everybody}
         known |= {seat for step in self.steps.values() for seat in step.seats}
+        known |= {ROUTER for step in self.steps.values() if step.pattern.models}
+        known |= {one.seat for step in self.steps.values() for one in step.askers}
         known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):
             raise GraphError(
@@ -272,7 +259,7 @@ class AgentGraph:
         """A graph with the same edges between other steps of the same names."""
         other = AgentGraph(self.shape.schema)
         other.steps = dict(steps)
-        other._edges = dict(self._edges)
+        other._ways = self._ways.copied()
         return other
 
     async def replay(self, session: Session[Any]) -> Replayed:
@@ -285,12 +272,7 @@ class AgentGraph:
 
     def mermaid(self) -> str:
         """The steps and edges as a Mermaid flowchart."""
-        lines = ["flowchart LR"]
-        for source in (START, *self.steps):
-            target = self._target(source)
-            if target is not None:
-                lines.append(f"    {_id(source)} {_arrow(source, target)}")
-        return "\n".join(lines)
+        return "\n    ".join(["flowchart LR", *self._ways.drawn(self.steps)])
 
     def compile(self) -> Any:
         """The LangGraph graph; it runs with a `Run` as its context.
@@ -301,17 +283,11 @@ class AgentGraph:
         if self._compiled is None:
             from .weaving import weave
 
-            self._check_edges()
+            if not self.steps:
+                raise GraphError("The graph has no steps", next_step="Add one with add_step")
+            self._ways.check(self.steps)
             self._compiled = weave(self.steps, self._after)
         return self._compiled
-
-    def _check_edges(self) -> None:
-        if not self.steps:
-            raise GraphError("The graph has no steps", next_step="Add one with add_step")
-        for source, target in self._edges.items():
-            for name in (source, target):
-                if isinstance(name, str) and name not in {*self.steps, START, END}:
-                    raise GraphError(f"The edge from {source!r} names {name!r}, which is no step")
 
     async def _begin(self, session: Session[Any], max_rounds: int) -> Run:
         if session.shape.name != self.shape.name:
@@ -336,25 +312,21 @@ class AgentGraph:
 
     def _models(self) -> list[Model]:
         """All candidates of all seats."""
-        seats = [agent.candidates for step in self.steps.values() for agent in step.everybody]
-        judges = (judge for step in self.steps.values() for judge in step.supervisors)
-        seats += [judge.candidates for judge in judges if judge.candidates]
-        seats += [one.candidates for step in self.steps.values() for one in step.fetching.values()]
-        return [model for seat in seats for model in seat.models]
+        seats = [seat for step in self.steps.values() for seat in step.candidates]
+        routers = [model for step in self.steps.values() for model in step.pattern.models]
+        return [*routers, *(model for seat in seats for model in seat.models)]
 
-    def _target(self, source: str) -> str | Choose | None:
-        if source == START:
-            return self._edges.get(START, next(iter(self.steps), None))
-        return self._edges.get(source, END)
+    async def _after(self, run: Run, source: str, state: Any, *, rejected: bool = False) -> str:
+        """What follows a settled step, asked of the state that it left.
 
-    def _after(self, source: str, state: Any) -> str:
-        """What follows a settled step, asked of the state that it left."""
-        target = self._target(source)
-        if callable(target):
-            target = target(state)
-        if target not in {*self.steps, END}:
-            raise GraphError(f"The edge from {source!r} leads to {target!r}, which is no step")
-        return str(target)
+        A chain is not gone on from where a link was rejected.
+        """
+        if rejected and source in self._ways.joints:
+            return END
+        target = self._ways.after(source, state, self.steps)
+        if target in self._ways.forks:
+            return await aside(forked, run, self._ways, self.steps, target)
+        return target
 
     def _entry(self, run: Run, start: str | None) -> str:
         """Where to begin: at the round that was left, at the step asked for, or after the last one."""
@@ -362,13 +334,15 @@ class AgentGraph:
         if last is not None and not last.settled:
             return self._known(last)
         if start is not None:
-            if start not in self.steps:
+            if start not in {*self.steps, *self._ways.names}:
                 raise GraphError(f"There is no step {start!r} to start at")
-            return start
-        if last is not None and last.step in self.steps and last.status in {"retried", "void"}:
+            return forked(run, self._ways, self.steps, self._ways.begin(start, self.steps))
+        here = last is not None and last.step in self.steps
+        if last is not None and here and _stays(last, self._ways):
             return last.step
-        source = last.step if last is not None and last.step in self.steps else START
-        return self._after(source, run.journal.session.state)
+        source = last.step if last is not None and here else START
+        target = self._ways.after(source, run.journal.session.state, self.steps)
+        return forked(run, self._ways, self.steps, target)
 
     def _known(self, left: Round) -> str:
         if left.step in self.steps:
@@ -378,10 +352,6 @@ class AgentGraph:
             next_step="Run the graph that the round belongs to, or settle it with `dissensus rule`",
             round=left.round,
         )
-
-
-def _config(max_rounds: int) -> dict[str, Any]:
-    return {"recursion_limit": max_rounds * 9 + 20}
 
 
 def _status(run: Run) -> str:
@@ -395,12 +365,6 @@ def _emit(session: str, progress: Progress) -> None:
     get_stream_writer()(progress)
 
 
-def _arrow(source: str, target: str | Choose) -> str:
-    if isinstance(target, str):
-        return f"--> {_id(target)}"
-    name = getattr(target, "__name__", "").strip("<>") or "choice"
-    return f"-.-> choice_{source.strip('_')}{{{name}}}"
-
-
-def _id(name: str) -> str:
-    return {START: "start([start])", END: "stop([end])"}.get(name, name)
+def _stays(last: Round, ways: Ways) -> bool:
+    """Whether a settled round is to be repeated: it was sent back, or a chain stopped at it."""
+    return last.status in {"retried", "void"} or (last.status == "rejected" and last.step in ways.joints)

@@ -7,7 +7,7 @@ that was recorded before it could be left is a proposal like any other.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dissensus_state.journal import Outcome
@@ -20,6 +20,7 @@ from .crossing import aside
 from .patterns.plan import Ask, Decision, Passed
 from .proposing import Proposed, proposal_of, proposed, read_as
 from .running import Run, Running
+from .verifying import outside
 
 LEFT = "pattern.left"
 """The code under which an agent stands in the records that was asked, and not waited for."""
@@ -34,12 +35,12 @@ async def raced(run: Run, running: Running, ask: Ask, agents: Sequence[Agent]) -
     found: dict[str, Proposed] = {}
     for agent in _by_time(running, agents):
         found[agent.name] = await proposal_of(run, running, agent)
-        if _good(running, found[agent.name][0]):
+        if await _good(running, found[agent.name][0]):
             break
-    if not any(_good(running, one) for one, _ in found.values()):
+    if await _winner(running, found) is None:
         left = [agent for agent in agents if agent.name not in found]
         await _run(run, running, ask, left, found)
-    winner = next((name for name, (one, _) in found.items() if _good(running, one)), None)
+    winner = await _winner(running, found)
     rest = [agent for agent in agents if agent.name not in found]
     if rest:
         running.calls = tuple(await aside(run.journal.calls, running.round))
@@ -69,7 +70,7 @@ async def _run(
             for task in sorted(done, key=lambda one: agents.index(tasks[one])):
                 agent = tasks.pop(task)
                 found[agent.name] = task.result()
-            if any(_good(running, one) for one, _ in found.values()):
+            if await _winner(running, found) is not None:
                 return
             if waiting and (not done or not tasks):
                 why = f"no answer in {ask.hedge:g} s" if not done else "no good answer before it"
@@ -114,9 +115,17 @@ def _by_time(running: Running, agents: Sequence[Agent]) -> list[Agent]:
     return [agent for *_, agent in sorted(came, key=lambda one: one[:2])]
 
 
-def _good(running: Running, item: Proposal) -> bool:
+async def _winner(running: Running, found: Mapping[str, Proposed]) -> str | None:
+    """Whose answer is the first good one."""
+    for name, (item, _) in found.items():
+        if await _good(running, item):
+            return name
+    return None
+
+
+async def _good(running: Running, item: Proposal) -> bool:
     """Whether an answer can be read and passes the step's checks."""
-    return item.status != "abstained" and all(check.passed for check in running.checked(item.patch))
+    return item.status != "abstained" and all(one.passed for one in await outside(running, item.patch))
 
 
 async def _left(run: Run, running: Running, agent: Agent, winner: str) -> Proposed:

@@ -10,7 +10,8 @@ from dissensus_state.errors import Denied
 from dissensus_state.journal import Outcome
 from dissensus_state.patches import Operation
 
-from .judgement.verifiers import Evidence
+from .judgement.audit import drawn
+from .judgement.evidence import Evidence
 from .positions import author_of
 from .running import Run, Running
 from .weighing import told_of
@@ -26,7 +27,9 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
     checked = _witnesses(running)
     failed = [item for item in checked if not item["passed"]]
     unsettled = running.stop.unsettled if running.stop is not None else ""
-    if not (disputed or hollow or failed or asked or unsettled):
+    asked_for = disputed or hollow or failed or asked or unsettled
+    audit = None if asked_for else _drawn(run, running)
+    if not (asked_for or audit):
         return None
     why: dict[str, Any] = {
         "disagreements": [item.as_dict() for item in disputed],
@@ -34,6 +37,9 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "passed": [item for item in checked if item["passed"]],
         "hollow": hollow,
         "asked": asked,
+        "audit": audit is not None,
+        "share": step.audit if audit else None,
+        "seed": audit,
         "unsettled": unsettled,
         "votes": round(running.votes, 3) if hollow else None,
         "weighed": told_of(running) if disputed or running.weighed.shares is not None else None,
@@ -41,6 +47,12 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
         "transition": step.transition if step.transition != step.name else None,
     }
     return {name: value for name, value in why.items() if value}
+
+
+def _drawn(run: Run, running: Running) -> str | None:
+    """The seed of the audit's lot, where it has drawn this agreement."""
+    step = running.step
+    return drawn(step.audit, run.journal.session.name, step.name, running.round.round)
 
 
 def unreviewed(running: Running) -> Iterator[Outcome]:

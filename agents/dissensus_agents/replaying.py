@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ from .fetching import from_records
 from .context.fitting import Room, rooms_of
 from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .messages import Request
 from .models.kinds import refusal_of
 from .models.replies import objection
@@ -28,7 +30,8 @@ from .prompts import requests_of
 from .round import ruled_change
 from .running import Running
 from .steps import Step
-from .summarising import EMPTY, recorded_summaries
+from .summarising import EMPTY, recorded_summaries, taken_up
+from .verifying import opinion_request, seat_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -74,6 +77,7 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
     step = steps.get(held.step)
     if step is None:
         raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
+    step = step.joined_by(item.agent for item in proposals)
     _check_names(number, step, proposals)
     rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
     try:
@@ -92,6 +96,8 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
         for call in asked[:1]:
             _check_request(running, call, question.request)
     compare_proposals(None, running)
+    taken_up(running)
+    _check_opinions(session, running, commit)
     _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
     return sum(call.status == "answered" for call in calls)
 
@@ -186,6 +192,36 @@ def by_digest(request: JSON) -> JSON:
         return request
     rest = {name: value for name, value in request.items() if name != "text"}
     return {"blob": blobs.reference(digest(request["text"])), **rest}
+
+
+def _check_opinions(session: Session[Any], running: Running, commit: Commit) -> None:
+    """The requests to models that were asked as verifiers, on each position and on what was committed."""
+    asked = {
+        seat_of(one, patch): (one, patch)
+        for one in running.step.askers
+        for patch in (*(side.patch for side in running.sides), commit.patch)
+    }
+    for call in running.calls:
+        if not call.agent.startswith(OPINIONS):
+            continue
+        if call.agent not in asked:
+            raise _diverged(running.round.round, "verifier", call.agent, sorted(asked))
+        one, patch = asked[call.agent]
+        request = opinion_request(session.shape, running, one, patch)
+        earlier = [other for other in running.calls if other.agent == call.agent]
+        _check_request(running, call, _said_back(one, request, earlier[: earlier.index(call)], call.model))
+
+
+def _said_back(one: AskedOf, request: Request, before: Sequence[Call], model: str) -> Request:
+    """The request with the answers of this model that would not do, and what it was told about them."""
+    for call in before:
+        if call.status != "answered" or call.model != model:
+            continue
+        try:
+            one.read(reply_of(call), request)
+        except (MalformedAnswer, WrongType) as error:
+            request = request.again(call.answer or "", objection(error), call.echo)
+    return request
 
 
 def _check_patch(

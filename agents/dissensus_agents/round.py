@@ -1,4 +1,4 @@
-"""The steps of a round up to the commit: read, propose, compare, weigh, verify, commit.
+"""The steps of a round before it is judged, and after: read and propose, commit.
 
 Each is a node of the LangGraph graph. What they need stands in memory (`Running`) and in the
 records; a run that was killed rebuilds the first from the second.
@@ -23,7 +23,6 @@ from dissensus_state.journal import Outcome
 from dissensus_state.records import Change, Commit, Round, Ruling
 
 from .beginning import begin
-from .comparing import compare_proposals
 from .context.fitting import rooms_of
 from .crossing import aside
 from .driving import driven, judged, needed, opening, take_up
@@ -31,13 +30,14 @@ from .errors import GraphError, MalformedAnswer, RoundVoid, WrongType
 from .judgement.grading import of_evidence
 from .positions import Side, author_of, joined
 from .prompts import prompts_of
-from .reasons import reasons, unreviewed
+from .reasons import unreviewed
 from .refusals import helpless, tell
 from .rulings import told_again
 from .running import Run, Running
 from .steps import Step
 from .summarising import taken_up
-from .weighing import told_of, weigh, weigher_for
+from .verifying import with_evidence
+from .weighing import weigher_for
 
 if TYPE_CHECKING:
     pass
@@ -116,10 +116,12 @@ def _taken_up(run: Run, step: Step, left: Round) -> Running:
     """An unsettled round, as its records tell it."""
     state = run.journal.session.raw(left.base)
     calls = run.journal.calls(left)
-    asked = prompts_of(run.journal.session, step, state, left.base, left.note, rooms_of(calls))
+    proposals = tuple(run.journal.proposals(left))
+    everybody = step.joined_by(item.agent for item in proposals)
+    asked = prompts_of(run.journal.session, everybody, state, left.base, left.note, rooms_of(calls))
     running = Running(step, left, state, asked.requests, asked.reads, calls, barred=asked.why)
     running.weigher = weigher_for(run, step)
-    running.proposals = tuple(run.journal.proposals(left))
+    running.proposals = proposals
     running.stored = bool(running.proposals)
     take_up(run, running)
     if not running.stored and not running.kept:
@@ -170,31 +172,6 @@ _BY_CODE: dict[str, type[DissensusError]] = {
 }
 
 
-# Compare, weigh, verify
-
-
-async def verify(run: Run, running: Running) -> None:
-    """Run the step's verifiers on what each side proposes, and say whether a ruling is needed."""
-    if running.step.verifiers:
-        running.evidence = {item.agent: running.checked(item.patch) for item in running.made}
-        compare_proposals(run, running)  # the positions stay as they are; a failed check tells the cause
-        weigh(run, running)
-    running.review = running.round.review if running.stored else reasons(run, running)
-    kind = "disagreed" if running.comparison.disagreements else "agreed"
-    run.tell(running, kind, votes=running.votes, weighed=told_of(running), review=running.review)
-    running.ending = "commit" if running.review is None else "review"
-    await _keep(run, running)
-
-
-async def _keep(run: Run, running: Running) -> None:
-    """Make proposals that a supervisor is about to see durable, with the reasons for it."""
-    if not running.stored and running.review is not None:
-        running.round = await aside(
-            run.journal.propose, running.round, running.proposals, running.review, tuple(running.outcomes)
-        )
-        running.stored, running.outcomes = True, []
-
-
 # Commit
 
 
@@ -206,6 +183,7 @@ async def commit(run: Run, running: Running) -> None:
         change = running.change(author_of(side), side)
     else:
         change = ruled_change(running, ruling)
+    change = await with_evidence(run, running, change)
     made = () if running.stored else running.proposals
     graded = of_evidence(running.evidence)
     outcomes = [*running.outcomes, *unreviewed(running), *graded.told]

@@ -115,7 +115,7 @@ def _readings(verdict: Verdict) -> tuple[str, ...]:
 def _wrong_steps(
     running: Running, verdict: Verdict, names: Mapping[str, str]
 ) -> tuple[dict[str, str], dict[str, JSON], tuple[str, ...]]:
-    """The first wrong step of each position, where it stands, and a note of each that does not stand there."""
+    """The first wrong step of each position, where it stands, and a note of each that does not."""
     steps: dict[str, str] = {}
     places: dict[str, JSON] = {}
     lost: list[str] = []
@@ -150,7 +150,9 @@ def unblinded(text: str, names: Mapping[str, str]) -> str:
 def _kinds(running: Running) -> dict[str, str]:
     """Which kind of reasoning could be read of whom, where it was not what stands in the answer."""
     found = ((item.agent, running.call(item.agent)) for item in running.made)
-    return {agent: call.reasoning_kind for agent, call in found if call and call.reasoning_kind != "rationale"}
+    return {
+        agent: call.reasoning_kind for agent, call in found if call and call.reasoning_kind != "rationale"
+    }
 
 
 def chosen(running: Running, verdict: Verdict, names: Mapping[str, str]) -> Side | None:

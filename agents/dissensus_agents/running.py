@@ -9,21 +9,22 @@ from typing import Any, Literal
 
 from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
-from dissensus_state.patches import Patch, patch_to_json
 from dissensus_state.records import Call, Change, Commit, Proposal, Round, Ruling
 from dissensus_state.shapes import Shape
-from dissensus_state.values import JSON, canonical, parse_path
+from dissensus_state.values import JSON, parse_path
 
 from .asking import Asker
 from .judgement.ballots import Weighed, Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import Comparison
+from .judgement.evidence import Evidence
 from .judgement.prior import PRIOR
-from .judgement.verifiers import Evidence, run_verifiers
+from .judgement.witnessing import AnyVerifier
+from .knowing import Knowing
 from .messages import Request
 from .patterns.asked import Choice
 from .patterns.plan import Ask, Decision, Move, Stop
-from .positions import Side, all_values
+from .positions import Side
 from .steps import Step
 
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
@@ -33,10 +34,10 @@ Ending = Literal["", "review", "commit", "committed", "again", "rejected", "park
 class Progress:
     """Something that just happened in a run, for whoever watches it.
 
-    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`,
-    `spared`, `decided`, `warning`, `proposed`, `uncompared`, `disagreed`, `agreed`, `reviewing`, `ruled`,
-    `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`.
-    `body` holds plain data that depends on it.
+    `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
+    `decided`, `warning`, `proposed`, `uncompared`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`,
+    `ambiguous`, `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`. `body` holds plain
+    data that depends on it.
     """
 
     kind: str
@@ -50,7 +51,8 @@ class Run:
     """One run of a graph over a session: its lease, its way of asking, who watches.
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
-    answers as they come. `weigher` weighs by what the store has graded; None until it is needed.
+    answers as they come. `weigher` weighs by what the store has graded, which `knowing` reads; None until
+    it is needed.
     """
 
     journal: Journal
@@ -62,6 +64,7 @@ class Run:
     current: Running | None = None
     rounds: int = 0
     weigher: Weigher | None = None
+    knowing: Knowing | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
@@ -98,7 +101,8 @@ class Running:
     stored: bool = False
     comparison: Comparison = field(default_factory=Comparison)
     evidence: Mapping[str, tuple[Evidence, ...]] = field(default_factory=dict)
-    checks: dict[str, tuple[Evidence, ...]] = field(default_factory=dict)
+    checks: dict[tuple[int, str], tuple[Evidence, ...]] = field(default_factory=dict)
+    further: tuple[AnyVerifier, ...] = ()
     votes: float = 0.0
     weigher: Weigher = PRIOR
     weighed: Weighed = field(default_factory=partial(Weighed, 0.0))
@@ -127,6 +131,11 @@ class Running:
         return {**self.step.comparators, **self.fetched} if self.fetched else self.step.comparators
 
     @property
+    def verifiers(self) -> tuple[AnyVerifier, ...]:
+        """The step's verifiers, and those that this round needs beside them."""
+        return (*self.step.verifiers, *self.further)
+
+    @property
     def made(self) -> tuple[Proposal, ...]:
         """The proposals proper: without the agents that abstained."""
         return tuple(item for item in self.proposals if item.status != "abstained")
@@ -143,20 +152,11 @@ class Running:
     def lineage(self, agent: str) -> tuple[str, str]:
         """Lineage and name of the model behind an agent."""
         call = self.call(agent)
-        model = next(item.model for item in self.step.agents if item.name == agent)
+        model = next(item.model for item in self.step.everybody if item.name == agent)
         return (call.lineage, call.model) if call else (model.lineage, model.name)
 
-    def checked(self, patch: Patch) -> tuple[Evidence, ...]:
-        """What the step's verifiers find on a patch; the same patch is checked once."""
-        if not self.step.verifiers:
-            return ()
-        text = canonical(patch_to_json(patch))
-        if text not in self.checks:
-            self.checks[text] = run_verifiers(self.step.verifiers, all_values(patch), self.state)
-        return self.checks[text]
-
     def change(self, author: str, side: Side) -> Change:
-        """A side's patch as the one door of writing takes it."""
+        """A side's patch as the one door of writing takes it, without its evidence."""
         reads = {path for agent in side.agents for path in self.proposal(agent).reads}
         return Change(
             author=author,
@@ -167,7 +167,6 @@ class Running:
             isolation=self.step.isolation,
             writes=self.step.task.writes,
             round=self.round.round,
-            evidence=tuple(item.as_dict() for item in self.checked(side.patch)),
         )
 
     def progress(self, kind: str, /, **body: Any) -> Progress:

@@ -10,10 +10,10 @@ from dissensus_state.patches import get
 from dissensus_state.rounds import binding
 from dissensus_state.values import parse_path
 
+from .judgement.evidence import Evidence
 from .judgement.showing import quoted
 from .judgement.supervisor import POSITION, REVERSED_POSITION
 from .judgement.verdicts import Review, blind
-from .judgement.verifiers import Evidence
 from .messages import Part
 from .running import Running
 from .session import sides_of_round
@@ -83,5 +83,5 @@ def _failed(held: Round) -> dict[str, tuple[Evidence, ...]]:
     for item in (held.review or {}).get("failed", ()):
         said = {name: value for name, value in item.items() if name != "agents"}
         for agent in item["agents"]:
-            found[agent] = (*found.get(agent, ()), Evidence(**said))
+            found[agent] = (*found.get(agent, ()), Evidence.from_dict(said))
     return found

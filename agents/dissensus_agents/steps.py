@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NoReturn, get_args
+from typing import Any, NoReturn, Unpack, get_args
 
 from dissensus_state.records import Isolation
 from dissensus_state.rights import granted, holds, meet
@@ -20,22 +20,22 @@ from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
 from .judgement.meaning import SEAT as COMPARATOR
 from .judgement.meaning import Fetching, fetches
+from .judgement.opinions import SEAT as OPINIONS
+from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
-from .judgement.verifiers import Verifier
+from .judgement.witnessing import AnyVerifier
 from .models.client import is_trusted
 from .patterns.chain import several_steps
+from .patterns.failover import Candidates
 from .patterns.plan import Pattern, Switch
 from .patterns.route import SEAT as ROUTER
 from .patterns.route import routing_by, seated
 from .patterns.together import Parallel
+from .settings import Settings, Withheld
 from .views import View
 from .watch.governor import Governor
 
 RESERVED = set("/:. ")
-
-Withheld = Literal["say", "escalate"]
-"""What a model's word for a position is worth whose reasoning nobody could read, and no verifier has passed: at
-the end of the chain it stands, and the ruling says so; or it never does, and a person has to rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,13 @@ class Step:
     transition: str | None
     pattern: Pattern
     supervisors: tuple[Supervisor, ...] = ()
-    verifiers: tuple[Verifier, ...] = ()
+    verifiers: tuple[AnyVerifier, ...] = ()
     comparators: Mapping[str, Comparator] = field(default_factory=dict)
     materiality: float | Mapping[str, float] = 0.0
     weigh: Weigher | None = None
     quorum: int = 1
     hollow_below: float | None = None
-    hollow: tuple[Verifier | Agent, ...] = ()
+    hollow: tuple[AnyVerifier | Agent, ...] = ()
     audit: float = 0.0
     withheld: Withheld = "say"
     isolation: Isolation = "serializable"
@@ -66,6 +66,11 @@ class Step:
     tasks: Mapping[str, Task] = field(default_factory=dict)
     governor: Governor = field(default_factory=Governor)
     plain: bool = True
+
+    @property
+    def askers(self) -> tuple[AskedOf, ...]:
+        """The models that are asked where no other verifier decides."""
+        return tuple(one for one in (*self.verifiers, *self.hollow) if isinstance(one, AskedOf))
 
     def task_of(self, agent: str) -> Task:
         """What is asked of one agent: the step's task, or less where it may propose less."""
@@ -81,6 +86,20 @@ class Step:
         """Its agents, and those who are asked where their agreement is hollow."""
         return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
 
+    def joined_by(self, names: Iterable[str]) -> Step:
+        """The step with those as agents of its own who were asked since its agreement was hollow."""
+        known = set(names)
+        also = tuple(one for one in self.hollow if isinstance(one, Agent) and one.name in known)
+        return replace(self, agents=(*self.agents, *also)) if also else self
+
+    @property
+    def candidates(self) -> tuple[Candidates, ...]:
+        """The models behind all of its seats."""
+        judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
+        opinions = (one.candidates for one in self.askers)
+        fetched = (one.candidates for one in self.fetching.values())
+        return (*(agent.candidates for agent in self.everybody), *judges, *opinions, *fetched)
+
     @property
     def seats(self) -> dict[str, Supervisor]:
         """The supervisors whose calls stand in the records, by the names of their seats."""
@@ -93,14 +112,22 @@ class Step:
         return tuple(parse_path(path) for path in self.comparators)
 
 
+def check_name(name: str) -> None:
+    """Whether a step may be called so; a dot stands between a chain and its links.
+
+    Raises:
+        GraphError: It may not.
+    """
+    if not name or RESERVED & set(name):
+        raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
+
+
 def make_step(
     shape: Shape,
     name: str,
     agents: Sequence[Agent] | Pattern,
     writes: Iterable[str],
-    transition: str | None,
-    quorum: int | None,
-    **settings: Any,
+    **settings: Unpack[Settings],
 ) -> Step:
     """A step, or the error that names what does not fit the schema.
 
@@ -108,29 +135,40 @@ def make_step(
         GraphError: no agents, two of one name, an unknown transition, a quorum that cannot be met.
         FieldMissing: the schema has no field that an agent reads or the step writes.
     """
-    if not name or RESERVED & set(name):
-        raise GraphError(f"{name!r} is no name for a step", next_step="Use letters, digits, - and _")
-    plain = not isinstance(agents, Pattern)
+    more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
+    hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
     pattern = _pattern_of(name, agents)
     agents = pattern.agents
-    settings["supervisors"] = chain_of(settings.pop("supervisor", None))
-    asked = (*agents, *(one for one in settings.get("hollow", ()) if isinstance(one, Agent)))
+    asked = (*agents, *(one for one in hollow if isinstance(one, Agent)))
     _check_agents(shape, name, asked)
     thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
-    chosen = _transition(shape, name, transition)
+    chosen = _transition(shape, name, more.pop("transition", None))
     task = Task(shape, sorted(writes))
     _check_writes(shape, name, task, chosen)
     tasks = {agent.name: _own_task(shape, name, agent, task) for agent in asked} if shape.rights else {}
-    settings |= {"quorum": quorum or 1, "tasks": tasks, "plain": plain}
-    step = Step(name, agents, task, chosen, pattern, **settings)
+    step = Step(
+        name,
+        agents,
+        task,
+        chosen,
+        pattern,
+        supervisors=chain_of(more.pop("supervisor", None)),
+        verifiers=tuple(more.pop("verifiers", ())),
+        comparators=dict(more.pop("comparators", None) or {}),
+        hollow=hollow,
+        quorum=quorum or 1,
+        tasks=tasks,
+        **more,
+    )
     _check_supervisors(shape, step)
     check_hollow(step)
+    _check_askers(step)
     return step
 
 
 def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, its supervisors, or its router."""
+    """The step with other models behind some of its agents, supervisors, verifiers, or its router."""
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
@@ -139,10 +177,14 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     if ROUTER in models:
         pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
     chain = tuple(
-        judge if seat not in models else judge.with_model(models[seat])
+        judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
     )
-    hollow = tuple(swapped(one) if isinstance(one, Agent) else one for one in step.hollow)
+
+    def checked(one: AnyVerifier) -> AnyVerifier:
+        seated = isinstance(one, AskedOf) and one.seat in models
+        return one.with_model(models[one.seat]) if isinstance(one, AskedOf) and seated else one
+
     comparators = dict(step.comparators)
     if COMPARATOR in models:
         comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
@@ -151,7 +193,8 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         agents=pattern.agents,
         pattern=pattern,
         supervisors=chain,
-        hollow=hollow,
+        hollow=tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow),
+        verifiers=tuple(map(checked, step.verifiers)),
         comparators=comparators,
     )
 
@@ -171,6 +214,24 @@ def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:
     if not names or len(set(names)) < len(names):
         _refuse_names(name, names)
     return Parallel(given)
+
+
+def _check_askers(step: Step) -> None:
+    """A model that would judge its own lineage is found before anybody is paid."""
+    seats = [one.seat for one in step.askers]
+    if len(set(seats)) < len(seats):
+        raise GraphError(
+            f"Two models of the step {step.name!r} are asked under the seat {max(seats, key=seats.count)}",
+            next_step="Give each asked_of(…) a name= of its own",
+        )
+    for one in step.askers:
+        for agent in step.agents:
+            if one.refuses(one.kinship(model.lineage for model in agent.candidates.models)):
+                raise GraphError(
+                    f"The verifier {one.name!r} of the step {step.name!r} is of the lineage of the agent "
+                    f"{agent.name!r}, whom it would judge",
+                    next_step="Ask a model of another lineage, or say kin=True: the evidence then says so",
+                )
 
 
 def _own_task(shape: Shape, name: str, agent: Agent, task: Task) -> Task:
@@ -199,7 +260,7 @@ def _check_supervisors(shape: Shape, step: Step) -> None:
         kin = [any(akin(model.lineage, one) == "same lineage" for one in judged) for model in models]
         if judge.kin == "refuse" and kin and all(kin):
             raise GraphError(
-                f"The supervisor {judge.name!r} is of a lineage that it would judge in the step {step.name!r}",
+                f"The supervisor {judge.name!r} is of a lineage that it would judge in {step.name!r}",
                 next_step="Take a model of another lineage, or let the rulings say so: kin='say'",
             )
 
@@ -240,6 +301,10 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
             f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
         )
     for one in names:
+        if one.startswith(OPINIONS):
+            raise GraphError(
+                f"{one!r} is the name of a seat that checks", next_step="Call the agent otherwise"
+            )
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"

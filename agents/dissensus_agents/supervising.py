@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from dissensus_state.errors import FieldMissing, Refused
 from dissensus_state.records import Call, Ruling
 from dissensus_state.rounds import binding
-from dissensus_state.values import canonical, pointer, within
+from dissensus_state.values import JSON, canonical, pointer, within
 
 from .crossing import aside
 from .errands import Errand
 from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, WrongType
-from .judgement.ballots import Ballot, Voter
+from .judgement.ballots import Ballot, Weighed
 from .judgement.disagreement import Disagreement
 from .judgement.lineage import akin
 from .judgement.supervisor import REVERSED, SEAT, Supervisor
@@ -28,6 +28,7 @@ from .positions import Side, values_of
 from .rulings import LETS_PASS, Given, chosen, operation_at, ruling_of, withheld
 from .running import Run, Running
 from .summarising import summarised, tell_fitted
+from .weighing import ballots_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,30 +72,27 @@ def review_of(
         hollow=bool(why.get("hollow")),
         votes=running.votes,
         audit=bool(why.get("audit")),
-        ballots=ballots_of(running, names),
+        ballots=_ballots(running, names),
+        weighed=_weighed(running, names),
         sensitive=sensitive_in(running, run.shape),
     )
     return review, names, hidden
 
 
-def ballots_of(running: Running, names: Mapping[str, str]) -> tuple[Ballot, ...]:
-    """Who votes for which position, in the order in which positions are shown, without agents' names."""
-    places = {own: n for n, own in enumerate(names.values())}
-    voices = [
-        (item, [side for side in running.sides if item.agent in side.agents]) for item in running.made
-    ]
-    return tuple(
-        Ballot(
-            agent=str(n),
-            voter=Voter(*reversed(running.lineage(item.agent))),
-            position=places[sides[0].label],
-            confidence=item.confidence,
-            thinking=call.thinking if (call := running.call(item.agent)) else None,
-            failed=sum(not one.passed for one in running.evidence.get(item.agent, ())),
-        )
-        for n, (item, sides) in enumerate(voices, start=1)
-        if len(sides) == 1  # who says nothing of what is disputed stands with everybody
-    )
+def _ballots(running: Running, names: Mapping[str, str]) -> tuple[Ballot, ...]:
+    """Who votes for what, by the place at which that is shown, without agents' names."""
+    sides = {side.label: side.agents for side in running.sides}
+    found = ballots_of(running, [sides[own] for own in names.values()], whole=True)
+    return tuple(replace(ballot, agent=str(n)) for n, ballot in enumerate(found, start=1))
+
+
+def _weighed(running: Running, names: Mapping[str, str]) -> Weighed:
+    """What the round's weigher says, its shares in the order in which positions are shown."""
+    weighed = running.weighed
+    if weighed.shares is None:
+        return weighed
+    shares = dict(zip((side.label for side in running.sides), weighed.shares, strict=True))
+    return replace(weighed, shares=tuple(shares[own] for own in names.values()))
 
 
 def _unnamed(running: Running, names: Mapping[str, str]) -> tuple[Disagreement, ...]:
@@ -131,9 +129,7 @@ def seen_of(running: Running, side: Side) -> Seen:
     )
 
 
-async def _given(
-    run: Run, running: Running, level: Level, asked: Review, names: Mapping[str, str]
-) -> Given:
+async def _given(run: Run, running: Running, level: Level, asked: Review, names: Mapping[str, str]) -> Given:
     """The verdict of a person, of a model, or of a function."""
     supervisor = level.supervisor
     if supervisor.person is not None:
@@ -188,7 +184,9 @@ class _Asking:
         """Its verdict, once it is known what that is worth."""
         independent, kin = self._independent(candidates)
         if independent is None:
-            return self._escalated("every model that could rule may be of a lineage that it would judge", *kin)
+            return self._escalated(
+                "every model that could rule may be of a lineage that it would judge", *kin
+            )
         try:
             said = await self._said(independent)
         except (MissingKey, NotRecorded):
@@ -210,7 +208,9 @@ class _Asking:
         kin = {model.name: self._kin(model.lineage) for model in candidates.models}
         left = tuple(model for model in candidates.models if not kin[model.name])
         notes = tuple(
-            f"{name} was not asked: {', '.join(sorted(set(found.values())))}" for name, found in kin.items() if found
+            f"{name} was not asked: {', '.join(sorted(set(found.values())))}"
+            for name, found in kin.items()
+            if found
         )
         return (replace(candidates, models=left) if left else None), notes
 
@@ -225,7 +225,9 @@ class _Asking:
         seat = self.level.seat or SEAT
         orders = [self._one(seat, candidates, self.asked, known)]
         if self.level.supervisor.orders == 2 and len(self.asked.positions) > 1:
-            orders.append(self._one(f"{seat}{REVERSED}", candidates, self.asked.reversed, known, reverse=True))
+            orders.append(
+                self._one(f"{seat}{REVERSED}", candidates, self.asked.reversed, known, reverse=True)
+            )
         found = await asyncio.gather(*orders, return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException):
@@ -283,7 +285,7 @@ class _Asking:
         """The verdict that it gave in both orders; a change of mind with the order is a disagreement."""
         turned = self._turned(other.verdict)
         same = _essence(given.verdict) == _essence(turned)
-        said = {"attempt": other.call.attempt, "decision": turned.decision, "same": same}
+        said: dict[str, JSON] = {"attempt": other.call.attempt, "decision": turned.decision, "same": same}
         said |= {"position": self.names[bare(turned.position)]} if turned.position else {}
         given = replace(given, reverse=said)
         if same:

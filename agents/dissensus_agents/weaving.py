@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import comparing, fetching, reviewing, weighing
+from . import checking, comparing, fetching, reviewing, weighing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
 from .running import Run, Running
 from .steps import Step
 
-After = Callable[[str, Any], str]
+
+class After(Protocol):
+    """What follows a settled step, asked of the state that it left."""
+
+    async def __call__(self, run: Run, source: str, state: Any, *, rejected: bool = False) -> str:
+        """The name of the next step, or END."""
 
 
 class Position(TypedDict, total=False):
@@ -106,7 +111,7 @@ def _working(name: str, work: Node) -> Any:
 def _verifying(name: str, review: str, commit: str) -> Any:
     async def verify(_: Position, runtime: Runtime[Run]) -> Command[str]:
         running = _running(runtime.context, name)
-        await rounds.verify(runtime.context, running)
+        await checking.verify(runtime.context, running)
         return Command(goto=review if running.ending == "review" else commit)
 
     return verify
@@ -136,9 +141,10 @@ async def _following(run: Run, running: Running, after: After) -> str:
     if running.ending == "again":
         return _reading_node(running.step.name)
     if running.ending == "committed":
-        return _node(after(running.step.name, run.journal.session.remembered_state))
+        return _node(await after(run, running.step.name, run.journal.session.remembered_state))
     if running.ending == "rejected":
-        return _node(after(running.step.name, await aside(lambda: run.journal.session.state)))
+        state = await aside(lambda: run.journal.session.state)
+        return _node(await after(run, running.step.name, state, rejected=True))
     return END
 
 

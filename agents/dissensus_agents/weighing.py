@@ -13,6 +13,7 @@ from .judgement.ballots import Ballot, Voter, Weighed, Weigher
 from .judgement.disagreement import Disagreement
 from .judgement.options import options_at
 from .judgement.prior import PRIOR
+from .knowing import Knowing
 from .positions import values_of
 from .running import Run, Running
 from .steps import Step
@@ -33,7 +34,8 @@ def weigher_for(run: Run, step: Step) -> Weigher:
     if last is not None and (last.evidence or last.ruling is not None):
         run.weigher = None
     if run.weigher is None:
-        run.weigher = PRIOR
+        run.knowing = run.knowing or Knowing(run.journal.session.database)
+        run.weigher = run.knowing.weigher()
     return run.weigher
 
 
@@ -78,21 +80,27 @@ def weighed_of(running: Running, held: Sequence[Sequence[str]], disputed: Sequen
     return _weighed(running, held, _options(running, disputed))
 
 
-def ballots_of(running: Running, held: Sequence[Sequence[str]]) -> list[Ballot]:
+def ballots_of(running: Running, held: Sequence[Sequence[str]], *, whole: bool = False) -> list[Ballot]:
     """One ballot for each agent that stands behind exactly one position.
 
     Whoever goes along with all of them, since it speaks to nothing that is disputed, has no voice here.
+
+    Args:
+        running: The round.
+        held: Who stands behind each position.
+        whole: With all that a ballot can say, though the round's own weigher asks for less.
     """
+    whole = whole or running.weigher is not PRIOR
     places: dict[str, list[int]] = {}
     for number, agents in enumerate(held):
         for agent in agents:
             places.setdefault(agent, []).append(number)
-    return [_ballot(running, agent, at[0]) for agent, at in places.items() if len(at) == 1]
+    return [_ballot(running, agent, at[0], whole=whole) for agent, at in places.items() if len(at) == 1]
 
 
-def _ballot(running: Running, agent: str, position: int) -> Ballot:
+def _ballot(running: Running, agent: str, position: int, *, whole: bool) -> Ballot:
     lineage, model = running.lineage(agent)
-    if running.weigher is PRIOR:  # it asks for nothing else
+    if not whole:
         return Ballot(agent, Voter(model, lineage), position)
     call = running.call(agent)
     return Ballot(

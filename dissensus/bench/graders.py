@@ -9,6 +9,7 @@
 | `regex` | the whole answer | 1 if the expression is found in it |
 | `f1` | the whole answer | F1 over words, the best of those expected |
 | `json` | the JSON value | 1 if it is equal |
+| `code` | a program | 1 if it passes the tests, or its calls give what is expected, behind walls |
 | `function` | the whole answer | what a function of the user's says |
 | `model` | the whole answer | what a model says: an opinion, and no evidence from outside of the models |
 """
@@ -19,10 +20,10 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from dissensus_state.values import store
+from dissensus_state.values import digest, store
 
 from .reading import LETTERS, LONGEST, decimal_of, f1, number_of, option_of, plain
 
@@ -39,7 +40,8 @@ class Grader:
 
     `read` gives an answer in a form in which two that say the same are equal, or None where it says
     nothing. `score` takes that form; None where a model is to be asked. `options` is among how many
-    answers one chooses.
+    answers one chooses. `seal` is another one where what is expected is another; `kept` says that scoring
+    takes long enough for its result to be kept.
     """
 
     kind: str
@@ -48,6 +50,8 @@ class Grader:
     options: int | None = None
     hint: str = ""
     by: str = ""
+    seal: str = ""
+    kept: bool = False
 
     @property
     def outside(self) -> bool:
@@ -81,11 +85,17 @@ def grader_of(
     allowed = _SETTINGS.get(kind, ())
     if strange := sorted(given.keys() - set(allowed)):
         raise ValueError(f"the grader {kind} has no setting {strange[0]!r}")
-    return _MAKERS[kind](_Given(expected, options, given, load))
+    seal = digest(store([kind, expected, list(options), given])).hex()[:12]
+    return replace(_MAKERS[kind](_Given(expected, options, given, load)), seal=seal)
 
 
 _SHORT = {"function": "function", "model": "model", "number": "tolerance"}
-_SETTINGS = {"number": ("tolerance", "relative"), "function": ("function",), "model": ("model",)}
+_SETTINGS = {
+    "number": ("tolerance", "relative"),
+    "function": ("function",),
+    "model": ("model",),
+    "code": ("seconds",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +247,35 @@ def _model(given: _Given) -> Grader:
     name = given.settings.get("model")
     if not isinstance(name, str) or not name:
         raise ValueError('the grader model is written "model:NAME", with the name of a model')
-    return Grader("model", _whole, None, by=name)
+    return Grader("model", _whole, None, by=name, kept=True)
+
+
+def _code(given: _Given) -> Grader:
+    from dissensus_agents.judgement.programs import runs
+
+    expected = given.expected
+    if not isinstance(expected, dict):
+        tests, calls = given.texts, {}
+    else:
+        tests, calls = [], expected
+    if not tests and not calls:
+        raise ValueError("`expected` has to be tests, or calls with what each gives")
+    checks = runs("/code", tests=tests, expects=calls, seconds=float(given.settings.get("seconds", 5)))
+
+    def score(said: str) -> float:
+        (evidence,) = checks.verify({"/code": said}, {})
+        if evidence.broke:
+            raise ValueError(evidence.detail)
+        return float(evidence.passed)
+
+    hint = "the whole program, in Python"
+    return Grader("code", _program, score, hint=hint, by="runs", kept=True)
+
+
+def _program(text: str) -> str | None:
+    """The last fenced block of an answer, or all of it."""
+    blocks = re.findall(r"```[\w+-]*[^\S\n]*\n(.*?)\n?```", text[-LONGEST:], re.DOTALL)
+    return (blocks[-1] if blocks else text).strip()[:LONGEST] or None
 
 
 _MAKERS: dict[str, Callable[[_Given], Grader]] = {
@@ -248,6 +286,7 @@ _MAKERS: dict[str, Callable[[_Given], Grader]] = {
     "regex": _regex,
     "f1": _f1,
     "json": _json,
+    "code": _code,
     "function": _function,
     "model": _model,
 }

@@ -20,6 +20,7 @@ from dissensus_state.records import Round
 from dissensus_state.sessions import Session
 
 from .schema import NOTHING, Benchmark, place_of
+from .seats import GraderSeat
 from .tasks import Item
 
 PREFIX = "lane-"
@@ -36,6 +37,7 @@ class Lane:
     session: Session[Benchmark]
     replies: dict[str, Reply] = field(default_factory=dict)
     graphs: dict[tuple[str, tuple[str, ...], Spelled | None], AgentGraph] = field(default_factory=dict)
+    graders: dict[tuple[str, str], tuple[AgentGraph, GraderSeat]] = field(default_factory=dict)
 
     @property
     def state(self) -> Mapping[str, Any]:
@@ -98,6 +100,7 @@ class Told:
 
     round: int | None = None
     committed: bool = False
+    ruled: bool = False
     abstained: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     failure: DissensusError | None = None
 
@@ -107,6 +110,7 @@ class Told:
             self.round = event.round
         if event.kind == "abstained":
             self.abstained[str(event.body.get("agent"))] = event.body
+        self.ruled = self.ruled or event.kind == "ruled"
         self.committed = self.committed or event.kind == "committed"
 
 
@@ -132,16 +136,17 @@ class Fence:
 class Known:
     """What stands in the records of a benchmark: which answers, where, and what was asked.
 
-    `rounds` says in which round, and by whom, an answer was given; `stood` on which branch an item stands
-    that was begun there and may not be finished.
+    `rounds` says in which round, and by whom, an answer was given; `stood` on which branch the round is
+    open that was left about an item in one of its repeats; `ruled` are the answers that a model has ruled on.
     """
 
     answers: dict[str, str] = field(default_factory=dict)
-    opinions: dict[str, float] = field(default_factory=dict)
+    scores: dict[str, float] = field(default_factory=dict)
     unfit: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
     stood: dict[str, str] = field(default_factory=dict)
+    ruled: set[str] = field(default_factory=set)
 
 
 def known(session: Session[Benchmark]) -> Known:
@@ -151,14 +156,18 @@ def known(session: Session[Benchmark]) -> Known:
         lane = session.on(name)
         state = lane.current().plain
         found.answers |= state["answers"]
-        found.opinions |= state["opinions"]
+        found.scores |= state["scores"]
         found.unfit |= state["unfit"]
         found.asked |= {**state["asked"], **state["private"]}
-        if state["at"]:
-            found.stood[name] = state["at"]
+        left = Lane(lane).last()
+        if left is not None and not left.settled:
+            found.stood.setdefault(state["at"], name)
         for commit in lane.log(lane.head + 1):
             if commit.round is not None:
                 found.rounds.update(dict.fromkeys(_keys(commit.patch), commit.round))
+    reviewed = {one.round for one in session.rounds() if one.review is not None}
+    ruled = {number for number in reviewed if any(one.attempt for one in session.round(number)[3])}
+    found.ruled = {key for key, number in found.rounds.items() if number in ruled}
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dissensus_agents.errors import GraphError
-from dissensus_agents.models.client import Model
+from dissensus_agents.models.client import Model, is_trusted
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.patterns.spelled import Spelled, is_spelled, spelled
 
@@ -72,17 +72,6 @@ class Plan:
 def seats_of(pattern: Spelled) -> tuple[str, ...]:
     """The labels of all models of a pattern, its supervisor last."""
     return (*pattern.members, *([pattern.supervisor] if pattern.supervisor else []))
-
-
-def is_trusted(model: Model) -> bool:
-    """Whether a model may be shown what is sensitive."""
-    from dissensus_agents.models.catalog import known
-
-    said = getattr(model, "trusted", None)
-    if said is not None:
-        return bool(said)
-    entry = known(model)
-    return entry is not None and entry.trusted
 
 
 def make_plan(

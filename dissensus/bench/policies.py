@@ -6,26 +6,33 @@ further cost, so that a pattern and its models are compared on the same answers.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any, cast
 
 from dissensus_agents.graph import AgentGraph
+from dissensus_agents.judgement.prior import PRIOR
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
 from dissensus_agents.messages import Reply, Request
-from dissensus_agents.models.client import Model
+from dissensus_agents.models.client import Model, is_trusted
 from dissensus_agents.models.prices import Price
 from dissensus_agents.models.recordings import RecordedModel
 from dissensus_agents.patterns.spelled import Spelled
+from dissensus_agents.patterns.spelling import pattern_of
 
 from .plan import Plan
 from .schema import Benchmark
-from .seats import Seat
+from .seats import GraderSeat, Seat
 from .tasks import Item
 
 ALREADY_PAID = Price("0", "0", source="answered for its own row")  # type: ignore[arg-type]
 
-ENOUGH_VOTES = 1.01
-"""Effective votes below which an agreement is one voice alone, which does not end a cascade."""
+HURRY = 100
+"""How many times faster than they came answers come again, where it counts which one is first."""
+
+GRADER = "grader"
+"""The seat of a model that grades."""
 
 Replies = Mapping[str, Reply]
 
@@ -42,7 +49,7 @@ def asking(plan: Plan, task: str, labels: tuple[str, ...], items: Mapping[str, I
     """One step: these models answer the item side by side, each in its own place."""
     seats = [_seat(plan, label, plan.models[label], items) for label in labels]
     return AgentGraph(Benchmark).add_step(
-        step_of(task, None, plan), seats, writes={"answers", "unfit"}, again=0
+        step_of(task, None, plan), seats, writes={"answers", "unfit"}, weigh=PRIOR, again=0
     )
 
 
@@ -55,20 +62,25 @@ def playing(
         replies: What each member has answered to the item; looked at when it is asked.
     """
     seats = {
-        label: _seat(plan, label, answered(label, plan.models[label], replies), items, str(pattern))
+        label: _seat(plan, label, _answered(label, plan.models[label], replies, pattern), items, str(pattern))
         for label in pattern.members
     }
-    first = [seats[label] for label in pattern.tiers[0]]
-    judge = _judge(plan, pattern, replies)
-    hollow = ENOUGH_VOTES if pattern.kind == "cascade" else None
     return AgentGraph(Benchmark).add_step(
         step_of(task, pattern, plan),
-        first,
+        cast(Any, pattern_of(pattern, seats)),
         writes={"answers"},
-        supervisor=judge,
-        hollow_below=hollow,
+        supervisor=_judge(plan, pattern),
+        weigh=PRIOR,
         again=1,
     )
+
+
+def grading(plan: Plan, task: str, label: str, items: Mapping[str, Item]) -> tuple[AgentGraph, GraderSeat]:
+    """One step: a model grades an answer; and its seat, which is told which one."""
+    model, bound = plan.everybody[label], plan.max_output_tokens
+    seat = GraderSeat(GRADER, model, items, max_output_tokens=bound)
+    graph = AgentGraph(Benchmark).add_step(f"{task}--{GRADER}", [seat], writes={"scores"}, again=0)
+    return graph, seat
 
 
 def _seat(plan: Plan, label: str, model: Model, items: Mapping[str, Item], subject: str = "") -> Seat:
@@ -84,30 +96,43 @@ def _seat(plan: Plan, label: str, model: Model, items: Mapping[str, Item], subje
     )
 
 
-def answered(label: str, model: Model, replies: Replies) -> RecordedModel:
-    """A model that says again what it has said."""
+class _Answered(RecordedModel):
+    """A model that says again what it has said; where the first of several counts, in their order."""
 
+    hurry = 0.0
+
+    async def answer(self, request: Request) -> Reply:
+        """What it has said."""
+        reply = await super().answer(request)
+        if self.hurry:
+            await asyncio.sleep(reply.latency_ms / 1000 / self.hurry)
+        return reply
+
+
+def _answered(label: str, model: Model, replies: Replies, pattern: Spelled) -> RecordedModel:
     def again(_: Request) -> Reply | None:
         return replies.get(label)
 
-    return RecordedModel(model.name, again, lineage=model.lineage, price=ALREADY_PAID)
+    made = _Answered(model.name, again, lineage=model.lineage, price=ALREADY_PAID, trusted=is_trusted(model))
+    made.hurry = HURRY if pattern.kind == "parallel" else 0.0
+    return made
 
 
-def _judge(plan: Plan, pattern: Spelled, replies: Replies) -> Supervisor:
-    """Who rules where the first tier does not agree."""
-    if pattern.kind == "cascade":
-        last = pattern.tiers[-1][0]
-        model = answered(last, plan.models[last], replies)
-        return Supervisor(model, parse=_follow, attempts=1)
+def _judge(plan: Plan, pattern: Spelled) -> Supervisor:
+    """Who rules where nobody of the pattern has decided."""
     if pattern.supervisor:
         return Supervisor(plan.everybody[pattern.supervisor], max_output_tokens=plan.max_output_tokens)
-    return Supervisor(_majority, name="majority")
 
+    def most(review: Review) -> Verdict:
+        """What most say; of several, what the first seat of these says."""
+        counted = Counter(ballot.position for ballot in review.ballots)
+        if not counted:
+            return Verdict(decision="reject", reason="nobody says anything")
+        order = {plan.models[label].name: place for place, label in enumerate(pattern.members)}
+        ballots = sorted(review.ballots, key=lambda one: order[one.voter.model], reverse=True)
+        first = {one.position: order[one.voter.model] for one in ballots}
+        best = max(counted, key=lambda position: (counted[position], -first[position]))
+        reason = f"{counted[best]} of {len(review.ballots)} say so"
+        return Verdict(decision="uphold", position=review.positions[best].label, reason=reason)
 
-def _majority(review: Review) -> Verdict:
-    counted = Counter({seen.label: len(seen.reasoning) for seen in review.positions}).most_common(1)
-    return Verdict(decision="uphold", position=counted[0][0], reason="most of them say so")
-
-
-def _follow(reply: Reply, review: Review) -> Verdict:
-    raise NotImplementedError
+    return Supervisor(most, name="majority")

@@ -6,7 +6,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 
 LETTERS = string.ascii_uppercase
 TEN = 10
@@ -19,8 +19,9 @@ LONGEST = 100_000
 """No more characters of an answer are looked at; a conclusion stands at its end."""
 
 _NUMBER = re.compile(
-    r"(?:(?<![\w).])[-+])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d{1,3})?"
+    r"(?:(?<![\w).])[-+])?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d+)?"
 )
+_EXACT = Context(prec=2 * LONGEST)
 _ARTICLES = re.compile(r"\b(?:a|an|the)\b")
 _UNSPACED = str.maketrans("", "", string.punctuation)
 
@@ -53,14 +54,14 @@ def _among(options: int) -> str:
 
 
 def option_of(text: str, options: Sequence[str]) -> str | None:
-    """The letter of an answer: by MMLU-Pro's rule; of a short one also `B) blue`, or an option's own words."""
+    """The letter of an answer: by MMLU-Pro's rule; of a short one also `B) blue`, or an option's words."""
     said = text.strip()
     if (letter := _stated(said, len(options))) is not None:
         return letter
     if len(said) <= max(map(len, options)) + _AROUND:
-        begins = re.match(r"\(?([A-Z])(?:[).:]|\Z)", said)
-        if begins and LETTERS.index(begins[1]) < len(options):
-            return begins[1]
+        begins = re.match(r"\(?([A-Za-z])(?:[).:]|\Z)", said)
+        if begins and LETTERS.index(begins[1].upper()) < len(options):
+            return begins[1].upper()
         same = [n for n, option in enumerate(options) if plain(option) == plain(said)]
         if len(same) == 1:
             return LETTERS[same[0]]
@@ -86,9 +87,10 @@ def decimal_of(text: str) -> Decimal | None:
 
 def text_of(value: Decimal) -> str:
     """A number as a text, the same for `7`, `7.0` and `7.00`."""
-    whole = value.normalize()
-    short = -30 < whole.adjusted() < 30
-    return f"{whole:f}" if short and whole else f"{whole:e}" if whole else "0"
+    if not value:
+        return "0"
+    whole = value.normalize(_EXACT)
+    return f"{whole:f}" if -30 < whole.adjusted() < 30 else f"{whole:e}"
 
 
 def plain(text: str) -> str:

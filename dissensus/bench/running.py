@@ -15,17 +15,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dissensus_agents.crossing import aside
-from dissensus_agents.errors import MissingKey, ModelFailed, RoundVoid
+from dissensus_agents.errors import MalformedAnswer, MissingKey, ModelFailed, RoundVoid, WrongType
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.models.recordings import NotRecorded
 from dissensus_agents.patterns.spelled import Spelled
 from dissensus_state.errors import BudgetExceeded, Refused
 from dissensus_state.sessions import Session
 
+from .grading import Verdicts, grade, graded
 from .lanes import AUTHOR, PREFIX, Fence, Known, Lane, Told, known, lanes_of
+from .measured import worth
 from .plan import Plan
-from .policies import asking, playing, step_of
-from .schema import Benchmark, item_of, key_of, place_of
+from .policies import asking, grading, playing, step_of
+from .schema import Benchmark, item_of, key_of, place_of, score_key
 from .tasks import Item
 
 PATIENCE = 5
@@ -92,6 +94,7 @@ class _Bench:
         self._queue: deque[Item] = deque()
         self._in_a_row: Counter[str] = Counter()
         self._working = 0
+        self._graded: Verdicts = {}
 
     async def run(self, at_once: int) -> Ended:
         """Ask on several lanes at once until nothing is left, or nothing more can be paid."""
@@ -99,12 +102,14 @@ class _Bench:
         done, of = len(self.items) - len(left), len(self.items)
         self._done, self._of = done, of
         self._heard(done, of)
+        self._graded = await aside(graded, self.session)
+        lacking = {item.id for item in left}
+        whole = [item for item in self.plan.tasks.items if item.id not in lacking]
+        await aside(grade, self.session, self.plan, self.found, whole, self._graded)
         lanes = await aside(self._lanes, min(at_once, len(left)))
-        begun = self._begun(lanes, left)
-        self._queue.extend(item for item in left if item.id not in {one.id for _, one in begun})
-        firsts: dict[str, list[Item]] = {}
-        for lane, item in begun:
-            firsts.setdefault(lane, []).append(item)
+        firsts = self._begun(lanes, left)
+        begun = {item.id for items in firsts.values() for item in items}
+        self._queue.extend(item for item in left if item.id not in begun)
         self._working = len(lanes)
         await _together([self._work(Lane(lane), firsts.get(lane.branch, [])) for lane in lanes])
         return self.ended
@@ -116,15 +121,15 @@ class _Bench:
             self.session.fork(f"{PREFIX}{number}", 0, author=AUTHOR)
         return [self.session.on(f"{PREFIX}{n}") for n in range(1, count + 1)]
 
-    def _begun(self, lanes: Sequence[Session[Benchmark]], left: Sequence[Item]) -> list[tuple[str, Item]]:
-        """The items that were begun on these lanes, and are to be gone on with there."""
-        missing = {item.id: item for item in left}
-        stood = {
-            lane.branch: item_of(self.found.stood[lane.branch])[0]
-            for lane in lanes
-            if lane.branch in self.found.stood
-        }
-        return [(lane, missing[item]) for lane, item in stood.items() if item in missing]
+    def _begun(self, lanes: Sequence[Session[Benchmark]], left: Sequence[Item]) -> dict[str, list[Item]]:
+        """The items about which a round was left open on one of these lanes: they go on there."""
+        missing, there = {item.id: item for item in left}, {lane.branch for lane in lanes}
+        firsts: dict[str, list[Item]] = {}
+        for place, lane in self.found.stood.items():
+            item = missing.pop(item_of(place)[0], None) if place and lane in there else None
+            if item is not None:
+                firsts.setdefault(lane, []).append(item)
+        return firsts
 
     def _missing(self, item: Item) -> list[str]:
         """The answers to an item that are not there."""
@@ -133,7 +138,13 @@ class _Bench:
             for repeat in self._repeats
             for subject in self.plan.subjects(item)
         ]
-        return [key for key in keys if key not in self.found.answers]
+        seal = item.grader.seal if item.grader.kept else None
+        return [
+            key
+            for key in keys
+            if key not in self.found.answers
+            or (seal and self.found.answers[key] and score_key(key, seal) not in self.found.scores)
+        ]
 
     @property
     def _repeats(self) -> range:
@@ -157,12 +168,14 @@ class _Bench:
 
     async def _item(self, lane: Lane, item: Item) -> None:
         for repeat in self._repeats:
+            await aside(self.fence.check)
             if not self._of_repeat(item, repeat):
                 continue
-            await aside(self.fence.check)
             await aside(lane.place, item, repeat)
             await self._ask(lane, item, repeat)
             await self._play(lane, item, repeat)
+        await self._score(lane, item)
+        await aside(grade, lane.session, self.plan, self.found, [item], self._graded)
 
     def _of_repeat(self, item: Item, repeat: int) -> list[str]:
         place = f"{place_of(item.id, repeat)}:"
@@ -171,32 +184,37 @@ class _Bench:
     # The models
 
     async def _ask(self, lane: Lane, item: Item, repeat: int) -> None:
-        """Ask all models that have not answered, side by side."""
-        asked = self.plan.asked(item)
-        labels = [
+        """Ask all who have not answered, side by side; who cannot be paid for then, after the others."""
+        while labels := self._unanswered(item, repeat):
+            graph = self._graph(lane, item.task, tuple(labels), None)
+            step = step_of(item.task, None, self.plan)
+            told = await self._round(lane, graph, step, place_of(item.id, repeat))
+            answers = (await aside(lambda: lane.state))["answers"]
+            for label in labels:
+                key = key_of(item.id, repeat, label)
+                if key in answers:
+                    self.found.answers[key] = answers[key]
+                    self.found.rounds[key] = told.round or 0
+                    self._in_a_row[label] = 0
+            left = self._unanswered(item, repeat)
+            short = self._failed(told, left)
+            if short is None:
+                return
+            if len(left) == len(labels):
+                raise short
+
+    def _unanswered(self, item: Item, repeat: int) -> list[str]:
+        """Who is to be asked an item yet."""
+        return [
             label
-            for label in asked
+            for label in self.plan.asked(item)
             if key_of(item.id, repeat, label) not in self.found.answers and self._in_a_row[label] < PATIENCE
         ]
-        if not labels:
-            return
-        graph = self._graph(lane, item.task, tuple(labels), None)
-        told = await self._round(lane, graph, step_of(item.task, None, self.plan), place_of(item.id, repeat))
-        answers = (await aside(lambda: lane.state))["answers"]
-        for label in labels:
-            key = key_of(item.id, repeat, label)
-            if key in answers:
-                self.found.answers[key] = answers[key]
-                self.found.rounds[key] = told.round or 0
-                self._in_a_row[label] = 0
-        self._failed(told, labels, item, repeat)
 
-    def _failed(self, told: Told, labels: Sequence[str], item: Item, repeat: int) -> None:
-        """Count who has failed; who could not be paid for stops the lane."""
+    def _failed(self, told: Told, left: Sequence[str]) -> BudgetExceeded | None:
+        """Count who has failed; the error of who could not be paid."""
         short = None
-        for label in labels:
-            if key_of(item.id, repeat, label) in self.found.answers:
-                continue
+        for label in left:
             detail = told.abstained.get(label, {})
             if detail.get("code") == BudgetExceeded.code:
                 short = BudgetExceeded(str(detail.get("message")), next_step=str(detail.get("next") or ""))
@@ -204,8 +222,7 @@ class _Bench:
             self._in_a_row[label] += 1
             self.ended.failed[label] += 1
             self.ended.last_failure[label] = str(detail.get("message", "it gave no answer"))
-        if short is not None:
-            raise short
+        return short
 
     # The patterns
 
@@ -233,11 +250,13 @@ class _Bench:
                 await aside(lane.nothing, key)
             self.found.answers[key] = answers.get(key, "")
             self.found.rounds[key] = told.round or 0
+            if told.ruled:
+                self.found.ruled.add(key)
 
     def _gave_up(self, told: Told, pattern: Spelled) -> bool:
         """Whether a pattern has no answer because a model of it failed, which may be otherwise next time."""
-        if told.failure is None:
-            return False
+        if told.failure is None or isinstance(told.failure, MalformedAnswer | WrongType | RoundVoid):
+            return False  # nobody said anything: that is no failure of a model
         self.ended.failed[str(pattern)] += 1
         self.ended.last_failure[str(pattern)] = told.failure.message
         return True
@@ -249,6 +268,45 @@ class _Bench:
         for number in numbers:
             said = lane.heard(number)
             lane.replies.update({label: reply for label, reply in said.items() if label in labels})
+
+    # The scores that take long
+
+    async def _score(self, lane: Lane, item: Item) -> None:
+        """Find out what answers are worth where that takes long: the same answer once."""
+        if not item.grader.kept:
+            return
+        for repeat in self._repeats:
+            same: dict[str, list[str]] = {}
+            for subject in self.plan.subjects(item):
+                key = key_of(item.id, repeat, subject)
+                place = score_key(key, item.grader.seal)
+                if self.found.answers.get(key) and place not in self.found.scores:
+                    same.setdefault(self.found.answers[key], []).append(place)
+            for said, places in same.items():
+                if item.grader.score is None:
+                    await self._mark(lane, item, repeat, said, tuple(places))
+                else:
+                    score = await aside(worth, item, said)
+                    await aside(lane.put, "scores", dict.fromkeys(places, score))
+                    self.found.scores.update(dict.fromkeys(places, score))
+
+    async def _mark(self, lane: Lane, item: Item, repeat: int, said: str, places: tuple[str, ...]) -> None:
+        """Let a model say what an answer is worth."""
+        await aside(lane.place, item, repeat)
+        key = item.task, item.grader.by
+        if key not in lane.graders:
+            lane.graders[key] = grading(self.plan, *key, self.items)
+        graph, seat = lane.graders[key]
+        seat.said, seat.keys = said, places
+        told = await self._round(lane, graph, next(iter(graph.steps)), place_of(item.id, repeat))
+        scores = (await aside(lambda: lane.state))["scores"]
+        self.found.scores.update({place: scores[place] for place in places if place in scores})
+        if places[0] not in scores:
+            await aside(lane.leave, "", "")
+            self.ended.failed[item.grader.by] += 1
+            self.ended.last_failure[item.grader.by] = (
+                told.failure.message if told.failure else "it gave no score"
+            )
 
     # Rounds
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from dissensus_state.sensitive import Sensitive
 from dissensus_state.shapes import MergeByKey, SharedState
 
 NOTHING = ""
@@ -19,16 +20,17 @@ class Benchmark(SharedState, version=1):
 
     `at` is the item and repeat (`ID#REPEAT`) that is being asked on this branch; `private` are the items
     that only trusted models may read. `unfit` says of answers what had to be mended, or that they were not in
-    the form that was asked for. `opinions` are scores that models gave, 0 to 1.
+    the form that was asked for. `scores` (0 to 1) are those that took long to find, by a model or a program;
+    their keys end in what was expected then (`@` and a digest).
     """
 
     tasks: str = ""
     at: str = ""
     asked: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012 - pydantic copies it
-    private: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
+    private: Annotated[dict[str, str], MergeByKey(), Sensitive] = {}  # noqa: RUF012
     answers: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
     unfit: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
-    opinions: Annotated[dict[str, float], MergeByKey()] = {}  # noqa: RUF012
+    scores: Annotated[dict[str, float], MergeByKey()] = {}  # noqa: RUF012
 
 
 def place_of(item: str, repeat: int) -> str:
@@ -45,3 +47,8 @@ def item_of(place: str) -> tuple[str, int]:
     """The item and the repeat that a place names."""
     item, _, repeat = place.rpartition("#")
     return item, int(repeat)
+
+
+def score_key(key: str, seal: str) -> str:
+    """Where the score of an answer stands, as graded against what was expected."""
+    return f"{key}@{seal}"

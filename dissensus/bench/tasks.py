@@ -81,6 +81,7 @@ class Item:
     task: str
     prompt: str
     grader: Grader
+    expected: str = ""
     tags: tuple[str, ...] = ()
     sensitive: bool = False
 
@@ -216,7 +217,8 @@ def _item(source: str, where: str, said: Mapping[str, Any], grader: str | None, 
     except (ValueError, DissensusError) as error:
         raise _refused(source, where, getattr(error, "message", str(error))) from None
     task = re.sub(r"[^\w-]+", "_", line.task).strip("_") or TASK
-    return Item(str(line.id), task, _prompt(line), made, tuple(line.tags), line.sensitive)
+    expected = line.expected if isinstance(line.expected, str) else json.dumps(line.expected)
+    return Item(str(line.id), task, _prompt(line), made, expected, tuple(line.tags), line.sensitive)
 
 
 def _prompt(line: Line) -> str:

@@ -8,6 +8,7 @@ from typing import NoReturn
 import click
 
 from . import (
+    bench,
     border,
     branching,
     checking,
@@ -83,6 +84,7 @@ for command in (
     running.run,
     recordings.recordings,
     researching.research,
+    bench.bench,
     spending.cost,
     spending.budget,
     checking.replay,

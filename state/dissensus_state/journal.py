@@ -131,6 +131,16 @@ class Journal:
         with self.session.reading(round=round_.round) as work:
             return decisions.of_round(work, self.session.session_id, round_.round)
 
+    def between(self) -> list[dict[str, Any]]:
+        """The newest decisions that were made between rounds, the newest first."""
+        with self.session.reading() as work:
+            return decisions.between(work, self.session.session_id, self.session.branch, 16)
+
+    def decide(self, body: dict[str, Any]) -> None:
+        """Write down what was decided between two rounds."""
+        with self._writing() as work:
+            self.session.record_in(work, decisions.KIND, body)
+
     def latencies(self, models: Iterable[str]) -> dict[str, float]:
         """How many seconds the newest answers of each model took, on average; without those never asked."""
         with self.session.reading() as work:

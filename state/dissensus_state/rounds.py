@@ -134,10 +134,11 @@ def _agent(row: Row) -> str:
 def rulings_of(work: Work, session_id: int, number: int) -> list[Ruling]:
     """The rulings of a round, in order."""
     rows = work.all(_select_rulings, session_id=session_id, round=number)
-    return [_read_ruling(*row) for row in rows]
+    return [read_ruling(*row) for row in rows]
 
 
-def _read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, at: int) -> Ruling:
+def read_ruling(n: int, author: str, decision: Any, binding: bytes, body: str, at: int) -> Ruling:
+    """A stored ruling as a record."""
     parts: dict[str, Any] = {"reason": blobs.REDACTED} if blobs.is_gone(body) else parse_object(body)
     return Ruling(
         author=author,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from typing import Annotated, Any, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
@@ -47,12 +47,12 @@ def _holds(annotation: Any, seen: frozenset[Any]) -> bool:
 
 
 def _members(kind: type) -> Iterator[Any]:
-    """The types of what a class is made of, with their marks."""
+    """The types of what a class is made of, with their marks: a model, a dataclass, a dictionary, a tuple."""
     yield from get_args(kind)
     if issubclass(kind, BaseModel):
         for info in kind.model_fields.values():
             if any(map(marks, info.metadata)):
                 yield Annotated[Any, Sensitive]
             yield info.annotation
-    elif dataclasses.is_dataclass(kind) or is_typeddict(kind):
+    elif dataclasses.is_dataclass(kind) or hasattr(kind, "__total__") or hasattr(kind, "_fields"):
         yield from get_type_hints(kind, include_extras=True).values()

@@ -218,7 +218,7 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
 
 
 def _check_rulings(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:
-    """Each ruling of a chain is on these proposals, in turn; only the last one lets anything pass or settles."""
+    """Each ruling of a chain is on exactly these proposals, in turn; only the last one settles the round."""
     bound = {rounds.binding(ended.base, made, whole=whole) for whole in (False, True)} if given else set()
     for n, ruling in enumerate(given, start=1):
         if ruling.n != n:

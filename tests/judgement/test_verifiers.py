@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from dissensus_agents.judgement.verifiers import (
     run_verifiers,
     verifier,
 )
+from dissensus_agents.judgement.witnessing import witnessed
 from dissensus_state.errors import BudgetExceeded
 from dissensus_state.values import store
 
@@ -121,12 +123,35 @@ def test_an_error_of_dissensus_itself_is_no_finding_about_the_proposal() -> None
         run_verifiers([costly], {}, {})
 
 
-def test_an_asynchronous_function_is_refused_when_it_is_named_a_verifier() -> None:
+def test_an_asynchronous_function_is_a_verifier_as_well() -> None:
+    @verifier
+    async def later(proposed: Values, _state: Values) -> bool:
+        await asyncio.sleep(0)
+        return bool(proposed["/cause"])
+
+    found = run_verifiers([later, verifier(_known)], {"/cause": "pool"}, {"causes": ["pool"]})
+    assert [(one.verifier, one.passed) for one in found] == [("later", True), ("_known", True)]
+
+
+async def test_one_that_waits_is_not_run_without_waiting_inside_of_an_event_loop() -> None:
+    @verifier
     async def later(_proposed: Values, _state: Values) -> bool:
         return True
 
-    with pytest.raises(GraphError, match="'later' is asynchronous"):
-        verifier(later)  # type: ignore[call-overload]
+    with pytest.raises(GraphError, match="cannot be run inside of an event loop"):
+        run_verifiers([later], {}, {})
+    assert [one.passed for one in await witnessed([later], {}, {})] == [True]
+
+
+def test_a_function_that_takes_too_long_has_found_nothing() -> None:
+    @verifier(seconds=0.01)
+    async def slow(_proposed: Values, _state: Values) -> bool:
+        await asyncio.sleep(10)
+        return True
+
+    (found,) = run_verifiers([slow], {}, {})
+    assert (found.passed, found.broke, found.refutes) == (False, True, False)
+    assert found.detail == "the verifier gave no answer in 0.01 seconds"
 
 
 def test_one_check_on_another_makes_no_difference() -> None:

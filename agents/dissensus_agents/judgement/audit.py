@@ -1,12 +1,12 @@
 """How often panels agree on something wrong: agreements drawn by lot and reviewed all the same.
 
-A trigger on disagreement never sees a false consensus. A step with `audit=0.05` has one in twenty of the rounds
-that nobody would look at reviewed; since the lot does not look at what is agreed on, the share of them that
-is overturned estimates how many of all of them are wrong. The interval is exact (Clopper and Pearson,
+A trigger on disagreement never sees a false consensus. A step with `audit=0.05` has one in twenty of the
+rounds that nobody would look at reviewed; since the lot does not look at what is agreed on, the share of them
+that is overturned estimates how many of all of them are wrong. The interval is exact (Clopper and Pearson,
 Biometrika 26, 1934): it covers the true rate in at least 95 % of all such samples, however few there are.
 
-What is counted as an error on which ground is kept apart: `ruled` is what the supervisors did not uphold, which
-is as good as they are; `graded` is what a known answer, a person or a verifier said afterwards.
+What is counted as an error on which ground is kept apart: `ruled` is what the supervisors did not uphold,
+which is as good as they are; `graded` is what a known answer, a person or a verifier said afterwards.
 """
 
 from __future__ import annotations

@@ -113,6 +113,7 @@ def verifier(
     if function is None:
         return partial(verifier, name=name, version=version, seconds=seconds)  # type: ignore[return-value]
     name = name or getattr(function, "__name__", type(function).__name__)
-    if iscoroutinefunction(function) or iscoroutinefunction(getattr(type(function), "__call__", None)):
+    called = type(function).__call__  # of an object that can be called
+    if iscoroutinefunction(function) or iscoroutinefunction(called):
         return _AsyncFunction(cast(AsyncCheck, function), name, version, seconds)
     return _Function(cast(Check, function), name, version)

@@ -61,6 +61,12 @@ class _Runs:
 
     def _judged(self, path: Path, report: Report) -> Evidence:
         told = [item for item in report.told if isinstance(item, dict)]
+        if (
+            report.why == "time"
+        ):  # it waited, or the machine was busy: that says nothing of what it would give
+            return unknown(self, f"the code was not done in {self.limits.clock:g} seconds", path)
+        if report.why == "killed":
+            return unknown(self, "the code was killed by somebody else, maybe for want of memory", path)
         wrong = _cut(report, self.limits) or self._wrong(told)
         if wrong:
             said = report.printed.strip()
@@ -105,7 +111,7 @@ class _Runs:
 def _cut(report: Report, limits: Limits) -> str:
     """Which limit the code went over, or by which signal it ended; empty: neither."""
     over = {
-        "time": f"it was not done in {limits.seconds:g} seconds",
+        "cpu": f"it took more than {limits.seconds:g} seconds of the processor",
         "output": f"it printed more than {limits.output_kb} KB",
         "told": "it gave back more than 2 MB",
         "files": f"it wrote more than {limits.files_mb} MB",
@@ -150,7 +156,8 @@ def runs(
         expects: Calls and what each gives, as JSON (`{"add(2, 3)": 5}`). What is expected never reaches
             the code's process, so that nothing in it could make them pass but the right values.
         tolerance: Share of a number that it may be off, in `expects`.
-        seconds: How long it is given.
+        seconds: How much of the processor it may take, in whole seconds from 1 up. What is not done in four
+            times that and one more by the clock is stopped, and nothing is said for it or against it.
         memory_mb: How much memory, the interpreter's own 20 MB included.
         files_mb: How much it may write.
         output_kb: How much it may print.

@@ -2,9 +2,9 @@
 
     add_step(…, supervisor=[Verified(), Vote(above=0.8), Supervisor(chair), Person("ana")])
 
-Each is a function of the `Review` that gives a `Verdict`; its ruling is recorded as any other, with its reason and
-its confidence. None upholds what a verifier has refuted. Those that count votes say nothing about an agreement
-that is hollow or audited: what has to be checked there are the votes.
+Each is a function of the `Review` that gives a `Verdict`; its ruling is recorded as any other, with its
+reason and its confidence. None upholds what a verifier has refuted. Those that count votes say nothing about
+an agreement that is hollow or audited: what has to be checked there are the votes.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ class Verified:
         if len(proved) != 1:
             count = f"{len(proved)} positions are" if proved else "no position is"
             return escalation(f"{count} proved by a verifier")
-        return upholding(proved[0], f"verified by {_proof(proved[0])}")
+        reason = f"verified by {_proof(proved[0])}"
+        return Verdict(decision="uphold", position=proved[0].label, reason=reason)
 
 
 def _proof(seen: Seen) -> str:
-    """Which check has decided for a position; none where another has failed."""
-    deciding = [f"{item.verifier}: {item.detail}" for item in seen.evidence if item.passed and getattr(item, "decides", False)]
-    return deciding[0] if deciding and not seen.failed else ""
+    """Which check has proved a position; none where another speaks against it."""
+    proofs = [f"{item.verifier}: {item.detail}" for item in seen.evidence if item.proves]
+    return "" if any(item.refutes for item in seen.evidence) else next(iter(proofs), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,14 @@ class Vote:
         if weighed is None or weighed.best is None or weighed.confidence is None:
             return escalation("nothing is known of the voters that would weigh their votes")
         seen, share = review.positions[weighed.best], weighed.confidence
-        basis = f"{weighed.basis}, on {weighed.on} graded rounds" + (f"; {weighed.note}" if weighed.note else "")
+        basis = f"{weighed.basis}, on {weighed.on} graded rounds" + (
+            f"; {weighed.note}" if weighed.note else ""
+        )
         if share < self.above:
             return escalation(f"the likeliest position has {share:.2f}, and not {self.above:g} ({basis})")
-        return upholding(seen, f"its votes make it {share:.2f} likely, at least {self.above:g} ({basis})", share)
+        return upholding(
+            seen, f"its votes make it {share:.2f} likely, at least {self.above:g} ({basis})", share
+        )
 
     def _weighed(self, review: Review) -> Weighed | None:
         if self.weigher is None:

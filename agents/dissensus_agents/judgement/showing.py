@@ -20,11 +20,17 @@ MAX_REASONING: Final = 24_000
 MAX_FAILED: Final = 20
 """Failed checks that are shown of a position; how many more there are is said."""
 
-_OPENING = "<\u02c2\u1438\u2039\u2329\u226a\u22d6\u22d8\u276e\u2770\u27e8\u27ea\u3008\u300a\u00ab\ufe3f\ufe64\uff1c"
-_CLOSING = ">\u02c3\u1433\u203a\u232a\u226b\u22d7\u22d9\u276f\u2771\u27e9\u27eb\u3009\u300b\u00bb\ufe40\ufe65\uff1e"
+_OPENING = (
+    "<\u02c2\u1438\u2039\u2329\u226a\u22d6\u22d8\u276e\u2770\u27e8\u27ea\u3008\u300a\u00ab\ufe3f\ufe64\uff1c"
+)
+_CLOSING = (
+    ">\u02c3\u1433\u203a\u232a\u226b\u22d7\u22d9\u276f\u2771\u27e9\u27eb\u3009\u300b\u00bb\ufe40\ufe65\uff1e"
+)
 """What is taken for an angle bracket by whoever looks at a text, or reads it token by token."""
 
-_WIDE = dict.fromkeys("\u22d8\u22d9", 3) | dict.fromkeys("\u226a\u226b\u27ea\u27eb\u300a\u300b\u00ab\u00bb", 2)
+_WIDE = dict.fromkeys("\u22d8\u22d9", 3) | dict.fromkeys(
+    "\u226a\u226b\u27ea\u27eb\u300a\u300b\u00ab\u00bb", 2
+)
 
 _HIDDEN = "\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff"
 _BESIDE = rf"(?:[^\S\n]|[{_HIDDEN}\u0300-\u036f\u20d0-\u20ff])*"

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from pydantic import TypeAdapter
@@ -249,7 +249,7 @@ def chain_of(given: Chain | None) -> tuple[Supervisor, ...]:
         return ()
     several = given if isinstance(given, Sequence) and not isinstance(given, str) else (given,)
     chain = tuple(one if isinstance(one, Supervisor) else Supervisor(one) for one in several)
-    for one, after in zip(chain, chain[1:], strict=False):
+    for one, after in pairwise(chain):
         if one.person is not None:
             raise GraphError(
                 f"The round is parked for {one.name}, so that {after.name} after it is never asked",
@@ -261,7 +261,7 @@ def chain_of(given: Chain | None) -> tuple[Supervisor, ...]:
 def seats_of(chain: Sequence[Supervisor]) -> tuple[str | None, ...]:
     """Under which name the calls of each supervisor stand: `supervisor`, then `supervisor.2` and on.
 
-    Only models have a seat; a supervisor that is alone has one whatever it is, so that a model can be put on it.
+    Only models have a seat; a supervisor that is alone has one, so that a model can be put in its place.
     """
     if len(chain) == 1:
         return (SEAT,)

@@ -78,7 +78,8 @@ class Seen:
     @property
     def verified(self) -> bool:
         """Whether evidence from outside of the models is for it, and none against it."""
-        return bool(self.evidence) and all(item.passed for item in self.evidence)
+        outside = [item for item in self.evidence if item.outside and not item.broke]
+        return bool(outside) and all(item.passed for item in outside)
 
 
 @dataclass(frozen=True, slots=True)

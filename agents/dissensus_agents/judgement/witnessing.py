@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 from typing import Final, Protocol, TypeAlias, TypeGuard, cast
@@ -35,7 +35,15 @@ class AsyncVerifier(Named, Protocol):
         """Check what is proposed against the state as it was read."""
 
 
-AnyVerifier: TypeAlias = Verifier | AsyncVerifier
+class ModelVerifier(Named, Protocol):
+    """A check that is made by asking a model: only a step can, since its calls are recorded and paid for."""
+
+    @property
+    def seat(self) -> str:
+        """Under which name its calls stand in the records."""
+
+
+AnyVerifier: TypeAlias = Verifier | AsyncVerifier | ModelVerifier
 
 
 def waits(one: AnyVerifier) -> TypeGuard[AsyncVerifier]:
@@ -60,6 +68,8 @@ def run_verifiers(
         GraphError: One waits for something, and an event loop is running here: await `witnessed`.
     """
     checks = tuple(verifiers)
+    for one in checks:
+        _refuse_models(one)
     if not any(map(waits, checks)):
         return _each(checks, patch_values, state)
     try:
@@ -76,16 +86,33 @@ async def witnessed(
     verifiers: Iterable[AnyVerifier], patch_values: Values, state: Values
 ) -> tuple[Evidence, ...]:
     """The same, awaited: what computes does so in a thread, what waits does so side by side."""
-    checks = tuple(verifiers)
-    computing = [(n, one) for n, one in enumerate(checks) if not waits(one)]
-    waiting = [(n, one) for n, one in enumerate(checks) if waits(one)]
+    found = await apart(tuple(verifiers), patch_values, state)
+    return tuple(item for given in found for item in given)
+
+
+async def apart(
+    verifiers: Sequence[AnyVerifier], patch_values: Values, state: Values
+) -> list[list[Evidence]]:
+    """The same, with what each has found by itself."""
+    for one in verifiers:
+        _refuse_models(one)
+    computing = [(n, one) for n, one in enumerate(verifiers) if not waits(one)]
+    waiting = [(n, one) for n, one in enumerate(verifiers) if waits(one)]
     computed, awaited = await asyncio.gather(
         aside(_of_each, [one for _, one in computing], patch_values, state),
         asyncio.gather(*(_awaited(one, patch_values, state) for _, one in waiting)),
     )
     found = {n: given for (n, _), given in zip(computing, computed, strict=True)}
     found |= {n: given for (n, _), given in zip(waiting, awaited, strict=True)}
-    return tuple(item for n in range(len(checks)) for item in found[n])
+    return [found[n] for n in range(len(verifiers))]
+
+
+def _refuse_models(one: AnyVerifier) -> None:
+    if not hasattr(one, "verify") and not waits(one):
+        raise GraphError(
+            f"The verifier {one.name!r} asks a model, which only a step of a graph can do",
+            next_step="Give it to add_step(verifiers=…), or leave it out here",
+        )
 
 
 def _each(checks: Iterable[AnyVerifier], patch_values: Values, state: Values) -> tuple[Evidence, ...]:

@@ -227,7 +227,7 @@ def _tail(text: str) -> _Side | None:
         return None
     if before[0] == "word" and (not spaced or _MEANS.fullmatch(before[1].lower()) or rest[0][1] == "-"):
         return None
-    if before[0] == "other" and before[1] not in ":;,.!?\n\"'|<>→⇒∴" :
+    if before[0] == "other" and before[1] not in ":;,.!?\n\"'|<>→⇒∴":
         return None
     if before[1] in (",", ".") and not spaced:
         return None
@@ -257,7 +257,9 @@ def _is_unit(tokens: list[Token], at: int) -> bool:
         return False
     kind, symbol = tokens[back]
     after_value = kind == "number" or symbol in ")]%"
-    compound = symbol in "*/" and back > 0 and (tokens[back - 1][0] == "word" or word in _UNITS or len(word) > 2)
+    compound = (
+        symbol in "*/" and back > 0 and (tokens[back - 1][0] == "word" or word in _UNITS or len(word) > 2)
+    )
     if not (after_value or compound or (kind == "word" and word in _UNITS)):
         return False
     if not spaced and after_value and word not in _UNITS:
@@ -265,7 +267,12 @@ def _is_unit(tokens: list[Token], at: int) -> bool:
     ahead = at + 1
     while ahead < len(tokens) and tokens[ahead][0] == "space":
         ahead += 1
-    return ahead >= len(tokens) or tokens[ahead][1] in "+-*/^)]=" or tokens[ahead][0] == "other" or word in _UNITS
+    return (
+        ahead >= len(tokens)
+        or tokens[ahead][1] in "+-*/^)]="
+        or tokens[ahead][0] == "other"
+        or word in _UNITS
+    )
 
 
 def _side(tokens: list[Token], *, whole: bool) -> _Side:
@@ -283,9 +290,21 @@ def _side(tokens: list[Token], *, whole: bool) -> _Side:
         decimals = None if "e" in number else len(number.partition(".")[2])
     digits = 9
     if len(single) == 1 or (len(single) == 5 and single[1:4] == ["*", "10", "^"]):
-        digits = len(single[0].replace(",", "").replace(".", "").lstrip("0")) if "." in single[0] or len(single) > 1 else 9
+        digits = (
+            len(single[0].replace(",", "").replace(".", "").lstrip("0"))
+            if "." in single[0] or len(single) > 1
+            else 9
+        )
     operators = sum(symbol in "+-*/^" or symbol == "sqrt" for symbol in kept[1:]) + (kept[0] == "sqrt")
-    return _Side(" ".join("".join(symbol for _, symbol in tokens).split())[:120], value, operators, decimals, digits, units, percent)
+    return _Side(
+        " ".join("".join(symbol for _, symbol in tokens).split())[:120],
+        value,
+        operators,
+        decimals,
+        digits,
+        units,
+        percent,
+    )
 
 
 def _kept(tokens: list[Token], *, whole: bool) -> tuple[list[str], bool, bool]:
@@ -340,7 +359,9 @@ def _kept(tokens: list[Token], *, whole: bool) -> tuple[list[str], bool, bool]:
             units = True
             break
         else:
-            if symbol not in ".,;:!?\n\"'|)]<>→⇒" or (symbol in ".,:" and at + 1 < len(tokens) and tokens[at + 1][0] == "number"):
+            if symbol not in ".,;:!?\n\"'|)]<>→⇒" or (
+                symbol in ".,:" and at + 1 < len(tokens) and tokens[at + 1][0] == "number"
+            ):
                 raise _UnclearError
             break
         at += 1

@@ -35,6 +35,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..errors import GraphError
+from .asked import Asked, Choice
 from .spelled import LONGEST, Spelled, is_spelled, spelled
 
 FORMAT = "dissensus.routing/1"
@@ -124,6 +125,20 @@ class Routing(_Record):
         """The rule of a task, else the one for every task; None where there is neither."""
         by_task = {rule.task: rule for rule in self.rules}
         return by_task.get(task) or by_task.get(EVERY_TASK)
+
+    def __call__(self, asked: Asked) -> Choice:
+        """The option that the rule of a task names: `Route(…, by=configured("routing.toml"))` asks for it.
+
+        The options are named as the rules spell what to use. Where there is no rule for the task, or no such
+        option, the route's default is taken.
+        """
+        rule = self.rule(asked.task)
+        if rule is None:
+            return Choice("", f"the routing has no rule for {asked.task}")
+        if rule.use not in asked.options:
+            return Choice("", f"the routing names {rule.use}, which is no option here")
+        seen = f"; measured on {rule.held_out} items" if rule.held_out else ""
+        return Choice(rule.use, f"{rule.why or 'so it is configured'}{seen}"[:1000], rule.quality)
 
     def pattern(self, rule: Rule) -> Spelled:
         """What a rule says to use; a single model is a switch.

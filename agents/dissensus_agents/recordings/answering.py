@@ -12,7 +12,9 @@ from ..context.fits import Summarised
 from ..context.summaries import SUFFIX
 from ..errors import ModelFailed, ProviderFailed
 from ..graph import AgentGraph
+from ..judgement.opinions import AskedOf
 from ..judgement.supervisor import Supervisor
+from ..judgement.witnessing import AnyVerifier
 from ..messages import Reply, Request, Usage
 from ..models.client import Model, as_reply, is_trusted
 from ..models.prices import FREE
@@ -234,10 +236,21 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
         other.candidates = seated(one.candidates)
         return other
 
+    def check_of(one: AnyVerifier) -> AnyVerifier:
+        return replace(one, candidates=seated(one.candidates)) if isinstance(one, AskedOf) else one
+
     def step_of(step: Step) -> Step:
         pattern = step.pattern.mapped(agent_of).with_routers(seated)
-        hollow = tuple(agent_of(one) if isinstance(one, Agent) else one for one in step.hollow)
+        hollow = tuple(agent_of(one) if isinstance(one, Agent) else check_of(one) for one in step.hollow)
+        checks = tuple(map(check_of, step.verifiers))
         judges = tuple(map(judge_of, step.supervisors))
-        return replace(step, pattern=pattern, agents=pattern.agents, hollow=hollow, supervisors=judges)
+        return replace(
+            step,
+            pattern=pattern,
+            agents=pattern.agents,
+            hollow=hollow,
+            supervisors=judges,
+            verifiers=checks,
+        )
 
     return graph.with_steps({name: step_of(step) for name, step in graph.steps.items()})

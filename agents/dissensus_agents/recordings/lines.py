@@ -59,7 +59,8 @@ class Piece(_Line):
     text: Digest | None = Field(description="The part; null: it cannot be had any more, `missing` says why")
     title: str = Field(default="", description="The heading above it")
     source: str | None = Field(
-        default=None, description="Where it stands: a path of the state, `document:NAME#12`, `position:A`, `reversed:A`"
+        default=None,
+        description="Where it stands: a path of the state, `document:NAME#12`, `position:A`, `reversed:A`",
     )
     version: int | None = Field(default=None, description="The version of the state that it was read at")
     shown: dict[str, Any] | None = Field(default=None, description="What of it is shown, where not all is")

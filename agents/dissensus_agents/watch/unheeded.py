@@ -21,6 +21,7 @@ def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
         f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2
     }
     seats |= {COMPARATOR for step in steps.values() if step.fetching}
+    seats |= {one.seat for step in steps.values() for one in step.askers}
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 
 

@@ -45,6 +45,9 @@ TICK = 0.02
 
 OPEN_FILES = 48
 
+ENTRY = 4096
+"""Bytes that a file or folder counts for beside what is in it, so that there are not too many of them."""
+
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/etc/ld.so.cache", "/usr/share/zoneinfo")
 """Where the libraries of the system are, which modules of Python need."""
 
@@ -68,6 +71,7 @@ class Watch:
     def __init__(self, job: dict[str, Any], folder: str) -> None:
         self._job, self._folder = job, folder
         self._printed, self._told = b"", b""
+        self._word = os.urandom(16).hex()  # what the work tells begins with it: others know it not
         self._why = ""
 
     def report(self) -> dict[str, Any]:
@@ -76,21 +80,30 @@ class Watch:
         begun = time.monotonic()
         child = os.fork()
         if child == 0:
-            _behind_walls(self._job, self._folder, printing[1], told[1])
+            _behind_walls(self._job, self._folder, printing[1], (told[1], self._word))
         os.close(printing[1])
         os.close(told[1])
         try:
-            self._look(child, printing[0], told[0], begun + self._job["seconds"])
+            self._look(child, printing[0], told[0], begun + self._job["clock"])
         finally:
             _kill(child)
             _, status, used = os.wait4(child, 0)
+        lines = self._told.decode(errors="replace").split("\n")
         return {
-            "why": self._why or ("signal" if os.WIFSIGNALED(status) else "end"),
+            "why": self._why or self._end(status, used),
             "status": os.waitstatus_to_exitcode(status),
-            "cpu": used.ru_utime + used.ru_stime,
             "printed": self._printed[: self._job["output"]].decode(errors="replace"),
-            "told": self._told.decode(errors="replace").splitlines(),
+            "told": [line.removeprefix(self._word) for line in lines if line.startswith(self._word)],
         }
+
+    def _end(self, status: int, used: resource.struct_rusage) -> str:
+        if not os.WIFSIGNALED(status):
+            return "end"
+        number = os.WTERMSIG(status)
+        spent = used.ru_utime + used.ru_stime >= self._job["seconds"] / 2
+        if number == signal.SIGXCPU or (number == signal.SIGKILL and spent):  # the kernel counts in ticks
+            return "cpu"
+        return "killed" if number == signal.SIGKILL else "signal"
 
     def _look(self, child: int, printing: int, told: int, deadline: float) -> None:
         """Read what comes, until the process is gone or has to go."""
@@ -151,7 +164,7 @@ def _size(folder: str, child: int, most: int) -> int:
     while left and found <= most:
         with contextlib.suppress(OSError), os.scandir(left.pop()) as entries:
             for entry in entries:
-                found += _bytes(entry.stat(follow_symlinks=False)) + 512
+                found += _bytes(entry.stat(follow_symlinks=False)) + ENTRY
                 if entry.is_dir(follow_symlinks=False):
                     left.append(entry.path)
     with contextlib.suppress(OSError), os.scandir(f"/proc/{child}/fd") as opened:
@@ -166,21 +179,21 @@ def _bytes(seen: os.stat_result) -> int:
     return max(seen.st_size if seen.st_nlink else 0, seen.st_blocks * 512)
 
 
-def _behind_walls(job: dict[str, Any], folder: str, printing: int, told: int) -> None:
+def _behind_walls(job: dict[str, Any], folder: str, printing: int, telling: tuple[int, str]) -> None:
     """Become the process that does the work; this never returns."""
     try:
-        _work(job, folder, printing, told)
+        _work(job, folder, printing, *telling)
     finally:
         work.ended()
 
 
-def _work(job: dict[str, Any], folder: str, printing: int, told: int) -> None:
+def _work(job: dict[str, Any], folder: str, printing: int, told: int, word: str) -> None:
     parent = os.getppid()
     os.setsid()
     nothing = os.open(os.devnull, os.O_RDONLY)
     for there, wanted in ((nothing, 0), (printing, 1), (printing, 2)):
         os.dup2(there, wanted)
-    tell = work.teller(os.dup2(told, 3))
+    tell = work.teller(os.dup2(told, 3), word)
     os.closerange(4, 1 << 12)
     try:
         missing = _walls(job, folder, parent)
@@ -229,11 +242,11 @@ def _miss(job: dict[str, Any], missing: list[str], what: str) -> None:
 
 
 def _limit(job: dict[str, Any]) -> None:
-    seconds = math.ceil(job["seconds"]) + 1
     size = job["files"] if job["files"] is not None else 1 << 26
+    seconds = math.ceil(job["seconds"])
     for limit, most in (
         (resource.RLIMIT_AS, job["memory"]),
-        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_CPU, seconds + 1),
         (resource.RLIMIT_FSIZE, size),
         (resource.RLIMIT_NOFILE, OPEN_FILES),
         (resource.RLIMIT_CORE, 0),
@@ -241,7 +254,7 @@ def _limit(job: dict[str, Any]) -> None:
         _, hard = resource.getrlimit(limit)
         bound = most if hard == resource.RLIM_INFINITY else min(most, hard)
         with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
-            resource.setrlimit(limit, (bound, bound))
+            resource.setrlimit(limit, (min(seconds, bound) if limit == resource.RLIMIT_CPU else bound, bound))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,42 @@
+"""Patterns: the ladder from switching one model for another to cascades of panels and routes over chains."""
+
+from __future__ import annotations
+
+from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
+from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
+from dissensus_agents.patterns.chain import Chain, Link
+from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
+from dissensus_agents.patterns.route import ModelRouter, Route
+from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
+from dissensus_agents.patterns.together import Panel, Parallel
+from dissensus_state.sensitive import Sensitive
+
+__all__ = [
+    "Ask",
+    "Asked",
+    "Cascade",
+    "Chain",
+    "Choice",
+    "Decision",
+    "Heard",
+    "Link",
+    "ModelRouter",
+    "Option",
+    "Panel",
+    "Parallel",
+    "Passed",
+    "Pattern",
+    "Route",
+    "Router",
+    "Sensitive",
+    "Settled",
+    "Stand",
+    "Stop",
+    "Switch",
+    "agree",
+    "by_task",
+    "by_value",
+    "cheapest",
+    "confident",
+    "fastest",
+]
