@@ -207,6 +207,7 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
         "immaterial": review.get("immaterial", []),
         "hollow": review.get("hollow", False),
         "votes": review.get("votes"),
+        "weighed": review.get("weighed"),
         "asked": review.get("asked", False),
         "failed": review.get("failed", []),
         "passed": review.get("passed", []),
@@ -219,8 +220,11 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
 
 
 def _disagreement(stored: Data, letters: Mapping[str, str]) -> Data:
+    from dissensus_agents.judgement.disagreement import Disagreement
+
     positions = [
         {"letters": sorted({letters[name] for name in item["holders"] if name in letters}), **item}
         for item in stored["positions"]
     ]
-    return {**stored, "positions": positions}
+    entropy = Disagreement.from_dict(stored).entropy
+    return {**stored, "entropy": round(entropy, 4), "positions": positions}
