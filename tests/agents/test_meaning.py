@@ -16,6 +16,7 @@ from dissensus_agents.judgement.meaning import MOST_CHARACTERS, SEAT, Embeddings
 from dissensus_agents.judgement.supervisor import Person, Supervisor
 from dissensus_agents.messages import Request
 from dissensus_agents.models.prices import Price
+from dissensus_agents.watch.governor import Governor
 from dissensus_state.budgets import Budget
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
@@ -165,6 +166,30 @@ async def test_what_are_no_vectors_is_told(session: Session[Case], given: Any) -
 
     assert result.status == "parked"
     assert len(happened(session, "uncompared")) == 1
+
+
+async def test_a_panel_that_may_stop_early_asks_before_it_decides_whether_to(session: Session[Case]) -> None:
+    voice = Voice("judge", judge)
+    governor = Governor(stop_early=True)
+    step = graph(SameMeaning(voice), FULL, FULL_TOO, FULL, FULL, governor=governor, hollow_below=1.3)
+
+    result = await step.run(session)
+
+    assert (result.status, len(voice.asked)) == ("finished", 1)
+    assert [item.status for item in session.round(1)[1]].count("abstained") == 2
+
+
+async def test_who_is_asked_since_an_agreement_is_hollow_is_compared_by_meaning_as_well(
+    session: Session[Case],
+) -> None:
+    voice = Voice("judge", judge)
+    other = agent("d", {"note": "The device had no room"}, lineage="another/one")
+    step = graph(SameMeaning(voice), FULL, FULL_TOO, hollow_below=1.6, hollow=[other])
+
+    result = await step.run(session)
+
+    assert (result.status, len(voice.asked)) == ("finished", 3)
+    assert await graph_replays(step, session)
 
 
 async def test_the_comparators_model_can_be_swapped_for_a_run(session: Session[Case]) -> None:
