@@ -11,6 +11,38 @@ from dissensus_agents.judgement.ballots import (
     Weighed,
     Weigher,
 )
+from dissensus_agents.judgement.chains import Question
+from dissensus_agents.judgement.fitted_reader import FittedReader
 from dissensus_agents.judgement.prior import PriorWeigher
+from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
+from dissensus_agents.judgement.reading import (
+    ByFindings,
+    Finding,
+    Held,
+    Reader,
+    Reading,
+    first_wrong_step,
+    read,
+)
 
-__all__ = ["Ballot", "Basis", "Knowledge", "PriorWeigher", "Rate", "Voter", "Weighed", "Weigher"]
+__all__ = [
+    "Ballot",
+    "Basis",
+    "ByFindings",
+    "Dispute",
+    "Finding",
+    "FittedReader",
+    "Held",
+    "Knowledge",
+    "PriorWeigher",
+    "Question",
+    "Rate",
+    "Reader",
+    "Reading",
+    "Voter",
+    "Weighed",
+    "Weigher",
+    "first_wrong_step",
+    "fit_reader",
+    "read",
+]
