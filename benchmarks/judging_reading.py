@@ -36,7 +36,7 @@ NAMED = ("gemini-1.5-flash-002", "Meta-Llama-3_1-70B-Instruct")
 """Two models of about the same strength: there it is of no use to recognise them."""
 
 EVERY = 2
-"""Of the disagreements of other models every second is enough to fit some ninety weights: 180 fits are made."""
+"""Every second disagreement of the other models is enough for ninety weights, which are fitted 180 times."""
 
 SAMPLES = 1000
 """Of the bootstrap, over questions."""

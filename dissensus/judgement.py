@@ -1,4 +1,4 @@
-"""Agreement for what it is worth: ballots, who weighs them, and what `add_step(weigh=…)` takes."""
+"""Agreement for what it is worth: ballots, who weighs them, and the rules that rule on them."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ from dissensus_agents.judgement.reading import (
     first_wrong_step,
     read,
 )
+from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
+from dissensus_agents.judgement.verdicts import Review, Seen
 
 __all__ = [
     "Ballot",
@@ -34,11 +36,17 @@ __all__ = [
     "FittedReader",
     "Held",
     "Knowledge",
+    "Majority",
     "PriorWeigher",
     "Question",
     "Rate",
     "Reader",
     "Reading",
+    "Reads",
+    "Review",
+    "Seen",
+    "Verified",
+    "Vote",
     "Voter",
     "Weighed",
     "Weigher",
