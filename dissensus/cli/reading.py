@@ -87,7 +87,7 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
 def _round(found: Session[Any], number: int | None) -> Data | None:
     from .data import round_data
 
-    return None if number is None else round_data(*found.round(number))
+    return None if number is None else round_data(*found.round(number), found.decisions(number))
 
 
 @click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))
