@@ -138,6 +138,9 @@ def _committing(name: str, after: After) -> Any:
 
 async def _following(run: Run, running: Running, after: After) -> str:
     """The node to go on with once the round is settled, or parked."""
+    if run.watching is not None and running.ending != "parked":
+        for alarm in await aside(run.watching.settled, running.round.round):
+            run.tell(running, "alarm", **alarm.as_dict())
     if running.ending == "again":
         return _reading_node(running.step.name)
     if running.ending == "committed":

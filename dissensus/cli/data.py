@@ -126,6 +126,13 @@ def ruling_data(item: Ruling) -> Data:
         "kinds": item.kinds,
         "notes": list(item.notes),
         "attempt": item.attempt,
+        "confidence": item.confidence,
+        "readings": list(item.readings),
+        "places": item.places,
+        "kin": item.kin,
+        "seat": item.seat,
+        "reverse": item.reverse,
+        "advice": item.advice,
         "binding": item.binding.hex(),
         "at": item.at,
     }
@@ -204,6 +211,10 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
         "asked": review.get("asked", False),
         "failed": review.get("failed", []),
         "passed": review.get("passed", []),
+        "verified": review.get("verified", False),
+        "sent_to": review.get("sent_to", []),
+        "audit": review.get("audit", False),
+        "share": review.get("share"),
         "void": review.get("void"),
     }
 

@@ -103,7 +103,7 @@ def _show_tally(
         note("Nothing was disputed.")
 
 
-_REASONS = {"disagreements", "hollow", "failed", "asked"}
+_REASONS = {"disagreements", "hollow", "failed", "asked", "audit", "unsettled"}
 """Why a round needs a ruling; what is void without one has other things to say."""
 
 
@@ -156,14 +156,15 @@ def rule(
     """
     from dissensus_agents.session import settle
 
-    number, ruling = _number(round_), _ruling(decision, **given)
+    number, ruling = number_of(round_), _ruling(decision, **given)
     with opened_session(database, session, partial(needed_schema, schema)) as opened:
         found = opened.on(opened.round(number)[0].branch)
         settle(found, number, decision=decision, **ruling)
         _report(found, number, decision, as_json=as_json)
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """The number of a round as it is written: 3, or r3."""
     number = round_number(text if text.startswith("r") else f"r{text}")
     if number is None:
         raise Misuse(f"{text!r} is no round", next_step="Write its number, as `disagreements` shows it")

@@ -98,8 +98,11 @@ def _proposal(item: Data) -> Iterator[Block]:
 def ruling_(item: Data, indent: int) -> Iterator[Block]:
     """One ruling."""
     yield Line(f"ruling {item['n']} of {item['author']}: {item['decision']}", "yellow", indent)
-    said = ("upheld", "dissent", "amendment", "clarification", "cause", "steps", "notes")
-    yield from facts({name: item[name] for name in said}, indent + 2)
+    said = ("upheld", "dissent", "amendment", "clarification", "cause", "readings", "steps", "kin", "notes")
+    sure = None if item["confidence"] is None else f"{item['confidence']:.2f}"
+    advice = item["advice"] and f"{item['advice']['decision']} {', '.join(item['advice']['upheld'])}".strip()
+    told = {name: item[name] for name in said}
+    yield from facts({**told, "confidence": sure, "advice": advice}, indent + 2)
     yield from text_of("reason", item["reason"], indent + 2)
 
 
@@ -176,6 +179,8 @@ def _review(item: Data | None) -> Iterator[Block]:
         "weighed": worth(item["weighed"] or {}),
         "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
         "review": "the transition asks for a ruling" if item["asked"] else None,
+        "audit": "the agreement was drawn by lot to be looked at" if item["audit"] else None,
+        "sent to": [f"{one['to']}: {one['found']}" for one in item["sent_to"]],
         "void": item["void"],
     }
     yield from facts(reasons, 2)
