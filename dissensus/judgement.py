@@ -14,7 +14,7 @@ from dissensus_agents.judgement.ballots import (
 from dissensus_agents.judgement.chains import Question
 from dissensus_agents.judgement.fitted_reader import FittedReader
 from dissensus_agents.judgement.prior import PriorWeigher
-from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
+from dissensus_agents.judgement.reader_fitting import GradedDispute, fit_reader
 from dissensus_agents.judgement.reading import (
     ByFindings,
     Finding,
@@ -26,14 +26,15 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.outcomes import graded_disputes
 
 __all__ = [
     "Ballot",
     "Basis",
     "ByFindings",
-    "Dispute",
     "Finding",
     "FittedReader",
+    "GradedDispute",
     "Held",
     "Knowledge",
     "Majority",
@@ -52,5 +53,6 @@ __all__ = [
     "Weigher",
     "first_wrong_step",
     "fit_reader",
+    "graded_disputes",
     "read",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dissensus_agents.outcomes import graded_questions
 from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
 from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
 from dissensus_agents.patterns.chain import Chain, Link
@@ -49,4 +50,5 @@ __all__ = [
     "confident",
     "fastest",
     "fit_router",
+    "graded_questions",
 ]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dissensus.judgement import Dispute, FittedReader, Held, Question, fit_reader, read
+from dissensus.judgement import FittedReader, GradedDispute, Held, Question, fit_reader, read
 from dissensus_agents.errors import GraphError
 from dissensus_agents.judgement.reading_features import FEATURES
 
 
-def _dispute(n: int, chance: random.Random) -> Dispute:
+def _dispute(n: int, chance: random.Random) -> GradedDispute:
     """A sum of two numbers; the wrong side calculates wrongly, three times of four, or else guesses."""
     a, b = chance.randint(10, 99), chance.randint(10, 99)
     options = (f"{a + b}", f"{a + b + 10}")
@@ -25,10 +25,14 @@ def _dispute(n: int, chance: random.Random) -> Dispute:
     if chance.random() < 0.25:
         wrong = "I guess it might be more. The answer is (B)."
     sides = (Held("A", (right,)), Held("B", (wrong,)))
-    return Dispute(f"q{n}", question, sides, 0) if n % 2 else Dispute(f"q{n}", question, sides[::-1], 1)
+    return (
+        GradedDispute(f"q{n}", question, sides, 0)
+        if n % 2
+        else GradedDispute(f"q{n}", question, sides[::-1], 1)
+    )
 
 
-def _disputes(count: int = 200) -> list[Dispute]:
+def _disputes(count: int = 200) -> list[GradedDispute]:
     chance = random.Random(7)
     return [_dispute(n, chance) for n in range(count)]
 
@@ -66,7 +70,9 @@ def test_the_same_disputes_give_the_same_file_and_others_another_digest(fitted: 
     assert fit_reader(_disputes(199)).provenance.data != fitted.provenance.data
 
 
-def test_what_was_fitted_is_served_without_numpy(fitted: FittedReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_fitted_is_served_without_numpy(
+    fitted: FittedReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = fitted.shares(_disputes()[0].positions, _disputes()[0].question)
     monkeypatch.setitem(sys.modules, "numpy", None)
     served = FittedReader.load(fitted.dump())
@@ -105,10 +111,11 @@ def test_a_file_that_was_changed_by_hand_is_refused(
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "{" * 100_000, "[1]", "{}", '{"weights": NaN}', "no such file", "x\0y", "{" + " " * 5_000_000]
+    "text",
+    ["{", "{" * 100_000, "[1]", "{}", '{"weights": NaN}', "no such file", "x\0y", "{" + " " * 5_000_000],
 )
 def test_what_is_no_such_file_is_refused(text: str) -> None:
-    with pytest.raises(GraphError, match="The file with weights|fitted weights"):
+    with pytest.raises(GraphError, match=r"The file with weights|fitted weights"):
         FittedReader.load(text)
 
 
