@@ -23,7 +23,6 @@ from panels import (
     Case,
     Voice,
     agent,
-    cause,
     happened,
     in_prompt,
     kinds,
