@@ -222,7 +222,7 @@ class EmbeddingModel(WireModel):
                 async for piece in pieces:
                     reply = cast("Reply", piece)
         found = dict(zip(new, json.loads(reply.text), strict=True)) if new else {}
-        vectors = [found.get(key) or self._kept[key] for key in keys]
+        vectors = [found[key] if key in found else self._kept[key] for key in keys]
         try:
             said = likenesses(vectors, len(keys))
         except ValueError as odd:
