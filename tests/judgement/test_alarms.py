@@ -49,7 +49,7 @@ WORSE: dict[str, Worse] = {
     "overruled": lambda chance, worse: {"ruled": int(chance.random() < (0.5 if worse else 0.9))},
     "failed": lambda chance, worse: {"failed": int(chance.random() < (0.3 if worse else 0.01))},
     "malformed": lambda chance, worse: {"malformed": int(chance.random() < (0.3 if worse else 0.02))},
-    "refused": lambda chance, worse: {"refused": int(chance.random() < (0.2 if worse else 0.0))},
+    "refused": lambda chance, worse: {"refused": int(chance.random() < (0.3 if worse else 0.0))},
     "latency": lambda chance, worse: {"latency": int(chance.lognormvariate(6, 0.5) * (2 if worse else 1))},
     "cost": lambda chance, worse: {"cost": int(chance.lognormvariate(9, 0.3) * (1.5 if worse else 1))},
 }
@@ -84,11 +84,11 @@ def test_a_quiet_stream_is_silent_and_so_is_one_that_gets_better() -> None:
     rung = 0
     for seed in range(60):
         chance = random.Random(seed)
-        quiet = [
-            entry(n, **{k: v for one in WORSE.values() for k, v in one(chance, False).items()})
+        still = [
+            entry(n, **{name: value for one in WORSE.values() for name, value in one(chance, n < 0).items()})
             for n in range(650)
         ]
-        rung += len(watched(quiet))
+        rung += len(watched(still))
         better = [entry(n, right=int(chance.random() < (0.68 if n > 350 else 0.5))) for n in range(900)]
         rung += len(watched(better))
     assert rung <= 3, "of 540 streams"
