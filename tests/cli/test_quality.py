@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +35,15 @@ def quizzed(
     journal = Journal(session)
     chance = random.Random(1)
     for number in range(1, rounds + 1):
-        call = Call("ana", 1, model, "maker/one", {}, [], 0, 0)
+        call = Call("ana", 1, model, "maker/one", {}, [{"text": "What is it?"}], 0, 0)
         begun = journal.begin("ask", session.head, [call])
         assert begun is not None
-        journal.settle([call.__class__(**{**_said(begun[1][0]), "status": "answered", "answer": "x"})])
+        journal.settle([replace(begun[1][0], status="answered", answer="x")])
         patch = (Operation("set", ("answer",), str(number)),)
         made = Proposal("ana", patch, (), 0.9, 1)
         journal.commit(begun[0], Change("ana", patch, begun[0].base), made=[made])
         right = chance.random() < (0.3 if number >= wrong_from else 0.9)
         session.grade(number, **{"right" if right else "wrong": ["ana"]}, by="key", basis="reference")
-
-
-def _said(call: Call) -> dict[str, Any]:
-    return {name: getattr(call, name) for name in Call.__dataclass_fields__}
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +63,16 @@ def worse(filled: Path, folder: Path) -> Path:
 
 def test_a_person_grades_a_round_and_sees_its_grades(told_url: str, ask: Command) -> None:
     where = ("-d", told_url, "--schema", "outage:Outage")
-    done = ask("grade", 1, "--right", "ana", "--wrong", "ben, supervisor", "--by", "Grace", "--json", *where)
+    done = ask(
+        "grade", 1, "--right", "alice", "--wrong", "bob, supervisor", "--by", "Grace", "--json", *where
+    )
     assert [(one["agent"], one["right"], one["basis"], one["author"]) for one in done.data["grades"]] == [
-        ("ana", True, "person", "Grace"),
-        ("ben", False, "person", "Grace"),
+        ("alice", True, "person", "Grace"),
+        ("bob", False, "person", "Grace"),
         ("supervisor", False, "person", "Grace"),
     ]
-    shown = ask("grade", "r1", "--right", "ana", "--by", "Grace", "--detail", HOSTILE, *where).out
-    assert "ana" in shown
+    shown = ask("grade", "r1", "--right", "alice", "--by", "Grace", "--detail", HOSTILE, *where).out
+    assert "alice" in shown
     assert "\x1b" not in shown
     assert "\u202e" not in shown
 
@@ -95,11 +94,11 @@ def test_who_proposed_what_is_right_is_right(told_url: str, ask: Command) -> Non
     ("arguments", "code", "why"),
     [
         ((), 2, "A grade names agents, or what is right"),
-        (("--right", "ana", "--value", "{}"), 2, "A grade names agents, or what is right"),
+        (("--right", "alice", "--value", "{}"), 2, "A grade names agents, or what is right"),
         (("--value", "7"), 2, "with a value for each path"),
         (("--value", '{"verdict": 1}'), 2, "with a value for each path"),
         (("--right", "tom"), 3, "No 'tom' was asked in round 1"),
-        (("--right", "ana", "--wrong", "ana"), 18, "ana cannot be both right and wrong"),
+        (("--right", "alice", "--wrong", "alice"), 18, "alice cannot be both right and wrong"),
     ],
 )
 def test_a_grade_that_says_nothing_is_refused(
@@ -110,7 +109,7 @@ def test_a_grade_that_says_nothing_is_refused(
 
 
 def test_a_round_that_waits_is_not_graded(told: Path, ask: Command) -> None:
-    ended = ask("grade", 2, "--right", "ana", "--schema", "outage:Outage", code=4)
+    ended = ask("grade", 2, "--right", "alice", "--schema", "outage:Outage", code=4)
     assert "Round 2 is not settled yet" in ended.err
 
 
@@ -147,8 +146,7 @@ def test_without_check_nothing_is_written(worse: Path, ask: Command) -> None:
     assert ask("events", "--json").data == before
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_only_some_of_it(worse: Path, ask: Command, database: str) -> None:
+def test_only_some_of_it(worse: Path, ask: Command) -> None:
     assert ask("quality", "--task", "other", "--json").data["models"] == []
     assert ask("quality", "--model", "other", "--json").data["models"] == []
     assert ask("quality", "--since", "2000-01-01", "--json").data["rounds"] == 90
@@ -187,4 +185,4 @@ def test_both_databases_say_the_same(database_url: str, ask: Command) -> None:
         assert len(standing(store).records) == 1
     data = ask("quality", "-d", database_url, "--json").data
     (model,) = data["models"]
-    assert (model["right"]["hits"], model["right"]["of"]) == (43, 60)
+    assert (model["right"]["hits"], model["right"]["of"]) == (42, 60)
