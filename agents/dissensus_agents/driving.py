@@ -15,6 +15,7 @@ from .beginning import go_on
 from .consulting import consulted
 from .crossing import aside
 from .deciding import kept_of, moves_in
+from .fetching import consult
 from .options import asked_of
 from .patterns.governed import Trivial, Waves
 from .patterns.plan import Ask, Consult, Decision, Heard, Move, Pattern, Stand, Stop
@@ -86,6 +87,7 @@ def _heard(
     return Heard(
         task=step.name,
         lineages={agent.name: agent.model.lineage for agent in step.agents},
+        models={agent.name: agent.model.name for agent in step.agents},
         barred=barred,
         hollow_below=step.hollow_below,
         asked=partial(asked_of, run, step, state, version, requests),
@@ -134,6 +136,9 @@ async def driven(run: Run, running: Running) -> None:
 async def _next(run: Run, running: Running) -> Move:
     """What the pattern says now; in a thread, unless it is a plain list, as it may ask the database."""
     pattern = pattern_of(running.step, running.trivial)
+    compares = not running.step.plain or pattern is not running.step.pattern
+    if running.step.fetching and running.made and compares:
+        await consult(run, running)  # so that it can be told who stands with whom
     if running.step.plain:
         return pattern.next(heard_in(run, running))
     for item in running.made:
@@ -146,12 +151,13 @@ def heard_in(run: Run, running: Running) -> Heard:
     step = running.step
     heard = _heard(run, step, running.state, running.round.base, running.requests, running.barred)
     made = {item.agent: item for item in running.proposals}
-    spoke = {name: running.lineage(name)[0] for name in made}
+    spoke = {name: running.lineage(name) for name in made}
     return Heard(
         task=step.name,
         proposed={item.agent: item.confidence for item in running.made},
         silent=frozenset(item.agent for item in running.proposals if item.status == "abstained"),
-        lineages={**heard.lineages, **spoke},
+        lineages={**heard.lineages, **{name: lineage for name, (lineage, _) in spoke.items()}},
+        models={**heard.models, **{name: model for name, (_, model) in spoke.items()}},
         decisions=running.decisions,
         barred=running.barred,
         answers=running.answers,

@@ -23,6 +23,7 @@ from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
 from .forking import forked
+from .judgement.meaning import SEAT as COMPARATOR
 from .log import log, unheard
 from .models.client import Model
 from .patterns.chain import Chain as Links
@@ -252,6 +253,7 @@ class AgentGraph:
         known |= {seat for step in self.steps.values() for seat in step.seats}
         known |= {ROUTER for step in self.steps.values() if step.pattern.models}
         known |= {one.seat for step in self.steps.values() for one in step.askers}
+        known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",

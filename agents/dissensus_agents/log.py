@@ -21,7 +21,9 @@ QUIET = frozenset({"asked", "answered", "delta", "proposed", "agreed"})
 KINDS = QUIET | {"round", "disagreed", "reviewing", "ruled", "committed"}
 """What happens again and again; the rest is always offered."""
 
-LOUD = frozenset({"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning", "alarm"})
+LOUD = frozenset(
+    {"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning", "ambiguous", "alarm"}
+)
 
 FIELDS = (
     *("agent", "model", "cost", "version", "author"),

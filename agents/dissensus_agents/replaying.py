@@ -19,6 +19,7 @@ from .comparing import compare_proposals
 from .context.fitting import Room, rooms_of
 from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
+from .fetching import from_records
 from .judgement.opinions import SEAT as OPINIONS
 from .judgement.opinions import AskedOf
 from .messages import Request
@@ -91,6 +92,9 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
             _agent(running, agent)
         elif running.proposal(agent.name).status != "abstained":
             raise _diverged(number, "reads", list(commit.reads), prompts.barred[agent.name].as_dict())
+    for question, asked in from_records(running):
+        for call in asked[:1]:
+            _check_request(running, call, question.request)
     compare_proposals(None, running)
     taken_up(running)
     _check_opinions(session, running, commit)

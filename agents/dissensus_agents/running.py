@@ -38,9 +38,9 @@ class Progress:
     """Something that just happened in a run, for whoever watches it.
 
     `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
-    `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
-    `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds plain data
-    that depends on it.
+    `decided`, `warning`, `proposed`, `uncompared`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`,
+    `ambiguous`, `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds
+    plain data that depends on it.
     """
 
     kind: str

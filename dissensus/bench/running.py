@@ -196,7 +196,7 @@ class _Bench:
                     self.found.answers[key] = answers[key]
                     self.found.rounds[key] = told.round or 0
                     self._in_a_row[label] = 0
-            left = self._unanswered(item, repeat)
+            left = [one for one in labels if key_of(item.id, repeat, one) not in self.found.answers]
             short = self._failed(told, left)
             if short is None:
                 return

@@ -8,7 +8,7 @@ from . import calls
 from .blocks import Block, Line
 from .data import Data
 from .pages import facts, grid, text_of
-from .texts import compact, money, when
+from .texts import compact, count, money, when
 
 
 def show(data: Data) -> list[Block]:
@@ -51,8 +51,11 @@ def round_(item: Data) -> list[Block]:
     page: list[Block] = [Line(_round_title(item), "bold")]
     page += [
         *facts({"started": when(item["started_at"]), "note": item["note"]}, 2),
+        *_outcome(item["outcome"]),
         *_review(item["review"]),
     ]
+    for decision in item["decisions"]:
+        page += _decision(decision)
     for proposal in item["proposals"]:
         page += _proposal(proposal)
     for call in item["calls"]:
@@ -62,9 +65,38 @@ def round_(item: Data) -> list[Block]:
     return page
 
 
+def _outcome(item: Data | None) -> Iterator[Block]:
+    """On what a value rests; of what is not committed the title says enough."""
+    if item is None or item["word"] not in {"verified", "ruled", "agreed", "single"}:
+        return
+    yield from facts({"outcome": item["text"], "weighed": worth(item["weighed"] or {})}, 2)
+
+
+def worth(weighed: Data) -> str:
+    """What voices were worth, in a line; empty where nothing more is known than the outcome says."""
+    if not weighed:
+        return ""
+    shares = weighed.get("shares") or {}
+    said = [f"{label} {share:.2f}" for label, share in shares.items()]
+    said.append(f"{weighed['votes']:.2f} effective votes behind the strongest")
+    basis = str(weighed.get("basis", "prior"))
+    rounds = f" on {count(weighed['on'], 'graded round')}" if weighed.get("on") else ""
+    said.append({"prior": "from lineages alone"}.get(basis, f"{basis}{rounds}"))
+    return "; ".join(said)
+
+
 def _round_title(item: Data) -> str:
     again = f", again of r{item['again_of']}" if item["again_of"] else ""
     return f"round {item['round']} ({item['step']}): {item['status']}, read at v{item['base']}{again}"
+
+
+def _decision(item: Data) -> Iterator[Block]:
+    where = f" at {item['at']}" if item["at"] else ""
+    sure = "" if item["confidence"] is None else f", confidence {item['confidence']:.2f}"
+    chosen = ", ".join(item["chosen"]) or "nobody"
+    yield Line(f"{item['pattern']}{where}: {chosen}{sure}", "magenta", 2)
+    passed = {f"not {one['what']}": one["why"] for one in item["passed_over"]}
+    yield from facts({"because": item["reason"], **passed}, 4)
 
 
 def _proposal(item: Data) -> Iterator[Block]:
@@ -77,8 +109,11 @@ def _proposal(item: Data) -> Iterator[Block]:
 def ruling_(item: Data, indent: int) -> Iterator[Block]:
     """One ruling."""
     yield Line(f"ruling {item['n']} of {item['author']}: {item['decision']}", "yellow", indent)
-    said = ("upheld", "dissent", "amendment", "clarification", "cause", "steps", "notes")
-    yield from facts({name: item[name] for name in said}, indent + 2)
+    said = ("upheld", "dissent", "amendment", "clarification", "cause", "readings", "steps", "kin", "notes")
+    sure = None if item["confidence"] is None else f"{item['confidence']:.2f}"
+    advice = item["advice"] and f"{item['advice']['decision']} {', '.join(item['advice']['upheld'])}".strip()
+    told = {name: item[name] for name in said}
+    yield from facts({**told, "confidence": sure, "advice": advice}, indent + 2)
     yield from text_of("reason", item["reason"], indent + 2)
 
 
@@ -91,6 +126,7 @@ def blame(data: Data) -> list[Block]:
         "in": f"v{made['version']}" + (f" (round {made['round']})" if made["round"] else ""),
         "transition": made["transition"],
         "when": when(made["at"]),
+        "rests on": data["outcome"]["text"] if data["outcome"] else None,
         "from": data["reads"],
         "calls": [f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]],
     }
@@ -151,8 +187,12 @@ def _review(item: Data | None) -> Iterator[Block]:
         return
     reasons = {
         "effective votes": None if item["votes"] is None else f"{item['votes']:.2f}",
+        "weighed": worth(item["weighed"] or {}),
         "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
         "review": "the transition asks for a ruling" if item["asked"] else None,
+        "unsettled": item["unsettled"],
+        "audit": "the agreement was drawn by lot to be looked at" if item["audit"] else None,
+        "sent to": [f"{one['to']}: {one['found']}" for one in item["sent_to"]],
         "void": item["void"],
     }
     yield from facts(reasons, 2)
@@ -179,7 +219,8 @@ def _failed(item: Data) -> str:
 def _disagreement(item: Data) -> Iterator[Block]:
     why = str(item["cause"]).replace("_", " ")
     yield Line(
-        f"{item['path'] or '/'}: distance {item['distance']:.2f}, suspected cause: {why}",
+        f"{item['path'] or '/'}: distance {item['distance']:.2f}, entropy {item['entropy']:.2f}, "
+        f"suspected cause: {why}",
         "yellow",
         2,
     )

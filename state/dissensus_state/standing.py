@@ -59,7 +59,8 @@ class Settled(NamedTuple):
 
     `at` is when it began, in milliseconds since 1970. `review` is why it was reviewed, None if it was not.
     `ruling` is the last one, `judge` the model and lineage that gave it, None where it was no model; `ruled`
-    is the grade of the ruling that counts.
+    is the grade of the ruling that counts. `earlier` are the rulings of the chain before the last, each
+    with the model and lineage that gave it.
     """
 
     session_id: int
@@ -72,6 +73,7 @@ class Settled(NamedTuple):
     judge: tuple[str, str] | None
     ruled: Grade | None
     lines: tuple[Line, ...]
+    earlier: tuple[tuple[Ruling, tuple[str, str] | None], ...] = ()
 
 
 def _bounds(table: sa.Table) -> list[sa.ColumnElement[bool]]:
@@ -208,13 +210,15 @@ def _read_page(work: Work, rows: Sequence[Row], repairs: Counter[tuple[int, int,
         lines[key].append(Line(agent, status, confidence, *asked, _detail(detail), grade))
     for session_id, number, task, status, at, review in rows:
         key = session_id, number
-        ruling = ruled.get(key)
+        given = ruled.get(key, [])
+        ruling = given[-1] if given else None
         yield Settled(
             *(session_id, number, task, status, at, _detail(review)),
             ruling,
             _judge(called, key, ruling),
             graded[key].get(RULING) if key in graded else None,
             tuple(sorted(lines[key], key=_agent)),
+            tuple((one, _judge(called, key, one)) for one in given[:-1]),
         )
 
 
@@ -279,15 +283,13 @@ def _graded(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, d
     return {key: grades.counting(given) for key, given in found.items()}
 
 
-def _ruled(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, Ruling]:
-    """The last ruling of each round."""
-    found: dict[Key, Ruling] = {}
+def _ruled(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, list[Ruling]]:
+    """The rulings of each round, in order."""
+    found: dict[Key, list[Ruling]] = defaultdict(list)
     for session_id, number, *said in work.pages(_rulings, PAGE, **bounds):
-        ruling = read_ruling(*said)
-        known = found.get((session_id, number))
-        if (session_id, number) in wanted and (known is None or known.n < ruling.n):
-            found[session_id, number] = ruling
-    return found
+        if (session_id, number) in wanted:
+            found[session_id, number].append(read_ruling(*said))
+    return {key: sorted(given, key=lambda one: one.n) for key, given in found.items()}
 
 
 class Known(NamedTuple):

@@ -113,7 +113,7 @@ def test_json_is_equal_as_a_value() -> None:
     assert right.read("no value here") is None
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner)))
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
 def test_json_of_any_shape_is_right_as_it_stands(value: Any) -> None:
     assert worth(grader("json", [value]), json.dumps([value])) == 1
 

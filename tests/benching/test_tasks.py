@@ -34,8 +34,10 @@ def test_the_ways_to_write_an_item(tmp_path: Path) -> None:
         tmp_path,
         "\ufeff" + GOOD,
         "",
-        '{"id": "2", "task": "computer science", "question": "Which?", "options": ["x", "y"], "expected": "y"}',
-        '{"id": "3", "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],'
+        '{"id": "2", "task": "computer science", "question": "Which?", "options": ["x", "y"],'
+        ' "expected": "y"}',
+        '{"id": "3", "messages": [{"role": "system", "content": "Be brief."},'
+        ' {"role": "user", "content": "Hi"}],'
         ' "expected": "hello", "grader": "contains", "tags": ["greeting"], "sensitive": true}',
     )
     first, second, third = found.items

@@ -41,8 +41,9 @@ _NUMBER = re.compile(
     r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:\s*\*\s*10\s*\^\s*\(?\s*-?\d{1,3}\b|[eE][-+]?\d{1,3}\b)?"
 )
 _STOP = frozenset(
-    "a an the of to in is are was were be been and or for on by with as at from that this it its which not can "
-    "will would has have had if then than so but do does did we i he she they their his her these those there".split()
+    "a an the of to in is are was were be been and or for on by with as at from that this it its which not "  # noqa: SIM905
+    "can will would has have had if then than so but do does did we i he she they their his her these those "
+    "there".split()
 )
 
 

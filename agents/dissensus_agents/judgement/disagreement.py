@@ -189,11 +189,12 @@ def compare(
         The disagreements, and the differences that do not matter.
     """
     chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
-    least = thresholds(threshold)
     material: list[Disagreement] = []
     immaterial: list[Disagreement] = []
     wordings: list[Disagreement] = []
+    least: dict[str, float] | None = None
     for path, sides in _differences(stances, chosen):
+        least = thresholds(threshold) if least is None else least
         values = [value for value, _ in sides]
         given = inherited(chosen, path)
         whole, within = _weighed(path, sides, given or default_for(values), stances)
@@ -205,6 +206,17 @@ def compare(
     if wordings and any(_states(value) for stance in stances for value in stance.values.values()):
         return Comparison(tuple(material), tuple(wordings + immaterial))
     return Comparison(tuple(wordings + material), tuple(immaterial))
+
+
+def differing(
+    stances: Sequence[Stance], comparators: Mapping[str, Comparator]
+) -> Iterator[tuple[str, Comparator, list[JSON]]]:
+    """Each path with a comparator of its own (or of a path above it) where values differ, and the values."""
+    chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
+    for path, sides in _differences(stances, chosen):
+        given = inherited(chosen, path)
+        if given is not None:
+            yield path, given, [value for value, _ in sides]
 
 
 def _states(value: JSON) -> bool:

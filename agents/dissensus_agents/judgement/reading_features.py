@@ -68,14 +68,15 @@ HEDGES = re.compile(
 )
 GIVES_UP = re.compile(
     r"not (?:listed|among|one of)|cannot (?:be )?determin|can't determine|not enough information|\bguess|"
-    r"there (?:is|must be|seems to be) an? (?:error|mistake|typo)|(?:does|do)(?:n't| not) match|unable to|\bi cannot\b|"
-    r"without (?:more|additional|further) information|insufficient|not provided|most (?:likely|similar|close)|unfortunately",
+    r"there (?:is|must be|seems to be) an? (?:error|mistake|typo)|(?:does|do)(?:n't| not) match|unable to|"
+    r"\bi cannot\b|without (?:more|additional|further) information|insufficient|not provided|"
+    r"most (?:likely|similar|close)|unfortunately",
     re.IGNORECASE,
 )
 CLOSEST = re.compile(r"\bclosest\b|\bnearest (?:option|answer|choice|value)", re.IGNORECASE)
 NONE_FITS = re.compile(
-    r"none of (?:the|these) (?:given |provided |available )?(?:options|answers|choices|above)|not (?:listed|among)|"
-    r"n't match|not match|\bno (?:correct )?(?:option|answer|choice)\b",
+    r"none of (?:the|these) (?:given |provided |available )?(?:options|answers|choices|above)|"
+    r"not (?:listed|among)|n't match|not match|\bno (?:correct )?(?:option|answer|choice)\b",
     re.IGNORECASE,
 )
 _TURNS = re.compile(r"\b(?:however|but|although|actually|wait|instead|except|unless)\b", re.IGNORECASE)

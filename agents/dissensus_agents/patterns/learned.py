@@ -3,8 +3,8 @@
     router = LearnedRouter.load("router.json")
     Route({"cheap": small, "strong": large}, by=router)
 
-It was fitted with numpy (`dissensus.patterns.fit_router`), and runs without it. What it was fitted on, and how
-it did on questions that it had not seen, stands in its file and in every decision's reason.
+It was fitted with numpy (`fit_router`), and runs without it. What it was fitted on, and how it did on
+questions that it had not seen, stands in its file; every decision's reason says on how much it rests.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class RouterWeights(Fitted):
 
 
 class Chosen(NamedTuple):
-    """Which candidate is taken; how likely it is right (0 to 1); and how likely each is, where it is known."""
+    """Which candidate is taken, how likely it is right (0 to 1), and how likely each is that is known."""
 
     name: str
     confidence: float | None
