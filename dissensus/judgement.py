@@ -38,7 +38,6 @@ __all__ = [
     "Basis",
     "ByFindings",
     "Discounted",
-    "Dispute",
     "Example",
     "Finding",
     "Finding",
