@@ -87,9 +87,7 @@ def disputes_of(data: Path) -> Disputes:
     )  # fmt: skip
 
 
-def _read(
-    row: dict[str, Any], names: tuple[str, ...], question: Question
-) -> dict[int, tuple[str, Measured]]:
+def _read(row: dict[str, Any], names: tuple[str, ...], question: Question) -> dict[int, tuple[str, Measured]]:
     """For each model that names a letter, the letter and what is measured of its text."""
     return {
         n: (letter, measured(letter, Chain.of(row["answers"][name]["text"]), question))
@@ -164,14 +162,20 @@ def decided(
 def _interval(key: str, hits: np.ndarray, of: np.ndarray, drawn: np.ndarray) -> dict[str, float]:
     share = hits.sum() / max(of.sum(), 1)
     low, high = np.quantile((drawn @ hits) / np.maximum(drawn @ of, 1), [0.025, 0.975])
-    return {key: round(float(share), 4), f"{key}.low": round(float(low), 4), f"{key}.high": round(float(high), 4)}
+    return {
+        key: round(float(share), 4),
+        f"{key}.low": round(float(low), 4),
+        f"{key}.high": round(float(high), 4),
+    }
 
 
 def figures(data: Path) -> dict[str, float]:
     """The figures `review.*` of a folder of recordings."""
     given = disputes_of(data)
     known, unknown = likelihoods(given)
-    named = np.isin(given.models, [given.names.index(name) for name in NAMED if name in given.names]).all(axis=1)
+    named = np.isin(given.models, [given.names.index(name) for name in NAMED if name in given.names]).all(
+        axis=1
+    )
     calculating = given.calculating > 0
     question = given.question
     confidence, right = np.maximum(unknown, 1 - unknown), unknown > 0.5

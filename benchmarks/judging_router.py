@@ -110,7 +110,11 @@ def figures(data: Path) -> dict[str, float]:
         ("router.apgr_gsm8k_question_only", words, lambda: gains(words, tasks=False, answers=False)),
         ("router.apgr_mmlu", exam, lambda: gains(exam, tasks=True, answers=False)),
         ("router.apgr_mmlu_question_only", exam, lambda: gains(exam, tasks=False, answers=False)),
-        ("router.apgr_mmlu_subject_only", exam, lambda: by_task(exam, design(exam, (), reads_answer=False)[2])),
+        (
+            "router.apgr_mmlu_subject_only",
+            exam,
+            lambda: by_task(exam, design(exam, (), reads_answer=False)[2]),
+        ),
         ("router.bound_mmlu_subject_rates_known", exam, lambda: by_task(exam, None)),
         ("router.bound_mmlu_weak_known", exam, lambda: 1 - _right(exam, WEAK)),
         ("router.bound_gsm8k_weak_known", words, lambda: 1 - _right(words, WEAK)),

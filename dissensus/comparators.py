@@ -15,7 +15,9 @@ from dissensus_agents.judgement.comparators import (
 )
 from dissensus_agents.judgement.labels import Address, Choice, Name
 from dissensus_agents.judgement.lists import Record
+from dissensus_agents.judgement.meaning import Embeddings, SameMeaning
 from dissensus_agents.judgement.times import Time
+from dissensus_agents.models.embedding import EmbeddingModel
 
 __all__ = [
     "Address",
@@ -24,11 +26,14 @@ __all__ = [
     "By",
     "Choice",
     "Comparator",
+    "EmbeddingModel",
+    "Embeddings",
     "Exact",
     "ListOf",
     "Name",
     "Number",
     "Record",
+    "SameMeaning",
     "SetOf",
     "Text",
     "Time",

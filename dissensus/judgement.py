@@ -1,4 +1,4 @@
-"""Agreement for what it is worth: ballots, who weighs them, and what `add_step(weigh=…)` takes."""
+"""Agreement for what it is worth: ballots, who weighs them, and the rules that rule on them."""
 
 from __future__ import annotations
 
@@ -12,5 +12,22 @@ from dissensus_agents.judgement.ballots import (
     Weigher,
 )
 from dissensus_agents.judgement.prior import PriorWeigher
+from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
+from dissensus_agents.judgement.verdicts import Review, Seen
 
-__all__ = ["Ballot", "Basis", "Knowledge", "PriorWeigher", "Rate", "Voter", "Weighed", "Weigher"]
+__all__ = [
+    "Ballot",
+    "Basis",
+    "Knowledge",
+    "Majority",
+    "PriorWeigher",
+    "Rate",
+    "Reads",
+    "Review",
+    "Seen",
+    "Verified",
+    "Vote",
+    "Voter",
+    "Weighed",
+    "Weigher",
+]

@@ -18,6 +18,7 @@ from .agent import Agent
 from .comparing import compare_proposals
 from .context.fitting import rooms_of
 from .crossing import aside
+from .fetching import consult
 from .judgement.rules import VERIFIED
 from .judgement.witnessing import AnyVerifier
 from .prompts import prompts_of
@@ -98,6 +99,7 @@ async def _sent_to(run: Run, running: Running, one: AnyVerifier | Agent) -> tupl
         return reasons(run, running), said if mine else "nothing"
     if not await _ask(run, running, one):
         return reasons(run, running), "not trusted with it"
+    await consult(run, running)
     await _look(run, running)
     compare_proposals(run, running)
     weigh(run, running)

@@ -14,13 +14,18 @@ from .running import Run, Running
 
 def compare_proposals(_: Run | None, running: Running) -> None:
     """Say where the proposals disagree, who stands together, and what the suspected cause is."""
-    stances = [stance_of(running, item) for item in running.made]
+    stances = stances_of(running)
     found = compare(stances, running.comparators, running.step.materiality)
     if found.disagreements:
         known = [_known(running, item, one) for item, one in zip(running.made, stances, strict=True)]
         found = with_causes(found, known)
     running.comparison = found
     running.sides = sides_of(running.made, found.disagreements)
+
+
+def stances_of(running: Running) -> list[Stance]:
+    """What each agent proposes, in the order of the proposals."""
+    return [stance_of(running, item) for item in running.made]
 
 
 def stance_of(running: Running, item: Proposal) -> Stance:
@@ -39,7 +44,7 @@ def _known(running: Running, item: Proposal, stance: Stance) -> Stance:
     call = running.call(item.agent)
     return replace(
         stance,
-        evidence=sum(check.passed for check in found) + cited(all_values(item.patch)),
+        evidence=sum(check.passed and check.outside for check in found) + cited(all_values(item.patch)),
         broken=tuple(check.verifier for check in found if check.refutes),
         seen=_shown(running, item.agent),
         thinking=call.thinking if call else None,

@@ -15,6 +15,7 @@ from .beginning import go_on
 from .consulting import consulted
 from .crossing import aside
 from .deciding import kept_of, moves_in
+from .fetching import consult
 from .options import asked_of
 from .patterns.governed import Trivial, Waves
 from .patterns.plan import Ask, Consult, Decision, Heard, Move, Pattern, Stand, Stop
@@ -134,6 +135,8 @@ async def driven(run: Run, running: Running) -> None:
 async def _next(run: Run, running: Running) -> Move:
     """What the pattern says now; in a thread, unless it is a plain list, as it may ask the database."""
     pattern = pattern_of(running.step, running.trivial)
+    if running.step.fetching and running.made and (pattern is not running.step.pattern or not running.step.plain):
+        await consult(run, running)  # so that it can be told who stands with whom
     if running.step.plain:
         return pattern.next(heard_in(run, running))
     for item in running.made:

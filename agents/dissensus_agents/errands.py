@@ -42,6 +42,7 @@ class Errand:
         attempts: How many answers of each candidate may not fit, and how many calls more may break off.
         earlier: The calls of this seat that stand in the records.
         anew: What failed in an earlier run is forgotten: the candidates are asked again.
+        reuse: Whether an answer that is recorded for the same question will do; None: as the step has it.
     """
 
     run: Run
@@ -52,6 +53,7 @@ class Errand:
     attempts: int
     earlier: Sequence[Call]
     anew: bool = False
+    reuse: bool | None = None
     calls: list[Call] = field(default_factory=list)
     answers: int = 0
     _request: Request | None = None
@@ -104,7 +106,8 @@ class Errand:
             if not left:
                 raise next(iter(self._unpaid.values()))
             try:
-                reuse, unpaid = self.running.step.governor.reuse, tuple(self._unpaid)
+                reuse = self.running.step.governor.reuse if self.reuse is None else self.reuse
+                unpaid = tuple(self._unpaid)
                 made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:

@@ -11,6 +11,7 @@ DissensusError
 │   └── WrongType          15   an answer that can be read and does not fit the output type
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
+├── TooFewGrades           25   a threshold that graded rounds do not bear out
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
 ├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
@@ -120,6 +121,14 @@ class SettingsRefused(DissensusError):
     code = "settings.refused"
     exit_code = 2
     next_step = "Mend the file; docs/catalogue.md names everything that it may say"
+
+
+class TooFewGrades(DissensusError):
+    """Too little is graded to set this on."""
+
+    code = "grades.too_few"
+    exit_code = 25
+    next_step = "See what is graded with `dissensus quality`, and grade with `dissensus grade`"
 
 
 class NotInstalled(DissensusError):

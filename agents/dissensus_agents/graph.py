@@ -23,6 +23,7 @@ from .asking import Asker
 from .crossing import aside
 from .errors import GraphError, RoundParked
 from .forking import forked
+from .judgement.meaning import SEAT as COMPARATOR
 from .log import log, unheard
 from .models.client import Model
 from .patterns.chain import Chain as Links
@@ -34,8 +35,10 @@ from .replaying import Replayed, replay
 from .running import Progress, Run
 from .settings import Settings
 from .steps import Step, check_name, make_step, swap
+from .watch.alarms import Alarms
 from .watch.governor import Governor
 from .watch.unheeded import unheeded
+from .watch.watching import Watching
 from .ways import END, START, Choose, Ways
 
 if TYPE_CHECKING:
@@ -64,11 +67,15 @@ class AgentGraph:
     Args:
         schema: The model of the shared state.
         governor: What its steps need not pay for; by default all of it is asked.
+        alarms: What rings when a model gets worse at a step, after each settled round; by default nothing.
     """
 
-    def __init__(self, schema: type[SharedState], governor: Governor | None = None) -> None:
+    def __init__(
+        self, schema: type[SharedState], governor: Governor | None = None, alarms: Alarms | None = None
+    ) -> None:
         self.shape = shape_of(schema)
         self.governor = governor or Governor()
+        self.alarms = alarms
         self.steps: dict[str, Step] = {}
         self._ways = Ways()
         self._compiled: Any = None
@@ -216,7 +223,7 @@ class AgentGraph:
         """
         if step not in self.steps:
             raise GraphError(f"There is no step {step!r}; there are: {', '.join(self.steps)}")
-        alone = AgentGraph(self.shape.schema)
+        alone = AgentGraph(self.shape.schema, alarms=self.alarms)
         alone.steps = dict(self.steps)
         alone._ways.edges = dict.fromkeys(self.steps.keys() - {step}, step)
 
@@ -246,6 +253,7 @@ class AgentGraph:
         known |= {seat for step in self.steps.values() for seat in step.seats}
         known |= {ROUTER for step in self.steps.values() if step.pattern.models}
         known |= {one.seat for step in self.steps.values() for one in step.askers}
+        known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",
@@ -255,7 +263,7 @@ class AgentGraph:
 
     def with_steps(self, steps: Mapping[str, Step]) -> AgentGraph:
         """A graph with the same edges between other steps of the same names."""
-        other = AgentGraph(self.shape.schema)
+        other = AgentGraph(self.shape.schema, alarms=self.alarms)
         other.steps = dict(steps)
         other._ways = self._ways.copied()
         return other
@@ -299,6 +307,8 @@ class AgentGraph:
         asker = Asker(journal, Policy.of(budget))
         run = Run(journal, asker, partial(_emit, session.name), max_rounds)
         asker.warn = run.warn
+        if self.alarms is not None:
+            run.watching = await aside(Watching, session, self.alarms)
         return run
 
     async def _unheeded(self, session: Session[Any]) -> list[Progress]:

@@ -21,12 +21,15 @@ QUIET = frozenset({"asked", "answered", "delta", "proposed", "agreed"})
 KINDS = QUIET | {"round", "disagreed", "reviewing", "ruled", "committed"}
 """What happens again and again; the rest is always offered."""
 
-LOUD = frozenset({"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning"})
+LOUD = frozenset(
+    {"failover", "abstained", "conflict", "refused", "rejected", "parked", "warning", "ambiguous", "alarm"}
+)
 
 FIELDS = (
     *("agent", "model", "cost", "version", "author"),
     *("decision", "supervisor", "code", "path", "votes", "base", "why"),
     *("account", "limit", "soft", "spent"),
+    *("task", "measure", "reference", "now", "answers"),
 )
 """What of an event's body is logged: names, numbers and codes, no text of a model."""
 

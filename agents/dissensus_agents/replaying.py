@@ -16,6 +16,7 @@ from dissensus_state.values import JSON, canonical, digest
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .comparing import compare_proposals
+from .fetching import from_records
 from .context.fitting import Room, rooms_of
 from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
@@ -91,6 +92,9 @@ def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, bas
             _agent(running, agent)
         elif running.proposal(agent.name).status != "abstained":
             raise _diverged(number, "reads", list(commit.reads), prompts.barred[agent.name].as_dict())
+    for question, asked in from_records(running):
+        for call in asked[:1]:
+            _check_request(running, call, question.request)
     compare_proposals(None, running)
     taken_up(running)
     _check_opinions(session, running, commit)

@@ -55,7 +55,13 @@ class Given:
 
 
 def ruling_of(
-    running: Running, author: str, seat: str | None, given: Given, bound: bytes, seed: int, shape: Shape
+    running: Running,
+    author: str,
+    seat: str | None,
+    given: Given,
+    bound: bytes,
+    seed: int | None,
+    shape: Shape,
 ) -> Ruling:
     """A verdict as the ruling that is stored, back under the positions' own labels."""
     verdict, names = given.verdict, given.names

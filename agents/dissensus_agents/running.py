@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
@@ -27,6 +27,9 @@ from .patterns.plan import Ask, Decision, Move, Stop
 from .positions import Side
 from .steps import Step
 
+if TYPE_CHECKING:
+    from .watch.watching import Watching
+
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
 
 
@@ -35,9 +38,9 @@ class Progress:
     """Something that just happened in a run, for whoever watches it.
 
     `kind` is one of `round`, `fitted`, `asked`, `delta`, `failover`, `answered`, `abstained`, `spared`,
-    `decided`, `warning`, `proposed`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`, `ambiguous`,
-    `committed`, `conflict`, `refused`, `parked`, `rejected`, `finished`. `body` holds plain data that depends
-    on it.
+    `decided`, `warning`, `proposed`, `uncompared`, `hollow`, `disagreed`, `agreed`, `reviewing`, `ruled`,
+    `ambiguous`, `committed`, `conflict`, `refused`, `parked`, `rejected`, `alarm`, `finished`. `body` holds
+    plain data that depends on it.
     """
 
     kind: str
@@ -52,7 +55,7 @@ class Run:
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
     answers as they come. `weigher` weighs by what the store has graded, which `knowing` reads; None until
-    it is needed.
+    it is needed. `watching` are the alarms that were asked for.
     """
 
     journal: Journal
@@ -65,6 +68,7 @@ class Run:
     rounds: int = 0
     weigher: Weigher | None = None
     knowing: Knowing | None = None
+    watching: Watching | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""

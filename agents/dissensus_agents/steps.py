@@ -18,6 +18,8 @@ from .judgement.ballots import Weigher
 from .judgement.comparators import Comparator
 from .judgement.disagreement import thresholds
 from .judgement.lineage import akin
+from .judgement.meaning import SEAT as COMPARATOR
+from .judgement.meaning import Fetching, fetches
 from .judgement.opinions import SEAT as OPINIONS
 from .judgement.opinions import AskedOf
 from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
@@ -75,6 +77,11 @@ class Step:
         return self.tasks.get(agent, self.task)
 
     @property
+    def fetching(self) -> dict[str, Fetching]:
+        """The comparators that have to ask before they compare, by path."""
+        return {path: one for path, one in self.comparators.items() if fetches(one)}
+
+    @property
     def everybody(self) -> tuple[Agent, ...]:
         """Its agents, and those who are asked where their agreement is hollow."""
         return (*self.agents, *(one for one in self.hollow if isinstance(one, Agent)))
@@ -90,7 +97,8 @@ class Step:
         """The models behind all of its seats."""
         judges = (judge.candidates for judge in self.supervisors if judge.candidates is not None)
         opinions = (one.candidates for one in self.askers)
-        return (*(agent.candidates for agent in self.everybody), *judges, *opinions)
+        fetched = (one.candidates for one in self.fetching.values())
+        return (*(agent.candidates for agent in self.everybody), *judges, *opinions, *fetched)
 
     @property
     def seats(self) -> dict[str, Supervisor]:
@@ -177,10 +185,17 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         seated = isinstance(one, AskedOf) and one.seat in models
         return one.with_model(models[one.seat]) if isinstance(one, AskedOf) and seated else one
 
-    hollow = tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow)
-    checks = tuple(map(checked, step.verifiers))
+    comparators = dict(step.comparators)
+    if COMPARATOR in models:
+        comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
     return replace(
-        step, agents=pattern.agents, pattern=pattern, supervisors=chain, hollow=hollow, verifiers=checks
+        step,
+        agents=pattern.agents,
+        pattern=pattern,
+        supervisors=chain,
+        hollow=tuple(swapped(one) if isinstance(one, Agent) else checked(one) for one in step.hollow),
+        verifiers=tuple(map(checked, step.verifiers)),
+        comparators=comparators,
     )
 
 
@@ -293,6 +308,10 @@ def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
         if SUFFIX in one:
             raise GraphError(
                 f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
+            )
+        if one.partition("~")[0] == COMPARATOR:
+            raise GraphError(
+                f"{one!r} is the name of the seat that compares", next_step="Call the agent otherwise"
             )
     for agent in agents:
         for path in agent.reads or ():

@@ -53,7 +53,8 @@ async def ruled_by(run: Run, running: Running, level: Level) -> Ruling:
     given = await _given(run, running, level, asked, names)
     if hidden:
         given = given.noting(f"was not shown {', '.join(hidden)}")
-    return ruling_of(running, level.supervisor.name, level.seat, given, bound, seed, run.shape)
+    shown = seed if level.supervisor.person is None else None
+    return ruling_of(running, level.supervisor.name, level.seat, given, bound, shown, run.shape)
 
 
 def review_of(

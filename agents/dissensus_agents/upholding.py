@@ -31,13 +31,15 @@ def upheld_by_pattern(shape: Shape, running: Running) -> Ruling | None:
     if side is None or not holds(shape.rights, decision.pattern, "rule", running.step.task.writes):
         return None
     upheld = frozenset(side.agents)
+    bound = binding(running.round.base, running.proposals)
     return Ruling(
         author=decision.pattern,
         decision="uphold",
-        binding=binding(running.round.base, running.proposals),
+        binding=bound,
         reason=decision.reason,
         upheld=side.agents,
         dissent=tuple(item.agent for item in running.made if item.agent not in upheld),
+        seed=int.from_bytes(bound[:4], "big"),  # as rules have it; who has none is a person
         confidence=decision.confidence,
     )
 

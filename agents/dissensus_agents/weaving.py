@@ -14,7 +14,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from . import checking, comparing, reviewing, weighing
+from . import checking, comparing, fetching, reviewing, weighing
 from . import round as rounds
 from .crossing import aside
 from .errors import GraphError
@@ -38,9 +38,23 @@ class Position(TypedDict, total=False):
 
 Node = Callable[[Run, Running], Awaitable[None] | None]
 
+
+async def _consulted(run: Run, running: Running) -> None:
+    await fetching.consult(run, running)
+    comparing.compare_proposals(run, running)
+
+
+def _compare(run: Run, running: Running) -> Awaitable[None] | None:
+    """Compare at once, where no comparator has to ask first."""
+    if running.step.fetching:
+        return _consulted(run, running)
+    comparing.compare_proposals(run, running)
+    return None
+
+
 NODES: Mapping[str, Node] = {
     "propose": rounds.propose,
-    "compare": comparing.compare_proposals,
+    "compare": _compare,
     "weigh": weighing.weigh,
 }
 """What stands between the reading of a snapshot and its verifiers."""
@@ -124,6 +138,9 @@ def _committing(name: str, after: After) -> Any:
 
 async def _following(run: Run, running: Running, after: After) -> str:
     """The node to go on with once the round is settled, or parked."""
+    if run.watching is not None and running.ending != "parked":
+        for alarm in await aside(run.watching.settled, running.round.round):
+            run.tell(running, "alarm", **alarm.as_dict())
     if running.ending == "again":
         return _reading_node(running.step.name)
     if running.ending == "committed":

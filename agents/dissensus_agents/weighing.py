@@ -69,6 +69,8 @@ def _options_of(task: Task, path: str) -> int | None:
 
 def _weighed(running: Running, held: Sequence[Sequence[str]], options: int | None) -> Weighed:
     ballots = ballots_of(running, held)
+    if options is not None:
+        options = max(options, len(held))  # null is a position, and not among them
     given: object = running.weigher.weigh(ballots, running.step.name, options)
     return _sound(running.weigher, given, len(held))
 
@@ -107,7 +109,7 @@ def _ballot(running: Running, agent: str, position: int, *, whole: bool) -> Ball
         position,
         running.proposal(agent).confidence,
         call.thinking if call else None,
-        sum(not item.passed for item in running.evidence.get(agent, ())),
+        sum(not item.passed and not item.broke for item in running.evidence.get(agent, ())),
     )
 
 

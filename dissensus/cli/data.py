@@ -126,6 +126,13 @@ def ruling_data(item: Ruling) -> Data:
         "kinds": item.kinds,
         "notes": list(item.notes),
         "attempt": item.attempt,
+        "confidence": item.confidence,
+        "readings": list(item.readings),
+        "places": item.places,
+        "kin": item.kin,
+        "seat": item.seat,
+        "reverse": item.reverse,
+        "advice": item.advice,
         "binding": item.binding.hex(),
         "at": item.at,
     }
@@ -200,16 +207,24 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
         "immaterial": review.get("immaterial", []),
         "hollow": review.get("hollow", False),
         "votes": review.get("votes"),
+        "weighed": review.get("weighed"),
         "asked": review.get("asked", False),
         "failed": review.get("failed", []),
         "passed": review.get("passed", []),
+        "verified": review.get("verified", False),
+        "sent_to": review.get("sent_to", []),
+        "audit": review.get("audit", False),
+        "share": review.get("share"),
         "void": review.get("void"),
     }
 
 
 def _disagreement(stored: Data, letters: Mapping[str, str]) -> Data:
+    from dissensus_agents.judgement.disagreement import Disagreement
+
     positions = [
         {"letters": sorted({letters[name] for name in item["holders"] if name in letters}), **item}
         for item in stored["positions"]
     ]
-    return {**stored, "positions": positions}
+    entropy = Disagreement.from_dict(stored).entropy
+    return {**stored, "entropy": round(entropy, 4), "positions": positions}

@@ -11,6 +11,9 @@ from dissensus_state.errors import DissensusError
 UNEXPECTED = 1
 """A defect of ours or of the user's module; also what `diff --exit-code` says of a change."""
 
+ALARM = 26
+"""What `quality --check` says where an alarm stands."""
+
 INTERRUPTED = 130
 """Ctrl-C, as shells count it: 128 and the number of SIGINT."""
 

@@ -11,10 +11,10 @@ import click
 
 from dissensus_state.values import MAX_BYTES
 
-from . import stories
+from . import pages, stories
 from .blocks import Line
 from .errors import Misuse
-from .opening import ended_in, opened_session
+from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_session, schema
 from .output import note, show
 from .people import login_name
@@ -28,27 +28,82 @@ if TYPE_CHECKING:
     from .data import Data
 
 
-@click.command(epilog=examples("dissensus disagreements", "dissensus disagreements --open --json"))
+@click.command(
+    epilog=examples(
+        "dissensus disagreements",
+        "dissensus disagreements --open --json",
+        "dissensus disagreements --tally",
+        "dissensus disagreements --tally --everywhere",
+    )
+)
 @on_session
 @click.option("--open", "only_open", is_flag=True, help="Only rounds that still await a ruling.")
-def disagreements(*, database: str | None, session: str | None, as_json: bool, only_open: bool) -> None:
+@click.option("--tally", is_flag=True, help="Count them by path and suspected cause.")
+@click.option("--everywhere", is_flag=True, help="With --tally: over all sessions of the database.")
+def disagreements(
+    *,
+    database: str | None,
+    session: str | None,
+    as_json: bool,
+    only_open: bool,
+    tally: bool,
+    everywhere: bool,
+) -> None:
     """Show the rounds that are or were under review.
 
     Each with the positions and the rulings; who holds them is shown once it is settled, until then
     the reasoning behind each letter.
     """
+    if everywhere and (session is not None or not tally):
+        raise Misuse(
+            "--everywhere is for --tally, over all sessions",
+            next_step="Write `dissensus disagreements --tally --everywhere`",
+        )
+    if tally:
+        _show_tally(database, session, as_json=as_json, only_open=only_open, everywhere=everywhere)
+        return
+    from dataclasses import asdict
+
+    from dissensus_state.disputes import tally as counts
+
     from .data import place
 
     with opened_session(database, session) as found:
         reviewed = [item for item in found.rounds() if _REASONS & set(item.review or ())]
         shown = [item for item in reviewed if not (only_open and item.settled)]
         disputes = [_dispute(found, item.round) for item in shown]
-        data = {**place(found), "rounds": disputes}
+        counted = [asdict(row) for row in counts(found.disagreements())]
+        data = {**place(found), "rounds": disputes, "tally": counted}
     show(data, stories.disagreements(data), as_json=as_json)
     _say_what_is_open(data)
 
 
-_REASONS = {"disagreements", "hollow", "failed", "asked"}
+def _show_tally(
+    database: str | None, session: str | None, *, as_json: bool, only_open: bool, everywhere: bool
+) -> None:
+    """How often there was a dispute, by path and suspected cause."""
+    from dataclasses import asdict
+
+    from dissensus_state.disputes import SETTLED, tally
+
+    from .data import place
+
+    if everywhere:
+        with opened_store(database) as store:
+            infos = store.sessions()
+            found = [one for info in infos for one in store.session(info.name).disagreements()]
+        data: Data = {"sessions": len(infos)}
+    else:
+        with opened_session(database, session) as opened:
+            found, data = opened.disagreements(), place(opened)
+    kept = [one for one in found if not (only_open and one.status in SETTLED)]
+    data["tally"] = [asdict(row) for row in tally(kept)]
+    show(data, pages.tally(data), as_json=as_json)
+    if not data["tally"]:
+        note("Nothing was disputed.")
+
+
+_REASONS = {"disagreements", "hollow", "failed", "asked", "audit", "unsettled"}
 """Why a round needs a ruling; what is void without one has other things to say."""
 
 
@@ -101,14 +156,15 @@ def rule(
     """
     from dissensus_agents.session import settle
 
-    number, ruling = _number(round_), _ruling(decision, **given)
+    number, ruling = number_of(round_), _ruling(decision, **given)
     with opened_session(database, session, partial(needed_schema, schema)) as opened:
         found = opened.on(opened.round(number)[0].branch)
         settle(found, number, decision=decision, **ruling)
         _report(found, number, decision, as_json=as_json)
 
 
-def _number(text: str) -> int:
+def number_of(text: str) -> int:
+    """The number of a round as it is written: 3, or r3."""
     number = round_number(text if text.startswith("r") else f"r{text}")
     if number is None:
         raise Misuse(f"{text!r} is no round", next_step="Write its number, as `disagreements` shows it")

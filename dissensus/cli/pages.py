@@ -51,6 +51,23 @@ def log(data: Data) -> list[Block]:
     return grid("version when author transition round rebased writes", rows, "bold dim cyan")
 
 
+def tally(data: Data) -> list[Block]:
+    """Disputes by path and suspected cause."""
+    rows = [
+        (
+            item["path"] or "/",
+            str(item["cause"]).replace("_", " "),
+            item["disputes"],
+            item["settled"],
+            item["confirmed"],
+            item["corrected"],
+            f"{item['distance']:.2f}",
+        )
+        for item in data["tally"]
+    ]
+    return grid("path cause disputes settled confirmed corrected distance", rows, "yellow")
+
+
 def landed(data: Data) -> list[Block]:
     """One commit as it lands, with what the log says of it; wide enough for most to stand in columns."""
     version, at, author, transition, round_, rebased, writes = _commit(data["commit"])

@@ -10,6 +10,7 @@ from . import pages, stories
 from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
+from .outcomes import outcome
 from .output import note, show
 from .revisions import place_of, range_of, round_number, version_of
 from .texts import compact
@@ -87,7 +88,9 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
 def _round(found: Session[Any], number: int | None) -> Data | None:
     from .data import round_data
 
-    return None if number is None else round_data(*found.round(number))
+    if number is None:
+        return None
+    return {**round_data(*found.round(number)), "outcome": outcome(found, number)}
 
 
 @click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))
@@ -155,7 +158,7 @@ def blame(*, database: str | None, session: str | None, as_json: bool, path: str
     with opened_session(database, session) as opened:
         found, version = place_of(opened, revision)
         answer = found.blame(path, version)
-        data = {**place(found), **blame_data(answer)}
+        data = {**place(found), **blame_data(answer), "outcome": outcome(found, answer.commit.round)}
     show(data, stories.blame(data), as_json=as_json)
 
 

@@ -192,12 +192,23 @@ def _told(event: Progress) -> str:
             return where + f"they disagree on {paths}"
         case "ruled":
             return where + f"{body['supervisor']} rules {body['decision']}: {body.get('reason', '')}"
+        case "hollow" | "ambiguous":
+            return where + _noticed(event)
         case "committed":
             return where + f"version {body['version']} by {body['author']}"
         case "rejected":
             return where + "nothing is committed"
         case _:
             return ""
+
+
+def _noticed(event: Progress) -> str:
+    """What should be known of an agreement, or of the question itself."""
+    body = event.body
+    if event.kind == "hollow":
+        return f"the agreement is hollow: {body['to']} {body['found']}"
+    ways = "; ".join(body["readings"]) or body.get("clarification", "")
+    return f"{body['supervisor']} finds the question ambiguous: {ways}"
 
 
 def _answer(session: Session[Any], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from . import calls
 from .blocks import Block, Line
 from .data import Data
 from .pages import facts, grid, text_of
-from .texts import compact, money, when
+from .texts import compact, count, money, when
 
 
 def show(data: Data) -> list[Block]:
@@ -51,6 +51,7 @@ def round_(item: Data) -> list[Block]:
     page: list[Block] = [Line(_round_title(item), "bold")]
     page += [
         *facts({"started": when(item["started_at"]), "note": item["note"]}, 2),
+        *_outcome(item["outcome"]),
         *_review(item["review"]),
     ]
     for proposal in item["proposals"]:
@@ -60,6 +61,26 @@ def round_(item: Data) -> list[Block]:
     for ruling in item["rulings"]:
         page += ruling_(ruling, 2)
     return page
+
+
+def _outcome(item: Data | None) -> Iterator[Block]:
+    """On what a value rests; of what is not committed the title says enough."""
+    if item is None or item["word"] not in {"verified", "ruled", "agreed", "single"}:
+        return
+    yield from facts({"outcome": item["text"], "weighed": worth(item["weighed"] or {})}, 2)
+
+
+def worth(weighed: Data) -> str:
+    """What voices were worth, in a line; empty where nothing more is known than the outcome says."""
+    if not weighed:
+        return ""
+    shares = weighed.get("shares") or {}
+    said = [f"{label} {share:.2f}" for label, share in shares.items()]
+    said.append(f"{weighed['votes']:.2f} effective votes behind the strongest")
+    basis = str(weighed.get("basis", "prior"))
+    rounds = f" on {count(weighed['on'], 'graded round')}" if weighed.get("on") else ""
+    said.append({"prior": "from lineages alone"}.get(basis, f"{basis}{rounds}"))
+    return "; ".join(said)
 
 
 def _round_title(item: Data) -> str:
@@ -77,8 +98,11 @@ def _proposal(item: Data) -> Iterator[Block]:
 def ruling_(item: Data, indent: int) -> Iterator[Block]:
     """One ruling."""
     yield Line(f"ruling {item['n']} of {item['author']}: {item['decision']}", "yellow", indent)
-    said = ("upheld", "dissent", "amendment", "clarification", "cause", "steps", "notes")
-    yield from facts({name: item[name] for name in said}, indent + 2)
+    said = ("upheld", "dissent", "amendment", "clarification", "cause", "readings", "steps", "kin", "notes")
+    sure = None if item["confidence"] is None else f"{item['confidence']:.2f}"
+    advice = item["advice"] and f"{item['advice']['decision']} {', '.join(item['advice']['upheld'])}".strip()
+    told = {name: item[name] for name in said}
+    yield from facts({**told, "confidence": sure, "advice": advice}, indent + 2)
     yield from text_of("reason", item["reason"], indent + 2)
 
 
@@ -91,6 +115,7 @@ def blame(data: Data) -> list[Block]:
         "in": f"v{made['version']}" + (f" (round {made['round']})" if made["round"] else ""),
         "transition": made["transition"],
         "when": when(made["at"]),
+        "rests on": data["outcome"]["text"] if data["outcome"] else None,
         "from": data["reads"],
         "calls": [f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]],
     }
@@ -151,8 +176,11 @@ def _review(item: Data | None) -> Iterator[Block]:
         return
     reasons = {
         "effective votes": None if item["votes"] is None else f"{item['votes']:.2f}",
+        "weighed": worth(item["weighed"] or {}),
         "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
         "review": "the transition asks for a ruling" if item["asked"] else None,
+        "audit": "the agreement was drawn by lot to be looked at" if item["audit"] else None,
+        "sent to": [f"{one['to']}: {one['found']}" for one in item["sent_to"]],
         "void": item["void"],
     }
     yield from facts(reasons, 2)
@@ -179,7 +207,8 @@ def _failed(item: Data) -> str:
 def _disagreement(item: Data) -> Iterator[Block]:
     why = str(item["cause"]).replace("_", " ")
     yield Line(
-        f"{item['path'] or '/'}: distance {item['distance']:.2f}, suspected cause: {why}",
+        f"{item['path'] or '/'}: distance {item['distance']:.2f}, entropy {item['entropy']:.2f}, "
+        f"suspected cause: {why}",
         "yellow",
         2,
     )

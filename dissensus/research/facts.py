@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dissensus_agents.session import sides_of_round
+from dissensus_agents.status import Status, status_of
 from dissensus_state.costs import Cost, costs
 from dissensus_state.patches import get
 
@@ -137,7 +138,7 @@ def facts(session: Session[Research], database: str, tenant: str | None = None) 
         digest=last.hash.hex(),
         at=last.at,
         conclusion=state.conclusion,
-        confidence=confidence(upheld, against) if why else None,
+        confidence=confidence(upheld, against, _status(session, why)) if why else None,
         points=tuple(_points(state, numbers)),
         citations=citations,
         ruling=why.rulings[-1] if why and why.rulings else None,
@@ -155,6 +156,14 @@ def facts(session: Session[Research], database: str, tenant: str | None = None) 
         budget=session.budget,
         models={voice.agent: voice.model for voice in voices.values()},
     )
+
+
+def _status(session: Session[Research], why: Blame) -> Status | None:
+    """On what the conclusion rests; None where no round made it."""
+    if why.commit.round is None:
+        return None
+    found, proposals, calls, rulings = session.round(why.commit.round)
+    return status_of(found, proposals, calls, rulings, why.commit.evidence, session.events())
 
 
 def _last_work(session: Session[Research]) -> Commit:

@@ -14,6 +14,7 @@ from . import (
     calls,
     commits,
     decisions,
+    disputes,
     grades,
     heads,
     history,
@@ -30,6 +31,7 @@ from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
 from .budgets import Budget
+from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
@@ -255,6 +257,15 @@ class Reader(Generic[StateT]):
                 calls.of_round(work, self.session_id, number),
                 rounds.rulings_of(work, self.session_id, number),
             )
+
+    def disagreements(self, *, immaterial: bool = False) -> list[Dispute]:
+        """Where the proposals of a round differed: positions, holders, distance, cause, and what was ruled.
+
+        Args:
+            immaterial: Also what nobody had to rule on: wordings, roundings, what is below the threshold.
+        """
+        with self.reading() as work:
+            return disputes.disputes(work, self.session_id, immaterial=immaterial)
 
     def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
         """What patterns have decided in a round, or (without a number) between the rounds of the branch."""

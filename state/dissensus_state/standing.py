@@ -20,7 +20,7 @@ from .reuse import REUSED
 from .rounds import read_ruling
 from .tables import calls, events, models, proposals, rounds, rulings
 from .tables import grades as grades_table
-from .values import parse, parse_object
+from .values import parse_object
 
 PAGE = 1000
 """How many rounds are read at once."""
@@ -59,7 +59,8 @@ class Settled(NamedTuple):
 
     `at` is when it began, in milliseconds since 1970. `review` is why it was reviewed, None if it was not.
     `ruling` is the last one, `judge` the model and lineage that gave it, None where it was no model; `ruled`
-    is the grade of the ruling that counts.
+    is the grade of the ruling that counts. `earlier` are the rulings of the chain before the last, each
+    with the model and lineage that gave it.
     """
 
     session_id: int
@@ -72,6 +73,7 @@ class Settled(NamedTuple):
     judge: tuple[str, str] | None
     ruled: Grade | None
     lines: tuple[Line, ...]
+    earlier: tuple[tuple[Ruling, tuple[str, str] | None], ...] = ()
 
 
 def _bounds(table: sa.Table) -> list[sa.ColumnElement[bool]]:
@@ -125,9 +127,9 @@ _grades = Statement(
         *grades_table.c["basis", "author", "version", "detail", "at"],
     ).where(*_bounds(grades_table))
 )
-_repairs = Statement(
-    sa.select(*events.c["session_id", "round", "body"]).where(
-        events.c.kind == "repaired",
+_happened = Statement(
+    sa.select(*events.c["session_id", "round", "at", "body"]).where(
+        events.c.kind == sa.bindparam("kind"),
         events.c.session_id >= sa.bindparam("first_session"),
         events.c.session_id <= sa.bindparam("last_session"),
     )
@@ -153,10 +155,7 @@ def settled(
         after: Only rounds of the session with a larger number.
         size: How many rounds are read at once.
     """
-    whose = {
-        "first_session": _FIRST if session_id is None else session_id,
-        "last_session": _LAST if session_id is None else session_id,
-    }
+    whose = _whose(session_id)
     repairs = _repaired(work, whose)
     last: Key = (whose["first_session"] - 1 if after is None else whose["first_session"], after or 0)
     given = {"last_session": whose["last_session"], "since": since or 0, "limit": size}
@@ -172,12 +171,25 @@ def settled(
             return
 
 
+def _whose(session_id: int | None) -> dict[str, int]:
+    return {
+        "first_session": _FIRST if session_id is None else session_id,
+        "last_session": _LAST if session_id is None else session_id,
+    }
+
+
+def happened(work: Work, kind: str, session_id: int | None = None) -> list[tuple[int, dict[str, Any]]]:
+    """When events of a kind happened in a session (None: in all), and what they say."""
+    rows = work.all(_happened, kind=kind, **_whose(session_id))
+    return [(at, parse_object(body)) for _, _, at, body in rows]
+
+
 def _repaired(work: Work, whose: dict[str, int]) -> Counter[tuple[int, int, str]]:
     """How often an answer was mended, by session, round and agent."""
     found: Counter[tuple[int, int, str]] = Counter()
-    for session_id, number, body in work.pages(_repairs, **whose):
+    for session_id, number, _, body in work.pages(_happened, kind="repaired", **whose):
         if number is not None:
-            found[session_id, number, str(parse(body).get("agent", ""))] += 1
+            found[session_id, number, str(parse_object(body).get("agent", ""))] += 1
     return found
 
 
@@ -198,13 +210,15 @@ def _read_page(work: Work, rows: Sequence[Row], repairs: Counter[tuple[int, int,
         lines[key].append(Line(agent, status, confidence, *asked, _detail(detail), grade))
     for session_id, number, task, status, at, review in rows:
         key = session_id, number
-        ruling = ruled.get(key)
+        given = ruled.get(key, [])
+        ruling = given[-1] if given else None
         yield Settled(
             *(session_id, number, task, status, at, _detail(review)),
             ruling,
             _judge(called, key, ruling),
             graded[key].get(RULING) if key in graded else None,
             tuple(sorted(lines[key], key=_agent)),
+            tuple((one, _judge(called, key, one)) for one in given[:-1]),
         )
 
 
@@ -269,15 +283,13 @@ def _graded(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, d
     return {key: grades.counting(given) for key, given in found.items()}
 
 
-def _ruled(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, Ruling]:
-    """The last ruling of each round."""
-    found: dict[Key, Ruling] = {}
+def _ruled(work: Work, bounds: dict[str, int], wanted: set[Key]) -> dict[Key, list[Ruling]]:
+    """The rulings of each round, in order."""
+    found: dict[Key, list[Ruling]] = defaultdict(list)
     for session_id, number, *said in work.pages(_rulings, PAGE, **bounds):
-        ruling = read_ruling(*said)
-        known = found.get((session_id, number))
-        if (session_id, number) in wanted and (known is None or known.n < ruling.n):
-            found[session_id, number] = ruling
-    return found
+        if (session_id, number) in wanted:
+            found[session_id, number].append(read_ruling(*said))
+    return {key: sorted(given, key=lambda one: one.n) for key, given in found.items()}
 
 
 class Known(NamedTuple):

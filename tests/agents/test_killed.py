@@ -62,6 +62,8 @@ async def is_whole(session: Session[Exam], unkilled: list[Any], folder: Path) ->
         for name, seat in [(name, name) for name in killable.AGENTS] + [("chair", "supervisor")]:
             times = asked[f"{name} {round_.round - 1}"]
             assert answered[seat] <= times <= answered[seat] + unknown[seat], (round_.round, name)
+        chain = [ruling.decision for ruling in session.round(round_.round)[3]]
+        assert chain == (["escalate", "uphold"] if round_.review else []), round_.round
     assert len(session.rounds()) == session.state.questions
     assert session.budget.held == 0
 
@@ -72,6 +74,7 @@ MOMENTS = {
     "cid asked": 1,
     "comparing": 0,
     "checking": 0,
+    "passing on": 0,
     "chair asked": 1,
     "ruling": 0,
     "committing": 0,
@@ -113,7 +116,7 @@ async def test_g01_of_a_commit_that_is_cut_short_nothing_at_all_is_there(
 
         round_, proposals, _, rulings = session.round(2)
 
-        assert (session.head, round_.status, rulings) == (1, "review", [])
+        assert (session.head, round_.status, [one.decision for one in rulings]) == (1, "review", ["escalate"])
         assert {item.status for item in proposals} == {"open"}
 
 

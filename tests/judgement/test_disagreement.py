@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from itertools import permutations
@@ -281,3 +282,48 @@ def test_what_is_not_far_enough_apart_for_you_is_immaterial() -> None:
 def test_a_record_that_was_tampered_with_is_refused(stored: JSON) -> None:
     with pytest.raises(ValueRefused, match="is not a stored"):
         Disagreement.from_dict(stored)
+
+
+thresholds_ = st.floats(0, 1) | st.dictionaries(
+    st.sampled_from(["", "/verdict", "answers", "/verdict/cause"]), st.floats(0, 1), max_size=3
+)
+
+
+@given(panel=panels, chosen=choices, least=st.floats(0, 1), more=st.floats(0, 1), path=st.booleans())
+def test_a_larger_threshold_never_adds_a_disagreement_and_loses_no_difference(
+    panel: list[Stance], chosen: dict[str, By], least: float, more: float, *, path: bool
+) -> None:
+    low, high = sorted((least, more))
+    small: float | dict[str, float] = {"/verdict": low} if path else low
+    large: float | dict[str, float] = {"/verdict": high} if path else high
+    one, other = compare(panel, chosen, small), compare(panel, chosen, large)
+    assert _summary(other.disagreements) <= _summary(one.disagreements)
+    assert _summary([*one.disagreements, *one.immaterial]) == _summary(
+        [*other.disagreements, *other.immaterial]
+    )
+
+
+@given(panel=panels, chosen=choices, least=thresholds_, seed=st.integers())
+def test_thresholds_know_no_order_either(
+    panel: list[Stance], chosen: dict[str, By], least: float | dict[str, float], seed: int
+) -> None:
+    shuffled = random.Random(seed).sample(panel, len(panel))
+    assert _summary(compare(panel, chosen, least)) == _summary(compare(shuffled, chosen, least))
+
+
+def test_the_threshold_of_the_longest_path_counts() -> None:
+    panel = _panel("/verdict", {"cause": 100, "share": 50}, {"cause": 110, "share": 60})
+    found = compare(panel, threshold={"": 0.5, "/verdict": 0.2, "/verdict/cause": 0.0})
+    assert [one.path for one in found] == ["/verdict/cause"]
+    assert [one.path for one in found.immaterial] == ["/verdict/share"]
+
+
+@pytest.mark.parametrize(
+    ("said", "entropy"),
+    [(("a", "b"), math.log(2)), (("a", "b", "c"), math.log(3)), (("a", "a", "a", "b"), 0.5623351446188083)],
+)
+def test_the_entropy_of_a_disagreement_says_how_split_the_agents_are(
+    said: tuple[str, ...], entropy: float
+) -> None:
+    (one,) = compare(_panel("/x", *said))
+    assert one.entropy == pytest.approx(entropy)

@@ -14,6 +14,7 @@ from dissensus.research.hypertext import page
 from dissensus.research.markdown import markdown, plain
 from dissensus.research.publishing import publish
 from dissensus.research.report import Commands, Items, Quote, Table, Text, Title
+from dissensus_agents.status import Status
 from dissensus_state.store import Store
 from scouts_in_script import QUESTION, panel
 
@@ -103,6 +104,14 @@ def test_dissent_lowers_the_confidence() -> None:
 def test_where_nobody_says_how_sure_it_is_no_confidence_is_made_up() -> None:
     assert confidence(voices(None, None), []).word == "not stated"
     assert confidence([], []).word == "not stated"
+
+
+def test_what_graded_rounds_say_counts_before_what_models_state() -> None:
+    known = Status("agreed", votes=1.2, confidence=0.55, basis="measured", on=240)
+    found = confidence(voices(0.99, 0.99, 0.99), [], known)
+    assert (found.value, found.word) == (0.55, "low")
+    assert "0.55 after the discount, by 240 graded rounds" in found.reason
+    assert confidence(voices(0.9), [], Status("ruled", confidence=0.99, basis="ruling")).value != 0.99
 
 
 async def test_a_report_that_cannot_be_written_leaves_no_half_of_one_and_the_session_goes_on(

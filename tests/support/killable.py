@@ -127,6 +127,12 @@ async def _chair(request: Request) -> str:
     return f"{number} {(position.source or '').removeprefix('position:')}"
 
 
+def _shrugs(review: Review) -> Verdict:
+    """The first of the chain: it knows no rule for this, and is asked in each run until that is recorded."""
+    moments.pause("passing on", _numbers[-1])
+    return Verdict(decision="escalate", reason=f"{len(review.positions)} positions, and no rule")
+
+
 def _ruling(reply: Reply, _: Review) -> Verdict:
     number, position = reply.text.split()
     moments.pause("ruling", int(number))
@@ -172,7 +178,7 @@ def exam() -> AgentGraph:
         "answer",
         agents,
         writes={"answers", "notes"},
-        supervisor=Supervisor(chair, parse=_ruling, max_output_tokens=50),
+        supervisor=[_shrugs, Supervisor(chair, parse=_ruling, max_output_tokens=50)],
         verifiers=[_checked],
         comparators={"answers": By(_apart)},
     )

@@ -63,11 +63,10 @@ class ErrorRate:
 class Audited:
     """What became of one audited agreement.
 
-    `upheld` is what the supervisors made of it: None while nobody has ruled. `right` is what a grade from
+    `upheld` is what the supervisors made of it: None where nobody ruled. `right` is what a grade from
     outside of the models said of it: None without one.
     """
 
-    session: str
     round: int
     task: str
     share: float
@@ -77,11 +76,10 @@ class Audited:
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """The audited agreements of one task: how many wait for a ruling, and how many were wrong."""
+    """The audited agreements of one task: which share is drawn now, and how many were wrong."""
 
     task: str
     share: float
-    waiting: int
     ruled: ErrorRate
     graded: ErrorRate
 
@@ -106,7 +104,6 @@ def _audit(task: str, several: list[Audited]) -> Audit:
     return Audit(
         task,
         several[-1].share,
-        len(several) - len(ruled),
         ErrorRate.counted(ruled.count(False), len(ruled)),
         ErrorRate.counted(graded.count(False), len(graded)),
     )

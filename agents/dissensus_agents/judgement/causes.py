@@ -35,8 +35,11 @@ The first rule that fits:
 | `missing_evidence` | every agent says how sure it is, and none is surer than a coin (0.5) |
 | `judgement` | none of these |
 
-A reasoning contradicts itself where it has a hard finding of `reading`: a calculation that does not come
-out, an answer that does not follow, two answers. How often the rules were right nobody has graded.
+A reasoning contradicts itself where `reading` has a hard finding: a calculation that does not come out, an
+answer that does not follow. On three models' answers to 5,197 questions of MMLU-Pro (letters, no evidence,
+the same prompt) 71 % of 2,399 disagreements are of judgement, 23 % ambiguous, 6 % errors of reasoning; of
+two models, the side whose reasoning fails is wrong in 80 % of 123 cases (one by lot: 66 %). The other
+rules nobody has graded.
 """
 
 CAUSES: frozenset[str] = frozenset(get_args(Cause))

@@ -29,7 +29,9 @@ _STATED = re.compile(
     r"|[Aa]nswer:\s*\**\(?([A-Z])\b(?!\w)"
 )
 _ANSWER = re.compile(r"(?:[Tt]he|[Ff]inal|[Cc]orrect) [Aa]nswer(?: is\b|:)|####")
-_LEADING = re.compile(r"(?:(?:so|thus|therefore|hence|the|final|correct|best|closest)\b,?\s*)+$", re.IGNORECASE)
+_LEADING = re.compile(
+    r"(?:(?:so|thus|therefore|hence|the|final|correct|best|closest)\b,?\s*)+$", re.IGNORECASE
+)
 """What leads up to the statement of an answer, and is no step of its own."""
 
 _BREAK = re.compile(r"\n+|(?<=[.!?;])\s+(?=[A-Z(\\$0-9*])|(?<=\.\))\s+")
@@ -39,8 +41,9 @@ _NUMBER = re.compile(
     r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:\s*\*\s*10\s*\^\s*\(?\s*-?\d{1,3}\b|[eE][-+]?\d{1,3}\b)?"
 )
 _STOP = frozenset(
-    "a an the of to in is are was were be been and or for on by with as at from that this it its which not can "
-    "will would has have had if then than so but do does did we i he she they their his her these those there".split()
+    "a an the of to in is are was were be been and or for on by with as at from that this it its which not "  # noqa: SIM905
+    "can will would has have had if then than so but do does did we i he she they their his her these those "
+    "there".split()
 )
 
 

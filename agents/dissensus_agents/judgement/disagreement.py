@@ -207,6 +207,17 @@ def compare(
     return Comparison(tuple(wordings + material), tuple(immaterial))
 
 
+def differing(
+    stances: Sequence[Stance], comparators: Mapping[str, Comparator]
+) -> Iterator[tuple[str, Comparator, list[JSON]]]:
+    """Each path with a comparator of its own (or of a path above it) where values differ, and the values."""
+    chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
+    for path, sides in _differences(stances, chosen):
+        given = inherited(chosen, path)
+        if given is not None:
+            yield path, given, [value for value, _ in sides]
+
+
 def _states(value: JSON) -> bool:
     """Whether something is said here that is not prose: a name, a number, a truth value."""
     if isinstance(value, dict):

@@ -106,9 +106,7 @@ def measure(held: Held, question: Question) -> Measured:
     each = [measured(held.says, Chain.of(text), question) for text in texts]
     if len(each) == 1:
         return each[0]
-    return Measured(
-        _mean([one.own for one in each]), _mean([one.spoken for one in each]), each[0].chosen
-    )
+    return Measured(_mean([one.own for one in each]), _mean([one.spoken for one in each]), each[0].chosen)
 
 
 def _mean(rows: Sequence[tuple[float, ...]]) -> tuple[float, ...]:

@@ -58,4 +58,5 @@ def logistic(
 def expit(scores: Array) -> Array:
     """The logistic function, without overflow."""
     np = numpy()
-    return 1 / (1 + np.exp(-np.clip(scores, -35, 35)))
+    likely: Array = 1 / (1 + np.exp(-np.clip(scores, -35, 35)))
+    return likely

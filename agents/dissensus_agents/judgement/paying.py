@@ -175,7 +175,7 @@ class Paying:
 
 def posture(shares: Sequence[float]) -> tuple[float, ...]:
     """What of the shares says whether asking on pays: 1, the first with its powers, the second, the third."""
-    first, second, third = (*sorted(shares, reverse=True), 0.0, 0.0)[:3]
+    first, second, third = (*sorted(shares, reverse=True), 0.0, 0.0, 0.0)[:3]
     return (1.0, first, first**2, first**3, second, first * second, third)
 
 

@@ -118,7 +118,8 @@ def chances(differences: Array, calculating: Array, scale: Array, weights: Array
 
 def _design(differences: Array, calculating: Array, scale: Array) -> Array:
     scaled = differences / scale
-    return numpy().hstack([scaled, scaled * calculating[:, None]])
+    rows: Array = numpy().hstack([scaled, scaled * calculating[:, None]])
+    return rows
 
 
 def _figures(likely: Array) -> dict[str, float]:

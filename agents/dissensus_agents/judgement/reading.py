@@ -101,7 +101,7 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ByFindings:
-    """Decides between two positions where one alone contradicts arithmetic or itself; else the shares are even.
+    """Decides between two positions where one alone contradicts arithmetic or itself; else not at all.
 
     A failing calculation counts only where the other side has calculations too and all come out: against a
     side that has none it says little. `share` is what the other side is worth then: it was right in 81 % of
@@ -164,7 +164,9 @@ def read(
     return Reading(findings, shares, best, reader.on, reader.note)
 
 
-def first_wrong_step(reasoning: str, says: str = "", question: str = "", options: Sequence[str] = ()) -> Finding | None:
+def first_wrong_step(
+    reasoning: str, says: str = "", question: str = "", options: Sequence[str] = ()
+) -> Finding | None:
     """The first step of a chain of thought that contradicts itself or arithmetic; None where none is seen.
 
     Args:
@@ -188,27 +190,34 @@ def _findings(says: str, chain: Chain, question: Question) -> Iterator[Finding]:
         for working in step.workings:
             if not working.holds:
                 yield Finding("arithmetic", step.number, str(working), f"it comes to {working.result}")
-    last = max(len(chain.steps) - 1, 0)
-    end = chain.steps[-1].text[-200:] if chain.steps else chain.text[-200:]
     chosen = question.option(says)
     if chosen is not None and (missed := _missed(chain, question, chosen)):
-        yield Finding("does_not_follow", last, end, missed)
+        yield _at_the_end("does_not_follow", chain, missed)
     if len(set(chain.stated)) > 1:
         letters = ", ".join(dict.fromkeys(chain.stated))
-        yield Finding("two_answers", last, chain.text[-200:], f"it states several answers: {letters}")
-    for pattern in (NONE_FITS, CLOSEST, GIVES_UP):
-        if match := pattern.search(chain.text):
-            detail = "it takes an answer that it does not find"
-            yield Finding("gives_up", _step_of(chain, match[0]), match[0], detail)
-            break
+        yield _at_the_end("two_answers", chain, f"it states several answers: {letters}")
+    yield from _manners(chain, question)
+
+
+def _manners(chain: Chain, question: Question) -> Iterator[Finding]:
+    """What is no contradiction, and yet no good sign."""
+    given_up = next(filter(None, (one.search(chain.text) for one in (NONE_FITS, CLOSEST, GIVES_UP))), None)
+    if given_up:
+        quote = given_up[0]
+        yield Finding("gives_up", _step_of(chain, quote), quote, "it takes an answer that it does not find")
     if not chain.concludes and len(chain.body) > BARE:
-        yield Finding("cut_off", last, end, "it ends before it states an answer")
+        yield _at_the_end("cut_off", chain, "it ends before it states an answer")
     said = [step.text for step in chain.steps if len(step.text) > 30]
     if len(said) - len(set(said)) > 1:
         again = next(text for n, text in enumerate(said) if text in said[:n])
         yield Finding("loops", _step_of(chain, again), again[:200], "it says the same several times")
     if question.calculating and len(chain.body.strip()) < BARE:
-        yield Finding("no_work", 0, chain.text[:200], "a calculation is asked for, and none is shown")
+        yield _at_the_end("no_work", chain, "a calculation is asked for, and none is shown")
+
+
+def _at_the_end(kind: Kind, chain: Chain, detail: str) -> Finding:
+    last = chain.steps[-1].text if chain.steps else chain.text
+    return Finding(kind, max(len(chain.steps) - 1, 0), last[-200:], detail)
 
 
 def _missed(chain: Chain, question: Question, chosen: int) -> str:

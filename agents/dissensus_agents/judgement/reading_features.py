@@ -68,14 +68,15 @@ HEDGES = re.compile(
 )
 GIVES_UP = re.compile(
     r"not (?:listed|among|one of)|cannot (?:be )?determin|can't determine|not enough information|\bguess|"
-    r"there (?:is|must be|seems to be) an? (?:error|mistake|typo)|(?:does|do)(?:n't| not) match|unable to|\bi cannot\b|"
-    r"without (?:more|additional|further) information|insufficient|not provided|most (?:likely|similar|close)|unfortunately",
+    r"there (?:is|must be|seems to be) an? (?:error|mistake|typo)|(?:does|do)(?:n't| not) match|unable to|"
+    r"\bi cannot\b|without (?:more|additional|further) information|insufficient|not provided|"
+    r"most (?:likely|similar|close)|unfortunately",
     re.IGNORECASE,
 )
 CLOSEST = re.compile(r"\bclosest\b|\bnearest (?:option|answer|choice|value)", re.IGNORECASE)
 NONE_FITS = re.compile(
-    r"none of (?:the|these) (?:given |provided |available )?(?:options|answers|choices|above)|not (?:listed|among)|"
-    r"n't match|not match|\bno (?:correct )?(?:option|answer|choice)\b",
+    r"none of (?:the|these) (?:given |provided |available )?(?:options|answers|choices|above)|"
+    r"not (?:listed|among)|n't match|not match|\bno (?:correct )?(?:option|answer|choice)\b",
     re.IGNORECASE,
 )
 _TURNS = re.compile(r"\b(?:however|but|although|actually|wait|instead|except|unless)\b", re.IGNORECASE)
@@ -139,9 +140,7 @@ def _arriving(chain: Chain, question: Question, chosen: int | None) -> list[floa
     if not question.calculating or own is None or not chain.numbers:
         return [0.0] * 5
     tail = chain.numbers[-6:]
-    others = [
-        value for n, value in enumerate(question.option_numbers) if n != chosen and value is not None
-    ]
+    others = [value for n, value in enumerate(question.option_numbers) if n != chosen and value is not None]
     nearly = any(near(value, own, 0.02) for value in tail)
     return [
         float(any(near(value, own, 0.0005) for value in tail)),
@@ -156,19 +155,18 @@ def _spoken(chain: Chain, question: Question) -> tuple[float, ...]:
     """Of each option, the share of its own words that a reasoning says."""
     said = frozenset(chain.words)
     return tuple(
-        sum(word in said for word in marks) / len(marks) if marks else 0.0
-        for marks in question.marking_words
+        sum(word in said for word in marks) / len(marks) if marks else 0.0 for marks in question.marking_words
     )
 
 
-def _speaking(
-    chain: Chain, question: Question, chosen: int | None, spoken: Sequence[float]
-) -> list[float]:
+def _speaking(chain: Chain, question: Question, chosen: int | None, spoken: Sequence[float]) -> list[float]:
     said = frozenset(chain.words)
     own = spoken[chosen] if chosen is not None else 0.0
     others = [share for n, share in enumerate(spoken) if n != chosen]
     text = question.options[chosen].strip().rstrip(".").casefold() if chosen is not None else ""
-    used = [any(near(number, value, 1e-6) for value in chain.numbers[:200]) for number in question.numbers[:30]]
+    used = [
+        any(near(number, value, 1e-6) for value in chain.numbers[:200]) for number in question.numbers[:30]
+    ]
     return [
         own,
         float(own > 0 and own >= max(others, default=0.0)),

@@ -10,12 +10,19 @@ an agreement that is hollow or audited: what has to be checked there are the vot
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from dissensus_state.values import canonical
+
 from ..errors import GraphError
 from .ballots import Weighed, Weigher
-from .verdicts import Review, Seen, Verdict
+from .reading import BY_FINDINGS, Held, Reader, Reading, read
+from .verdicts import Review, Seen, Step, Verdict
+
+MAX_QUESTION: Final = 24_000
+"""Characters of the material in which the question, and the answers to choose from, are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +103,59 @@ class Vote:
         if self.weigher is None:
             return review.weighed
         return self.weigher.weigh(review.ballots, review.step, self.among) if review.ballots else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Upholds the side whose reasoning stands, read without a model.
+
+    Args:
+        above: How likely (0 to 1) a position must be for its reasoning to decide.
+        reader: Who weighs what is found; by default only calculations that do not come out.
+    """
+
+    above: float = 0.65
+    reader: Reader = BY_FINDINGS
+    name: str = "reads"
+
+    def __post_init__(self) -> None:
+        _check_share("Reads", self.above)
+
+    def __call__(self, review: Review) -> Verdict:
+        """The verdict, with the share as its confidence; it decides nothing where reasoning is withheld."""
+        if len(review.positions) < 2:
+            return escalation("there is one position only, and nothing to read it against")
+        if hidden := [seen.label for seen in review.positions if seen.withheld]:
+            return escalation(f"the reasoning behind {', '.join(hidden)} is withheld")
+        question = "\n".join(part.text for part in review.material)[:MAX_QUESTION]
+        held = [
+            Held(_says(review, seen), tuple(t for _, t in seen.reasoning if t)) for seen in review.positions
+        ]
+        found = read(held, question, above=self.above, reader=self.reader)
+        basis = f"{found.note}; on {found.on} graded disagreements"
+        if found.best is None:
+            return escalation(f"no reasoning stands out by {self.above:g} ({basis})")
+        verdict = upholding(review.positions[found.best], f"its reasoning stands ({basis})", found.confidence)
+        return verdict.model_copy(update={"wrong_steps": list(_wrong(review, found))})
+
+
+def _says(review: Review, seen: Seen) -> str:
+    """What a position says on what is disputed."""
+    said = [
+        position.value
+        for question in review.disagreements
+        for position in question.positions
+        if seen.label in position.holders
+    ]
+    return said[0] if len(said) == 1 and isinstance(said[0], str) else canonical(said)
+
+
+def _wrong(review: Review, found: Reading) -> Iterator[Step]:
+    """The first finding that is hard of each position."""
+    for seen, findings in zip(review.positions, found.findings, strict=True):
+        first = next((one for one in findings if one.hard), None)
+        if first is not None:
+            yield Step(position=seen.label, step=first.quote)
 
 
 def upholding(seen: Seen, reason: str, confidence: float | None = None) -> Verdict:

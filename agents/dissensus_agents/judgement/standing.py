@@ -14,7 +14,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations, pairwise
 from typing import Any, Final, Literal, NamedTuple
 
@@ -170,10 +170,12 @@ class Standing:
                 self._record(line, one.task).add(_entry(one, line, failed[line.agent]))
         self._pair(one, stands, model)
         self._know(one, rulings)
+        for ruling, judge in one.earlier:
+            self._judge(one, ruling, judge, advice_held(one, ruling))
         if one.ruling is not None:
-            self._judge(one, one.ruling)
-        if "audit" in review:
-            self.audited.append(_audited(one, review["audit"]))
+            self._judge(one, one.ruling, one.judge, ruling_held(one, one.ruling))
+        if review.get("audit"):
+            self.audited.append(_audited(one, review))
 
     def _record(self, line: Line, task: str) -> Record:
         key = line.model, task
@@ -206,15 +208,20 @@ class Standing:
             if line.grade is None and line.model and stood != UNKNOWN:
                 self.knowledge.count(one.task, line.model, right=bool(stood), weight=rulings)
 
-    def _judge(self, one: Settled, ruling: Ruling) -> None:
+    def _judge(
+        self,
+        one: Settled,
+        ruling: Ruling,
+        said: tuple[str, str] | None,
+        held: bool | None,  # noqa: FBT001 - what was found out, or nothing
+    ) -> None:
         by = ruled_by(ruling)
-        model, lineage = one.judge or ("", "")
+        model, lineage = said or ("", "")
         key = ruling.author, by, one.task
         judge = self.judges.get(key)
         if judge is None:
             judge = self.judges[key] = Judge(ruling.author, by, one.task, model, lineage)
         judge.decisions[ruling.decision] += 1
-        held = ruling_held(one, ruling)
         if held is not None:
             judge.held += held
             judge.overturned += not held
@@ -246,6 +253,28 @@ def ruling_held(one: Settled, ruling: Ruling) -> bool | None:
     if upheld:
         return all(upheld)
     return False if any(given.get(agent) for agent in ruling.dissent) else None
+
+
+def advice_held(one: Settled, ruling: Ruling) -> bool | None:
+    """The same of what a supervisor of a chain advised, which the next one had to rule on.
+
+    A person who ruled after it decides whether it held; else the grades of the positions do.
+    """
+    advice, last = ruling.advice, one.ruling
+    if advice is None or last is None:
+        return None
+    upheld = tuple(map(str, _items(advice.get("upheld"))))
+    if ruled_by(last) == "person":
+        return (advice.get("decision"), set(upheld)) == (last.decision, set(last.upheld))
+    if advice.get("decision") != "uphold":
+        return None
+    dissent = tuple(line.agent for line in one.lines if line.agent not in upheld)
+    advised = replace(ruling, decision="uphold", upheld=upheld, dissent=dissent)
+    return ruling_held(one._replace(ruled=None), advised)
+
+
+def _items(stored: object) -> list[object]:
+    return stored if isinstance(stored, list) else []
 
 
 def _entry(one: Settled, line: Line, failed: int) -> Entry:
@@ -305,8 +334,8 @@ def _failed(review: Mapping[str, Any]) -> Counter[str]:
     return found
 
 
-def _audited(one: Settled, drawn: Any) -> Audited:
+def _audited(one: Settled, review: Mapping[str, Any]) -> Audited:
     upheld = None if one.ruling is None else one.ruling.decision == "uphold"
     grades = [line.grade.right for line in one.lines if line.grade is not None]
-    share = drawn.get("share", 0.0) if isinstance(drawn, dict) else 0.0
-    return Audited("", one.round, one.task, float(share), upheld, all(grades) if grades else None)
+    share = float(review.get("share", 0.0))
+    return Audited(one.round, one.task, share, upheld, all(grades) if grades else None)

@@ -25,18 +25,25 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*%?")
 _SENTENCE = re.compile(r"[.!?](?=\s|$)|\n")
 _OPERATORS = re.compile(r"[=+*/^<>≤≥∑∫√\\]|(?<=\d)\s?-\s?(?=\d)")
 _STEPS = re.compile(
-    r"\b(?:twice|half|third|quarter|double|triple|times|each|every|per|more|less|fewer|than|remaining|left|total|"
-    r"then|after|before|while|until|first|second|next|finally|each other|ratio|percent|average|compare|derive|prove|"
-    r"explain|why|how many|step|plan|design|analy[sz]e|trade-?offs?)\b",
+    r"\b(?:twice|half|third|quarter|double|triple|times|each|every|per|more|less|fewer|than|remaining|left|"
+    r"total|then|after|before|while|until|first|second|next|finally|ratio|percent|average|compare|derive|"
+    r"prove|explain|why|how many|step|plan|design|analy[sz]e|trade-?offs?)\b",
     re.IGNORECASE,
 )
 _CLAUSES = re.compile(
     r"[,;:(]|\b(?:if|that|which|who|whose|where|when|because|although|unless|whether|given|such|and|or|but)\b",
     re.IGNORECASE,
 )
-_DENIALS = re.compile(r"\b(?:not|except|least|never|none|false|incorrect|without|cannot)\b|n't\b", re.IGNORECASE)
-_CODE = re.compile(r"```|\b(?:def|class|return|import|function|SELECT|for \w+ in|int|void)\b|[{};]\s*$|\w+\(\w*\)", re.M)
-_QUANTITIES = re.compile(r"\$|€|£|\b(?:hours?|minutes?|days?|weeks?|months?|years?|km|kg|miles?|feet|cm|mph)\b", re.I)
+_DENIALS = re.compile(
+    r"\b(?:not|except|least|never|none|false|incorrect|without|cannot)\b|n't\b", re.IGNORECASE
+)
+_CODE = re.compile(
+    r"```|\b(?:def|class|return|import|function|SELECT|for \w+ in|int|void)\b|[{};]\s*$|\w+\(\w*\)",
+    re.MULTILINE,
+)
+_QUANTITIES = re.compile(
+    r"\$|€|£|\b(?:hours?|minutes?|days?|weeks?|months?|years?|km|kg|miles?|feet|cm|mph)\b", re.IGNORECASE
+)
 
 MEASURES: tuple[str, ...] = (
     "length",  # log of its words, 1 at 500
@@ -117,7 +124,9 @@ def complexity(bounds: Sequence[float] = ()) -> Router:
         found = complexity_of(asked.question)
         level = sum(found.score >= limit for limit in limits)
         over = {
-            name: f"it is for a complexity {'below' if n < level else 'from'} {limits[n if n < level else n - 1]:.2f}"
+            name: f"it is for less than {limits[n]:.2f}"
+            if n < level
+            else f"it is from {limits[n - 1]:.2f} on"
             for n, name in enumerate(names)
             if n != level
         }

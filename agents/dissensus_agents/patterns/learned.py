@@ -3,8 +3,8 @@
     router = LearnedRouter.load("router.json")
     Route({"cheap": small, "strong": large}, by=router)
 
-It was fitted with numpy (`dissensus.patterns.fit_router`), and runs without it. What it was fitted on, and how
-it did on questions that it had not seen, stands in its file and in every decision's reason.
+It was fitted with numpy (`fit_router`), and runs without it. What it was fitted on, and how it did on
+questions that it had not seen, stands in its file; every decision's reason says on how much it rests.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class RouterWeights(Fitted):
 
 
 class Chosen(NamedTuple):
-    """Which candidate is taken; how likely it is right (0 to 1); and how likely each is, where it is known."""
+    """Which candidate is taken, how likely it is right (0 to 1), and how likely each is that is known."""
 
     name: str
     confidence: float | None
@@ -110,7 +110,9 @@ class LearnedRouter:
 
     def __init__(self, weights: RouterWeights, *, gain: float = 0.1, worth: float | None = None) -> None:
         if not 0 <= gain <= 1 or (worth is not None and not 0 < worth < math.inf):
-            raise GraphError(f"A router needs a gain from 0 to 1, not {gain}, and a worth above 0, not {worth}")
+            raise GraphError(
+                f"A router needs a gain from 0 to 1, not {gain}, and a worth above 0, not {worth}"
+            )
         self.weights = weights
         self.gain, self.worth = gain, worth
         self._tasks = {task: n for n, task in enumerate(weights.tasks)}
@@ -187,7 +189,9 @@ class LearnedRouter:
         if not name:
             return Choice("", "the router was fitted on none of these models")
         over = {
-            other: f"it is {scores[other]:.2f} likely right" if other in scores else "its models are unknown to it"
+            other: f"it is {scores[other]:.2f} likely right"
+            if other in scores
+            else "its models are unknown to it"
             for other in asked.options
             if other != name
         }

@@ -71,7 +71,11 @@ def fit_router(
     scaling = [_scaling(seen[:, n], labels[:, n]) for n in range(len(models))]
     digest = hashlib.sha256()
     for one in given:
-        digest.update(repr((one.key, one.text, sorted(one.right.items()), one.task, one.answer)).encode(errors="replace"))
+        digest.update(
+            repr((one.key, one.text, sorted(one.right.items()), one.task, one.answer)).encode(
+                errors="replace"
+            )
+        )
     return LearnedRouter(
         RouterWeights(
             models=models,
@@ -102,7 +106,9 @@ def _checked(given: Sequence[Graded], answers_of: str | None) -> tuple[str, ...]
     models = tuple(sorted(given[0].right))
     odd = next((one.key for one in given if tuple(sorted(one.right)) != models), None)
     if odd is not None or len(models) < 2:
-        raise GraphError(f"Every question needs a grade of each of the same two or more models: {odd or models}")
+        raise GraphError(
+            f"Every question needs a grade of each of the same two or more models: {odd or models}"
+        )
     if answers_of is not None:
         missing = next((one.key for one in given if one.answer is None), None)
         if missing is not None or answers_of not in models:
@@ -113,7 +119,7 @@ def _checked(given: Sequence[Graded], answers_of: str | None) -> tuple[str, ...]
 def design(
     given: Sequence[Graded], tasks: Sequence[str], *, reads_answer: bool
 ) -> tuple[Array, Array, Array]:
-    """Features, shape (n, k); right or wrong, shape (n, models, in the order of names); and folds, shape (n,)."""
+    """Features (n, k); right or wrong, by the models' names in order (n, models); and folds (n,)."""
     np = numpy()
     places = {task: n for n, task in enumerate(tasks)}
     size = len(tasks) + len(measures_of(reads_answer=reads_answer)) + BUCKETS + 1
@@ -142,7 +148,7 @@ class Fitting:
 
     def unseen(self) -> Array:
         """What each question's score is for each model, by weights that were fitted without its fold."""
-        scores = numpy().zeros_like(self.labels)
+        scores: Array = numpy().zeros_like(self.labels)
         for fold in range(FOLDS):
             held = self.folds == fold
             scores[held] = self.rows[held] @ self.weights((fold,))
@@ -173,7 +179,8 @@ class Fitting:
         spread = np.diag(squares)[measures] / count - (squares[-1, measures] / count) ** 2
         ridge[measures] *= MEASURE_SCALE * np.maximum(spread, 1e-6)
         ridge[-1] = 1e-3
-        return np.linalg.solve(squares + np.diag(ridge), products)
+        solved: Array = np.linalg.solve(squares + np.diag(ridge), products)
+        return solved
 
 
 def _scaling(scores: Array, labels: Array) -> tuple[float, float]:

@@ -42,6 +42,7 @@ class Parallel(Pattern):
         check_seconds("a parallel", hedge=hedge)
         super().__init__(_numbered(self.kind, parts))
         self.take, self.hedge = take, hedge
+        self._plain = all(isinstance(part, Switch) for part in self.parts.values())
         for part in self.parts.values():
             _check_side(part, first=take == "first")
 
@@ -49,6 +50,11 @@ class Parallel(Pattern):
         """Ask whoever is left in each part; stop when all parts have stopped."""
         if self.take == "first":
             return self._first(heard)
+        if self._plain:
+            left = heard.waiting(self.names)
+            if left:
+                return Ask(left)
+            return self._best(heard, ()) if self.take == "best" else Stop("all of them were asked")
         moves = [part.next(heard.inside(name)) for name, part in self.parts.items()]
         for move in moves:
             if isinstance(move, Consult):

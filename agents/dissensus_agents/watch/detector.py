@@ -10,7 +10,9 @@ to embarrass it, it rings far less (`benchmarks/judging_alarms.py`).
 
 What the mean was before is itself only estimated, from a reference of so many answers. The m that is tested
 lies below that by the tolerance, and by no less than two standard errors of the estimate: a detector without
-that margin takes an unlucky reference for a change.
+that margin takes an unlucky reference for a change. While nothing is suspected the reference grows, up to
+five times what it began with and no further: so that its error wears off, and a slow decline is not learned
+as what is normal. The m of a suspicion is that of the moment before it.
 """
 
 from __future__ import annotations
@@ -25,7 +27,10 @@ SHIFTS: Final = (0.5, 1.0, 1.5)
 ERRORS: Final = 2.0
 """By how many standard errors of the reference a mean has to differ at least."""
 
-_LEAST: Final = 0.01
+GROWTH: Final = 5
+"""Up to how many times what it began with a reference grows while nothing is suspected."""
+
+_LEAST, _RELEARNED, _RICHEST = 0.01, 1.05, 1e300
 
 
 class Detector:
@@ -41,45 +46,81 @@ class Detector:
         bets: The bets against that mean, one for each of `SHIFTS`.
         tested: The mean that is tested; the detector is idle where that is next to nothing.
         capital: The mean capital of the bets; it rings at `run_length`.
+        on: How many answers the reference rests on by now.
     """
 
     def __init__(self, mean: float, on: int, tolerance: float = 0.05, run_length: float = 1000) -> None:
-        smoothed = (mean * on + 1) / (on + 2)  # a reference without a single failure is not certain either
-        error = math.sqrt(smoothed * (1 - smoothed) / on)
-        self.tested = mean - max(tolerance, ERRORS * error)
         self.run_length = run_length
         self.capital = 1.0
-        self.idle = self.tested < _LEAST
-        self.bets = () if self.idle else tuple(_bet(self.tested, shift) for shift in SHIFTS)
-        self._capitals = [1.0] * len(self.bets)
-        self._spans = [0] * len(self.bets)
-        self._sums = [0.0] * len(self.bets)
+        self.on = on
+        self._tolerance, self._most = tolerance, GROWTH * on
+        self._total = mean * on
+        self._pending: list[float] = []
+        self._capitals = [1.0] * len(SHIFTS)
+        self._spans = [0] * len(SHIFTS)
+        self._sums = [0.0] * len(SHIFTS)
         self._resting = True
+        self._learn()
+
+    @property
+    def mean(self) -> float:
+        """The mean of the reference."""
+        return self._total / self.on
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing that could fall."""
+        return self.tested < _LEAST
 
     def heed(self, value: float) -> bool:
         """Take the next value; whether it rings."""
-        if self.idle or (self._resting and value >= self.tested):
-            return False  # a bet that is won from the start is where it was
+        if self._resting and value >= self.tested:  # a bet that is lost at once is where it was
+            if self.on < self._most:
+                self._pending.append(value)
+            return False
+        if self._resting and self._pending:
+            self._grow()
+        self._play(value)
+        if self.on < self._most:
+            self._pending.append(value)
+        return self.capital >= self.run_length
+
+    def _play(self, value: float) -> None:
         resting = True
         for n, bet in enumerate(self.bets):
             capital = self._capitals[n]
             if capital <= 1:
                 capital, self._spans[n], self._sums[n] = 1.0, 0, 0.0
             capital *= 1 + bet * (self.tested - value)
-            self._capitals[n] = min(capital, 1e300)
+            self._capitals[n] = min(capital, _RICHEST)
             self._spans[n] += 1
             self._sums[n] += value
             resting = resting and capital <= 1
         self._resting = resting
-        self.capital = sum(self._capitals) / len(self._capitals)
-        return self.capital >= self.run_length
+        self.capital = sum(self._capitals) / len(SHIFTS)
+
+    def _grow(self) -> None:
+        """Take what came since the last suspicion for as normal as the reference."""
+        self._total += sum(self._pending)
+        self.on += len(self._pending)
+        self._pending.clear()
+        if self.on >= self._learned * _RELEARNED:
+            self._learn()
+
+    def _learn(self) -> None:
+        """What is tested, and by which bets."""
+        self._learned = self.on
+        mean = (self._total + 1) / (self.on + 2)  # a reference without a single failure is not certain either
+        error = math.sqrt(mean * (1 - mean) / self.on)
+        self.tested = self.mean - max(self._tolerance, ERRORS * error)
+        self.bets = (0.0,) * len(SHIFTS) if self.idle else tuple(_bet(self.tested, one) for one in SHIFTS)
 
     @property
     def change(self) -> tuple[float, int]:
         """The mean since the change that is suspected, and how many answers ago that was."""
-        if self._resting or not self.bets:
-            return self.tested, 0
-        best = max(range(len(self.bets)), key=self._capitals.__getitem__)
+        if self._resting:
+            return self.mean, 0
+        best = max(range(len(SHIFTS)), key=self._capitals.__getitem__)
         return self._sums[best] / self._spans[best], self._spans[best]
 
 

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from dissensus_state.budgets import Budget
 
+from ..judgement.meaning import SEAT as COMPARATOR
 from ..judgement.supervisor import REVERSED, SEAT
 from ..running import Progress
 from ..steps import Step
@@ -19,6 +20,7 @@ def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
     seats |= {seat for seat, _ in ruling} | {
         f"{seat}{REVERSED}" for seat, judge in ruling if judge.orders == 2
     }
+    seats |= {COMPARATOR for step in steps.values() if step.fetching}
     seats |= {one.seat for step in steps.values() for one in step.askers}
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 

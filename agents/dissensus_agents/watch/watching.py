@@ -1,0 +1,52 @@
+"""Alarms while a graph runs: after each settled round, the streams of its models are looked at."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from dissensus_state.standing import Settled, settled
+from dissensus_state.store import Store
+
+from ..judgement.standing import Standing
+from ..quality import resets, standing, tell, told
+from .alarms import Alarm, Alarms, Watch
+
+if TYPE_CHECKING:
+    from dissensus_state.sessions import Session
+
+
+class Watching:
+    """The streams of a store, brought up to date with what one run settles.
+
+    What other runs settle meanwhile is seen when the next one begins. An alarm that stands in the history
+    rings no second time before it is reset.
+
+    Args:
+        session: The session that runs; the streams are those of its whole store (or tenant).
+        alarms: What rings.
+    """
+
+    def __init__(self, session: Session[Any], alarms: Alarms) -> None:
+        self._session = session
+        whole = Store(session.database)
+        self._watch = Watch(alarms, resets(whole))
+        self._told = told(whole)
+        self._watch.over(standing(whole))
+
+    def settled(self, number: int) -> list[Alarm]:
+        """Look at a round that was just settled; the alarms that ring by it, put into the history."""
+        rung: list[Alarm] = []
+        for one in self._read(number):
+            for record in Standing.of([one]).records.values():
+                for entry in record.ordered():
+                    rung += self._watch.heed(record.model, record.task, entry)
+        new = [alarm for alarm in rung if alarm.key not in self._told]
+        for alarm in new:
+            tell(self._session, alarm)
+        return new
+
+    def _read(self, number: int) -> list[Settled]:
+        with self._session.reading() as work:
+            found = settled(work, self._session.session_id, after=number - 1, size=1)
+            return [one for one in islice(found, 1) if one.round == number]

@@ -1,0 +1,63 @@
+"""What judgement is worth on recorded answers of real models: every figure of it, cross-validated.
+
+    python benchmarks/judgement.py --data ../shared/data/panel --json
+    python benchmarks/judgement.py --only policy
+
+Everything that is fitted is fitted to other questions than it is measured on: five folds by sha256(id), or
+two halves by it where a part says so. Intervals are of 95 %, by bootstrap over questions. What the figures
+mean stands in benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from judging import DATA
+
+PARTS = {
+    "judging_panel": ("panel", "chair"),
+    "judging_policy": ("policy", "claim", "routing"),
+    "judging_confidence": ("confidence",),
+    "judging_hollow": ("hollow",),
+    "judging_reading": ("review",),
+    "judging_router": ("router",),
+    "judging_alarms": ("alarm",),
+}
+"""Each part with the first words of its figures' keys."""
+
+
+def main() -> None:
+    """Run the parts that are wanted, and print the figures."""
+    options = _options()
+    figures: dict[str, Any] = {}
+    for part, keys in PARTS.items():
+        if not any(options.only.startswith(key) or key.startswith(options.only) for key in keys):
+            continue
+        began = time.monotonic()
+        found = importlib.import_module(part).figures(options.data)
+        figures |= {key: value for key, value in found.items() if key.startswith(options.only)}
+        print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    for key, value in figures.items():
+        if not key.endswith((".low", ".high")):
+            low, high = figures.get(f"{key}.low"), figures.get(f"{key}.high")
+            print(f"{key:45} {value}{'' if low is None else f'  [{low}, {high}]'}", file=sys.stderr)
+    if options.json:
+        print(json.dumps({"figures": figures}))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="recorded answers and models.json")
+    parser.add_argument("--only", default="", metavar="KEY", help="figures whose key begins so")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON on the last line")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
