@@ -5,9 +5,12 @@ from __future__ import annotations
 from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
 from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
 from dissensus_agents.patterns.chain import Chain, Link
+from dissensus_agents.patterns.configured import Routing, configured
 from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
 from dissensus_agents.patterns.route import ModelRouter, Route
 from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
+from dissensus_agents.patterns.spelled import Spelled, spelled
+from dissensus_agents.patterns.spelling import pattern_of
 from dissensus_agents.patterns.together import Panel, Parallel
 from dissensus_state.sensitive import Sensitive
 
@@ -28,8 +31,10 @@ __all__ = [
     "Pattern",
     "Route",
     "Router",
+    "Routing",
     "Sensitive",
     "Settled",
+    "Spelled",
     "Stand",
     "Stop",
     "Switch",
@@ -38,5 +43,8 @@ __all__ = [
     "by_value",
     "cheapest",
     "confident",
+    "configured",
     "fastest",
+    "pattern_of",
+    "spelled",
 ]
