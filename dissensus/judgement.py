@@ -11,13 +11,16 @@ from dissensus_agents.judgement.ballots import (
     Weighed,
     Weigher,
 )
+from dissensus_agents.judgement.discounted import Discounted
 from dissensus_agents.judgement.prior import PriorWeigher
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.status import Status, status_of
 
 __all__ = [
     "Ballot",
     "Basis",
+    "Discounted",
     "Knowledge",
     "Majority",
     "PriorWeigher",
@@ -25,9 +28,11 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Status",
     "Verified",
     "Vote",
     "Voter",
     "Weighed",
     "Weigher",
+    "status_of",
 ]
