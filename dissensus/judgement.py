@@ -11,8 +11,20 @@ from dissensus_agents.judgement.ballots import (
     Weighed,
     Weigher,
 )
+from dissensus_agents.judgement.chains import Question
 from dissensus_agents.judgement.discounted import Discounted
+from dissensus_agents.judgement.fitted_reader import FittedReader
 from dissensus_agents.judgement.prior import PriorWeigher
+from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
+from dissensus_agents.judgement.reading import (
+    ByFindings,
+    Finding,
+    Held,
+    Reader,
+    Reading,
+    first_wrong_step,
+    read,
+)
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
 from dissensus_agents.status import Status, status_of
@@ -20,11 +32,19 @@ from dissensus_agents.status import Status, status_of
 __all__ = [
     "Ballot",
     "Basis",
+    "ByFindings",
     "Discounted",
+    "Dispute",
+    "Finding",
+    "FittedReader",
+    "Held",
     "Knowledge",
     "Majority",
     "PriorWeigher",
+    "Question",
     "Rate",
+    "Reader",
+    "Reading",
     "Reads",
     "Review",
     "Seen",
@@ -34,5 +54,8 @@ __all__ = [
     "Voter",
     "Weighed",
     "Weigher",
+    "first_wrong_step",
+    "fit_reader",
+    "read",
     "status_of",
 ]

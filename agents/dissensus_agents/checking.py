@@ -19,6 +19,7 @@ from .comparing import compare_proposals
 from .context.fitting import rooms_of
 from .crossing import aside
 from .fetching import consult
+from .fetching import consult
 from .judgement.rules import VERIFIED
 from .judgement.witnessing import AnyVerifier
 from .prompts import prompts_of
@@ -100,9 +101,10 @@ async def _sent_to(run: Run, running: Running, one: AnyVerifier | Agent) -> tupl
     if not await _ask(run, running, one):
         return reasons(run, running), "not trusted with it"
     await consult(run, running)
-    await _look(run, running)
+    await consult(run, running)
     compare_proposals(run, running)
     weigh(run, running)
+    await _look(run, running)
     if running.proposal(one.name).status == "abstained":
         return reasons(run, running), "abstained"
     return reasons(run, running), "disagrees" if running.comparison.disagreements else "agrees"

@@ -135,7 +135,8 @@ async def driven(run: Run, running: Running) -> None:
 async def _next(run: Run, running: Running) -> Move:
     """What the pattern says now; in a thread, unless it is a plain list, as it may ask the database."""
     pattern = pattern_of(running.step, running.trivial)
-    if running.step.fetching and running.made and (pattern is not running.step.pattern or not running.step.plain):
+    compares = not running.step.plain or pattern is not running.step.pattern
+    if running.step.fetching and running.made and compares:
         await consult(run, running)  # so that it can be told who stands with whom
     if running.step.plain:
         return pattern.next(heard_in(run, running))

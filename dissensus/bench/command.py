@@ -14,6 +14,7 @@ from dissensus.cli.border import situation
 from dissensus.cli.errors import Misuse
 from dissensus.cli.output import note, show
 from dissensus.cli.schemas import load
+from dissensus.cli.texts import count
 from dissensus_agents.errors import ModelFailed
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.prices import bound, most_input_tokens
@@ -207,8 +208,10 @@ def _dollars(said: str) -> str:
 
 def _run(session: Session[Benchmark], plan: Plan, at_once: int) -> Ended:
     """Run it, telling how far it is."""
-    kinds = f"{len(plan.models)} models" + (f", {len(plan.patterns)} patterns" if plan.patterns else "")
-    note(f"session {session.name}: {len(plan.tasks.items):,} items, {kinds}, {at_once} at a time")
+    kinds = [count(len(plan.models), "model")]
+    kinds += [count(len(plan.patterns), "pattern")] if plan.patterns else []
+    what = ", ".join([count(len(plan.tasks.items), "item"), *kinds])
+    note(f"session {session.name}: {what}, {at_once} at a time")
     return asyncio.run(carry_out(session, plan, at_once=at_once, heard=_teller()))
 
 

@@ -90,7 +90,8 @@ def _round(found: Session[Any], number: int | None) -> Data | None:
 
     if number is None:
         return None
-    return {**round_data(*found.round(number)), "outcome": outcome(found, number)}
+    told = round_data(*found.round(number), found.decisions(number))
+    return {**told, "outcome": outcome(found, number)}
 
 
 @click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))

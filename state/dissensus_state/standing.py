@@ -268,9 +268,9 @@ def _asked(
     if not made:
         return "", "", 0, mended, None, 0
     last = next((call for call in made if call.attempt == attempt), made[-1])
-    answers = sum(call.status == "answered" and not call.again for call in made)
-    costs = [call.cost for call in made]
-    cost = None if None in costs else sum(cost or 0 for cost in costs)
+    answers = len([call for call in made if call.status == "answered" and not call.again])
+    costs = [call.cost for call in made if call.cost is not None]
+    cost = sum(costs) if len(costs) == len(made) else None
     timed = last.status == "answered" and not last.again
     return last.model, last.lineage, answers, mended, last.latency_ms if timed else None, cost
 
