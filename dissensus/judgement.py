@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dissensus_agents.examples import Example, Voice, examples
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -13,7 +15,10 @@ from dissensus_agents.judgement.ballots import (
 )
 from dissensus_agents.judgement.chains import Question
 from dissensus_agents.judgement.discounted import Discounted
+from dissensus_agents.judgement.fitted import FittedVote
 from dissensus_agents.judgement.fitted_reader import FittedReader
+from dissensus_agents.judgement.manner import manner
+from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
 from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
 from dissensus_agents.judgement.reading import (
@@ -35,11 +40,14 @@ __all__ = [
     "ByFindings",
     "Discounted",
     "Dispute",
+    "Example",
     "Finding",
     "FittedReader",
+    "FittedVote",
     "Held",
     "Knowledge",
     "Majority",
+    "Paying",
     "PriorWeigher",
     "Question",
     "Rate",
@@ -50,12 +58,18 @@ __all__ = [
     "Seen",
     "Status",
     "Verified",
+    "Voice",
     "Vote",
     "Voter",
     "Weighed",
     "Weigher",
+    "examples",
     "first_wrong_step",
     "fit_reader",
+    "learn_cascade",
+    "learn_reader",
+    "learn_vote",
+    "manner",
     "read",
     "status_of",
 ]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dissensus_agents.fitting import learn_router
 from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
-from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
+from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident, pays
 from dissensus_agents.patterns.chain import Chain, Link
 from dissensus_agents.patterns.complexity import Complexity, complexity, complexity_of
 from dissensus_agents.patterns.learned import LearnedRouter
@@ -49,4 +50,6 @@ __all__ = [
     "confident",
     "fastest",
     "fit_router",
+    "learn_router",
+    "pays",
 ]
