@@ -32,6 +32,7 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.status import Status, status_of
 
 __all__ = [
     "Ballot",
@@ -57,6 +58,7 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Status",
     "Verified",
     "Voice",
     "Vote",
@@ -71,4 +73,5 @@ __all__ = [
     "learn_vote",
     "manner",
     "read",
+    "status_of",
 ]
