@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dissensus_agents.examples import Example, Voice, examples
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -12,9 +14,13 @@ from dissensus_agents.judgement.ballots import (
     Weigher,
 )
 from dissensus_agents.judgement.chains import Question
+from dissensus_agents.judgement.discounted import Discounted
+from dissensus_agents.judgement.fitted import FittedVote
 from dissensus_agents.judgement.fitted_reader import FittedReader
+from dissensus_agents.judgement.manner import manner
+from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
-from dissensus_agents.judgement.reader_fitting import GradedDispute, fit_reader
+from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
 from dissensus_agents.judgement.reading import (
     ByFindings,
     Finding,
@@ -26,18 +32,21 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
-from dissensus_agents.outcomes import graded_disputes
 
 __all__ = [
     "Ballot",
     "Basis",
     "ByFindings",
+    "Discounted",
+    "Dispute",
+    "Example",
     "Finding",
     "FittedReader",
-    "GradedDispute",
+    "FittedVote",
     "Held",
     "Knowledge",
     "Majority",
+    "Paying",
     "PriorWeigher",
     "Question",
     "Rate",
@@ -47,12 +56,17 @@ __all__ = [
     "Review",
     "Seen",
     "Verified",
+    "Voice",
     "Vote",
     "Voter",
     "Weighed",
     "Weigher",
+    "examples",
     "first_wrong_step",
     "fit_reader",
-    "graded_disputes",
+    "learn_cascade",
+    "learn_reader",
+    "learn_vote",
+    "manner",
     "read",
 ]

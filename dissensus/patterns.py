@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dissensus_agents.outcomes import graded_questions
+from dissensus_agents.fitting import learn_router
 from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
-from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
+from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident, pays
 from dissensus_agents.patterns.chain import Chain, Link
 from dissensus_agents.patterns.complexity import Complexity, complexity, complexity_of
 from dissensus_agents.patterns.learned import LearnedRouter
@@ -50,5 +50,6 @@ __all__ = [
     "confident",
     "fastest",
     "fit_router",
-    "graded_questions",
+    "learn_router",
+    "pays",
 ]
