@@ -7,6 +7,7 @@ from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
 from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident, pays
 from dissensus_agents.patterns.chain import Chain, Link
 from dissensus_agents.patterns.complexity import Complexity, complexity, complexity_of
+from dissensus_agents.patterns.configured import Routing, configured
 from dissensus_agents.patterns.learned import LearnedRouter
 from dissensus_agents.patterns.learning import Graded, apgr, fit_router
 from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
@@ -35,6 +36,7 @@ __all__ = [
     "Pattern",
     "Route",
     "Router",
+    "Routing",
     "Sensitive",
     "Settled",
     "Stand",
@@ -48,6 +50,7 @@ __all__ = [
     "complexity",
     "complexity_of",
     "confident",
+    "configured",
     "fastest",
     "fit_router",
     "learn_router",
