@@ -13,6 +13,8 @@ from dissensus_agents.patterns.learning import Graded, apgr, fit_router
 from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
 from dissensus_agents.patterns.route import ModelRouter, Route
 from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
+from dissensus_agents.patterns.spelled import Spelled, spelled
+from dissensus_agents.patterns.spelling import pattern_of
 from dissensus_agents.patterns.together import Panel, Parallel
 from dissensus_state.sensitive import Sensitive
 
@@ -39,6 +41,7 @@ __all__ = [
     "Routing",
     "Sensitive",
     "Settled",
+    "Spelled",
     "Stand",
     "Stop",
     "Switch",
@@ -54,5 +57,7 @@ __all__ = [
     "fastest",
     "fit_router",
     "learn_router",
+    "pattern_of",
     "pays",
+    "spelled",
 ]
