@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissensus_agents.examples import Example, Voice, examples
-from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote, load_cascade, load_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -20,7 +20,7 @@ from dissensus_agents.judgement.fitted_reader import FittedReader
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
-from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
+from dissensus_agents.judgement.reader_fitting import GradedDispute, fit_reader
 from dissensus_agents.judgement.reading import (
     ByFindings,
     Finding,
@@ -32,17 +32,18 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.status import Status, status_of
 
 __all__ = [
     "Ballot",
     "Basis",
     "ByFindings",
     "Discounted",
-    "Dispute",
     "Example",
     "Finding",
     "FittedReader",
     "FittedVote",
+    "GradedDispute",
     "Held",
     "Knowledge",
     "Majority",
@@ -55,6 +56,7 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Status",
     "Verified",
     "Voice",
     "Vote",
@@ -67,6 +69,9 @@ __all__ = [
     "learn_cascade",
     "learn_reader",
     "learn_vote",
+    "load_cascade",
+    "load_vote",
     "manner",
     "read",
+    "status_of",
 ]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dissensus_state.patches import Patch
 from dissensus_state.records import Call, Proposal, Round
 from dissensus_state.standing import Line, settled
 from dissensus_state.store import Store
@@ -40,8 +41,9 @@ NANO = 1_000_000_000
 class Voice:
     """What one model said to a question.
 
-    `says` is the canonical text of what it proposed, whatever the path; `answer` is its whole answer. `cost`
-    is in USD, None where the price is unknown. `right` is None where nobody graded it.
+    `says` is what it proposed, whatever the path: a text as it is, anything else as canonical JSON; `answer`
+    is its whole answer. `cost` is in USD, None where the price is unknown. `right` is None where nobody
+    graded it.
     """
 
     agent: str
@@ -143,13 +145,20 @@ def _voices(proposals: list[Proposal], calls: list[Call], lines: Mapping[str, Li
         yield Voice(
             item.agent,
             Voter(call.model, call.lineage),
-            canonical(list(all_values(item.patch).values())),
+            _said(item.patch),
             call.answer or "",
             call.thinking,
             item.confidence,
             None if line.cost is None else line.cost / NANO,
             line.grade.right if line.grade is not None else None,
         )
+
+
+def _said(patch: Patch) -> str:
+    values = list(all_values(patch).values())
+    if len(values) == 1 and isinstance(values[0], str):
+        return values[0]
+    return canonical(values[0] if len(values) == 1 else values)
 
 
 def as_votes(given: Iterable[Example], options: int | None = None) -> list[fitting.Graded]:
@@ -176,9 +185,9 @@ def as_votes(given: Iterable[Example], options: int | None = None) -> list[fitti
     return found
 
 
-def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
+def as_disputes(given: Iterable[Example]) -> list[reader_fitting.GradedDispute]:
     """Examples for `fit_reader`: disagreements of which one side is right, with reasoning on each side."""
-    from .judgement.reader_fitting import Dispute
+    from .judgement.reader_fitting import GradedDispute
     from .judgement.reading import Held
 
     found = []
@@ -191,7 +200,7 @@ def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
             for says in sides
         )
         if all(side.reasoning for side in held):
-            found.append(Dispute(one.key, Question.of(one.question), held, sides.index(one.right)))
+            found.append(GradedDispute(one.key, Question.of(one.question), held, sides.index(one.right)))
     return found
 
 
