@@ -73,6 +73,7 @@ def review_of(
         hollow=bool(why.get("hollow")),
         votes=running.votes,
         audit=bool(why.get("audit")),
+        unsettled=str(why.get("unsettled", "")),
         ballots=_ballots(running, names),
         weighed=_weighed(running, names),
         sensitive=sensitive_in(running, run.shape),

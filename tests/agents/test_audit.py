@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from dissensus.quality import audits
 from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import END
-from dissensus_agents.judgement.audit import audits, drawn
+from dissensus_agents.judgement.audit import drawn
 from dissensus_agents.judgement.rules import Majority, Vote
 from dissensus_agents.judgement.standing import Standing
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
@@ -120,8 +121,8 @@ async def test_the_audits_of_a_store_say_how_many_agreements_were_wrong(store: S
         await graph.run(session, start="judge")
     session.grade(3, wrong=["a", "b"], basis="reference", by="the key")
 
-    with store.database.reading() as work:
-        (found,) = audits(Standing.of(settled(work)).audited)
+    (found,) = audits(store)
+    assert audits(session) == [found]
     assert (found.task, found.share) == ("judge", 1.0)
     assert (found.ruled.wrong, found.ruled.audited, found.graded.wrong, found.graded.audited) == (1, 4, 1, 1)
     assert found.ruled.low < 0.25 < found.ruled.high

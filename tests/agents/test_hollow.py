@@ -150,6 +150,24 @@ async def test_one_that_disagrees_makes_a_disagreement_of_it(session: Session[Ca
     assert (await graph.replay(session)).calls == 0
 
 
+async def test_no_pattern_decides_over_whoever_was_asked_about_its_hollow_agreement(
+    session: Session[Case],
+) -> None:
+    from dissensus.patterns import Cascade, Panel, agree
+    from dissensus_agents.graph import AgentGraph
+
+    cascade = Cascade([Panel(twins()), agent("c", cause("disk"), lineage="qwen/qwen")], until=agree())
+    graph = AgentGraph(Case).add_step(
+        "judge", cascade, writes={"verdict"}, hollow_below=1.9, hollow=[other("net")]
+    )
+
+    result = await graph.run(session)
+
+    review = session.round(1)[0].review or {}
+    assert (result.status, review["sent_to"][0]["found"]) == ("parked", "disagrees")
+    assert (await graph.run(session)).status == "parked"
+
+
 async def test_what_is_hollow_after_all_of_them_is_the_supervisors_to_rule_on(session: Session[Case]) -> None:
     out = agent("z", ProviderFailed("down"), lineage="meta/llama")
     chair = Voice("chair", ruling("disk"))
