@@ -34,10 +34,12 @@ def figures(data: Path) -> Figures:
     share(found, "hollow.unanimous_wrong", wrong)
     for key, models in (("", (FLASH, LLAMA70, DEEPSEEK)), ("_unasked", (FLASH, LLAMA70))):
         flagged = _flagged(agreed, models)
-        drawn = random.Random("hollow")  # noqa: S311 - an audit's draw is to be the same again
+        drawn = random.Random("hollow")
         audited = np.array([drawn.random() < AUDITED for _ in agreed])
         reviewed = flagged | audited
-        interval(found, f"hollow.caught{key}", lambda n, seen=reviewed: _of_wrong(seen[n], wrong[n]), len(agreed))
+        interval(
+            found, f"hollow.caught{key}", lambda n, seen=reviewed: _of_wrong(seen[n], wrong[n]), len(agreed)
+        )
         share(found, f"hollow.reviewed{key}", reviewed)
         found[f"hollow.flagged_wrong{key}"] = round(float(wrong[flagged].mean()), 4)
     third = sum(item.costs[DEEPSEEK] for item in agreed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dissensus_agents.examples import Example, Voice, examples
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -12,9 +14,13 @@ from dissensus_agents.judgement.ballots import (
     Weigher,
 )
 from dissensus_agents.judgement.chains import Question
+from dissensus_agents.judgement.discounted import Discounted
+from dissensus_agents.judgement.fitted import FittedVote
 from dissensus_agents.judgement.fitted_reader import FittedReader
+from dissensus_agents.judgement.manner import manner
+from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
-from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
+from dissensus_agents.judgement.reader_fitting import GradedDispute, fit_reader
 from dissensus_agents.judgement.reading import (
     ByFindings,
     Finding,
@@ -26,17 +32,24 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.status import Status, status_of
 
 __all__ = [
     "Ballot",
     "Basis",
     "ByFindings",
-    "Dispute",
+    "Discounted",
+    "Example",
+    "Finding",
     "Finding",
     "FittedReader",
+    "FittedReader",
+    "FittedVote",
+    "GradedDispute",
     "Held",
     "Knowledge",
     "Majority",
+    "Paying",
     "PriorWeigher",
     "Question",
     "Rate",
@@ -45,12 +58,20 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Status",
     "Verified",
+    "Voice",
     "Vote",
     "Voter",
     "Weighed",
     "Weigher",
+    "examples",
     "first_wrong_step",
     "fit_reader",
+    "learn_cascade",
+    "learn_reader",
+    "learn_vote",
+    "manner",
     "read",
+    "status_of",
 ]

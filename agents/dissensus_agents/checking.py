@@ -19,7 +19,6 @@ from .comparing import compare_proposals
 from .context.fitting import rooms_of
 from .crossing import aside
 from .fetching import consult
-from .fetching import consult
 from .judgement.rules import VERIFIED
 from .judgement.witnessing import AnyVerifier
 from .prompts import prompts_of

@@ -87,6 +87,7 @@ def _heard(
     return Heard(
         task=step.name,
         lineages={agent.name: agent.model.lineage for agent in step.agents},
+        models={agent.name: agent.model.name for agent in step.agents},
         barred=barred,
         hollow_below=step.hollow_below,
         asked=partial(asked_of, run, step, state, version, requests),
@@ -150,12 +151,13 @@ def heard_in(run: Run, running: Running) -> Heard:
     step = running.step
     heard = _heard(run, step, running.state, running.round.base, running.requests, running.barred)
     made = {item.agent: item for item in running.proposals}
-    spoke = {name: running.lineage(name)[0] for name in made}
+    spoke = {name: running.lineage(name) for name in made}
     return Heard(
         task=step.name,
         proposed={item.agent: item.confidence for item in running.made},
         silent=frozenset(item.agent for item in running.proposals if item.status == "abstained"),
-        lineages={**heard.lineages, **spoke},
+        lineages={**heard.lineages, **{name: lineage for name, (lineage, _) in spoke.items()}},
+        models={**heard.models, **{name: model for name, (_, model) in spoke.items()}},
         decisions=running.decisions,
         barred=running.barred,
         answers=running.answers,

@@ -149,6 +149,19 @@ async def test_advice_that_a_person_did_not_follow_was_overturned(store: Store) 
     assert judge.decisions["escalate"] == 2
 
 
+async def test_advice_to_reject_what_a_person_upholds_was_overturned(store: Store) -> None:
+    from dissensus_agents.judgement.supervisor import Person
+
+    advising = Supervisor(Voice("chair", {"decision": "reject", "reason": "neither"}), advises=True)
+    session = store.create(Case())
+    await one_step(panel("disk", "net"), supervisor=[advising, Person("ana")]).run(session)
+    settle(session, 1, decision="uphold", author="ana", reason="I looked", position="A")
+
+    with store.database.reading() as work:
+        judge = Standing.of(settled(work)).judges["chair", "model", "judge"]
+    assert (judge.held, judge.overturned) == (0, 1)
+
+
 async def test_a_chain_of_rounds_is_audited_at_its_share(store: Store) -> None:
     session = store.create(Case(), name="many")
     graph = one_step(panel("disk", "disk"), audit=0.2, supervisor=Supervisor(upholds("disk")))

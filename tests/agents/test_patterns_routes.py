@@ -15,9 +15,10 @@ from dissensus_agents.judgement.supervisor import Supervisor, Verdict
 from dissensus_agents.judgement.verifiers import verifier
 from dissensus_agents.messages import Reply, Request
 from dissensus_agents.models.prices import Price
-from dissensus_agents.patterns.asked import Asked, Choice
+from dissensus_agents.patterns.asked import Asked, Choice, Option
 from dissensus_agents.patterns.cascade import Cascade
 from dissensus_agents.patterns.chain import Chain, Link
+from dissensus_agents.patterns.complexity import complexity
 from dissensus_agents.patterns.route import Route
 from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
 from dissensus_agents.patterns.together import Panel
@@ -142,6 +143,26 @@ async def test_a_way_by_task_and_by_a_value_of_the_state(store: Store) -> None:
         session = store.create(Case(note="quick"))
         await step(ways(two(), by)).run(session)
         assert session.decisions(1)[0]["chosen"] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [("Hi?", "easy"), ("Prove step by step why $x^2 + 3x = 12$ then compare 14 km and 3 hours." * 9, "hard")],
+)
+async def test_a_way_by_how_hard_the_question_looks(store: Store, question: str, expected: str) -> None:
+    agents = [agent(name, cause(name), prompt=lambda view: view.part("question")) for name in "ab"]
+    session = store.create(Case(question=question))
+    await step(Route({"easy": agents[0], "hard": agents[1]}, by=complexity())).run(session)
+    assert session.decisions(1)[0]["chosen"] == [expected]
+
+
+def test_a_level_whose_way_is_gone_falls_to_the_next_harder_one() -> None:
+    ways = ("easy", "middle", "hard")
+    router = complexity((0.2, 0.5))
+    for left, expected in ((ways, "easy"), (ways[1:], "middle"), (ways[2:], "hard")):
+        said = router(Asked("judge", "Hi?", {name: Option(name) for name in left}, ways=ways))
+        assert isinstance(said, Choice)
+        assert said.option == expected
 
 
 # A model that routes
