@@ -185,9 +185,9 @@ def as_votes(given: Iterable[Example], options: int | None = None) -> list[fitti
     return found
 
 
-def as_disputes(given: Iterable[Example]) -> list[reader_fitting.GradedDispute]:
+def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
     """Examples for `fit_reader`: disagreements of which one side is right, with reasoning on each side."""
-    from .judgement.reader_fitting import GradedDispute
+    from .judgement.reader_fitting import Dispute
     from .judgement.reading import Held
 
     found = []
@@ -200,7 +200,7 @@ def as_disputes(given: Iterable[Example]) -> list[reader_fitting.GradedDispute]:
             for says in sides
         )
         if all(side.reasoning for side in held):
-            found.append(GradedDispute(one.key, Question.of(one.question), held, sides.index(one.right)))
+            found.append(Dispute(one.key, Question.of(one.question), held, sides.index(one.right)))
     return found
 
 
