@@ -205,12 +205,12 @@ def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
 
 
 def as_questions(given: Iterable[Example], answers_of: str | None = None) -> list[learning.Graded]:
-    """Examples for `fit_router`: questions that the same models were all graded on.
+    """Examples for `fit_router`: questions with the models that were graded on them.
 
-    The models are those that were graded on at least half of the questions; a question that one of them
-    was not graded on is left out.
+    A model that was hardly graded is left out. Where a route has sent each question to one model, each
+    model is learned from the questions that it was sent.
     """
-    from .patterns.learning import Graded
+    from .patterns.learning import FEWEST_EACH, Graded
 
     known = [
         (one, {voice.voter.model: voice for voice in one.voices if voice.right is not None}) for one in given
@@ -219,17 +219,17 @@ def as_questions(given: Iterable[Example], answers_of: str | None = None) -> lis
     for _, voices in known:
         for model in voices:
             counted[model] = counted.get(model, 0) + 1
-    models = {model for model, count in counted.items() if 2 * count >= len(known)}
+    models = {model for model, count in counted.items() if count >= FEWEST_EACH}
     return [
         Graded(
             one.key,
             one.question,
-            {model: bool(voices[model].right) for model in models},
+            {model: bool(voices[model].right) for model in sorted(models & voices.keys())},
             one.task,
             voices[answers_of].answer if answers_of in voices else None,
         )
         for one, voices in known
-        if one.question and models <= voices.keys()
+        if one.question and models & voices.keys() and (answers_of is None or answers_of in voices)
     ]
 
 
