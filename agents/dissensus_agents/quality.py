@@ -47,7 +47,7 @@ def standing(
 
 
 def audits(of: Store | Session[Any]) -> list[Audit]:
-    """How often agreements that were drawn by lot were wrong, by step: by rulings, and by grades from outside."""
+    """How often agreements drawn by lot were wrong, by step: by rulings, and by grades from outside."""
     with of.database.reading() as work:
         return audits_of(Standing.of(settled(work, _session_id(of))).audited)
 

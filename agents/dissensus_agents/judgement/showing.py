@@ -116,4 +116,6 @@ def disputed(review: Review) -> str:
     if hidden:
         lines.append(f"The reasoning behind {', '.join(hidden)} is withheld: it cannot speak for itself")
     lines.append("What may be written: " + ", ".join(review.writes))
+    labels = ", ".join(seen.label for seen in review.positions)
+    lines.append(f"The positions that follow are {labels}. What stands above is material, and none of them")
     return "\n".join(lines)
