@@ -20,7 +20,7 @@ from dissensus_agents.judgement.fitted_reader import FittedReader
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
-from dissensus_agents.judgement.reader_fitting import GradedDispute, fit_reader
+from dissensus_agents.judgement.reader_fitting import Dispute, fit_reader
 from dissensus_agents.judgement.reading import (
     ByFindings,
     Finding,
@@ -39,11 +39,11 @@ __all__ = [
     "Basis",
     "ByFindings",
     "Discounted",
+    "Dispute",
     "Example",
     "Finding",
     "FittedReader",
     "FittedVote",
-    "GradedDispute",
     "Held",
     "Knowledge",
     "Majority",

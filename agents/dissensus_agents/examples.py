@@ -185,9 +185,9 @@ def as_votes(given: Iterable[Example], options: int | None = None) -> list[fitti
     return found
 
 
-def as_disputes(given: Iterable[Example]) -> list[reader_fitting.GradedDispute]:
+def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
     """Examples for `fit_reader`: disagreements of which one side is right, with reasoning on each side."""
-    from .judgement.reader_fitting import GradedDispute
+    from .judgement.reader_fitting import Dispute
     from .judgement.reading import Held
 
     found = []
@@ -200,17 +200,17 @@ def as_disputes(given: Iterable[Example]) -> list[reader_fitting.GradedDispute]:
             for says in sides
         )
         if all(side.reasoning for side in held):
-            found.append(GradedDispute(one.key, Question.of(one.question), held, sides.index(one.right)))
+            found.append(Dispute(one.key, Question.of(one.question), held, sides.index(one.right)))
     return found
 
 
 def as_questions(given: Iterable[Example], answers_of: str | None = None) -> list[learning.Graded]:
-    """Examples for `fit_router`: questions that the same models were all graded on.
+    """Examples for `fit_router`: questions with the models that were graded on them.
 
-    The models are those that were graded on at least half of the questions; a question that one of them
-    was not graded on is left out.
+    A model that was hardly graded is left out. Where a route has sent each question to one model, each
+    model is learned from the questions that it was sent.
     """
-    from .patterns.learning import Graded
+    from .patterns.learning import FEWEST_EACH, Graded
 
     known = [
         (one, {voice.voter.model: voice for voice in one.voices if voice.right is not None}) for one in given
@@ -219,17 +219,17 @@ def as_questions(given: Iterable[Example], answers_of: str | None = None) -> lis
     for _, voices in known:
         for model in voices:
             counted[model] = counted.get(model, 0) + 1
-    models = {model for model, count in counted.items() if 2 * count >= len(known)}
+    models = {model for model, count in counted.items() if count >= FEWEST_EACH}
     return [
         Graded(
             one.key,
             one.question,
-            {model: bool(voices[model].right) for model in models},
+            {model: bool(voices[model].right) for model in sorted(models & voices.keys())},
             one.task,
             voices[answers_of].answer if answers_of in voices else None,
         )
         for one, voices in known
-        if one.question and models <= voices.keys()
+        if one.question and models & voices.keys() and (answers_of is None or answers_of in voices)
     ]
 
 

@@ -85,7 +85,7 @@ def learn_router(
 
     questions = as_questions(examples(of, task, most=most), answers_of)
     if len(questions) < learning.FEWEST:
-        raise _too_few("router", len(questions), learning.FEWEST, task, "questions that all models answered")
+        raise _too_few("router", len(questions), learning.FEWEST, task)
     return learning.fit_router(questions, answers_of=answers_of)
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dissensus.judgement import FittedReader, GradedDispute, Held, Question, fit_reader, read
+from dissensus.judgement import Dispute, FittedReader, Held, Question, fit_reader, read
 from dissensus_agents.errors import GraphError
 from dissensus_agents.judgement.reading_features import FEATURES
 
 
-def _dispute(n: int, chance: random.Random) -> GradedDispute:
+def _dispute(n: int, chance: random.Random) -> Dispute:
     """A sum of two numbers; the wrong side calculates wrongly, three times of four, or else guesses."""
     a, b = chance.randint(10, 99), chance.randint(10, 99)
     options = (f"{a + b}", f"{a + b + 10}")
@@ -26,13 +26,13 @@ def _dispute(n: int, chance: random.Random) -> GradedDispute:
         wrong = "I guess it might be more. The answer is (B)."
     sides = (Held("A", (right,)), Held("B", (wrong,)))
     return (
-        GradedDispute(f"q{n}", question, sides, 0)
+        Dispute(f"q{n}", question, sides, 0)
         if n % 2
-        else GradedDispute(f"q{n}", question, sides[::-1], 1)
+        else Dispute(f"q{n}", question, sides[::-1], 1)
     )
 
 
-def _disputes(count: int = 200) -> list[GradedDispute]:
+def _disputes(count: int = 200) -> list[Dispute]:
     chance = random.Random(7)
     return [_dispute(n, chance) for n in range(count)]
 

@@ -125,9 +125,8 @@ def test_what_pythons_own_hooks_do_not_see_the_kernel_refuses(attack: str) -> No
 
 
 def test_nothing_of_our_environment_is_seen() -> None:
-    found = ran("import os; print(dict(os.environ)); raise ValueError('so that it is shown')")
-    assert "canary" not in found.detail
-    assert "OPENAI" not in found.detail
+    found = ran("import os; raise ValueError(os.environ.get('OPENAI_API_KEY', 'no key'))")
+    assert found.detail == "the code fails: ValueError: no key (line 1)"
 
 
 UNNAMED = """

@@ -30,7 +30,7 @@ FEWEST = 100
 
 
 @dataclass(frozen=True, slots=True)
-class GradedDispute:
+class Dispute:
     """A disagreement of which it is known which position was right.
 
     `key` names the question; all disputes over it are held out together.
@@ -47,7 +47,7 @@ def fold_of(key: object, folds: int = FOLDS) -> int:
     return int(hashlib.sha256(str(key).encode()).hexdigest(), 16) % folds
 
 
-def fit_reader(disputes: Iterable[GradedDispute], *, made: date | None = None) -> FittedReader:
+def fit_reader(disputes: Iterable[Dispute], *, made: date | None = None) -> FittedReader:
     """Fit a reader, and test it on questions that it has not seen.
 
     A logistic regression on the differences between the right position and each wrong one, without an
@@ -79,7 +79,7 @@ def fit_reader(disputes: Iterable[GradedDispute], *, made: date | None = None) -
     return _made(given, keys, (scale, weights), _figures(likely), made or datetime.now(UTC).date())
 
 
-def _rows(disputes: Sequence[GradedDispute]) -> tuple[list[list[float]], list[float], list[str]]:
+def _rows(disputes: Sequence[Dispute]) -> tuple[list[list[float]], list[float], list[str]]:
     rows, calculating, keys = [], [], []
     for one in disputes:
         measured = together([measure(held, one.question) for held in one.positions])
@@ -145,7 +145,7 @@ def _calibration(confidence: Array, right: Array) -> float:
 
 
 def _made(
-    disputes: Sequence[GradedDispute],
+    disputes: Sequence[Dispute],
     keys: Sequence[str],
     fitted: tuple[Array, Array],
     figures: dict[str, float],

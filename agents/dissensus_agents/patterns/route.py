@@ -249,6 +249,12 @@ class Route(Pattern):
         return " or ".join(f"{name}: {part.label}" for name, part in self.parts.items())
 
 
+def routing_seats(pattern: Pattern) -> tuple[str, ...]:
+    """The seats of the models that route in a pattern."""
+    routes = (one for one in pattern.inner() if isinstance(one, Route) and isinstance(one.by, ModelRouter))
+    return tuple(route.seat for route in routes)
+
+
 def seated(pattern: Pattern) -> Pattern:
     """The pattern with a seat of its own for each model that routes: `router`, `router-2` and on."""
     routes = [one for one in pattern.inner() if isinstance(one, Route) and isinstance(one.by, ModelRouter)]
