@@ -53,7 +53,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="recorded answers and models.json")
+    parser.add_argument("--data", type=Path, default=DATA, metavar="DIR", help="recorded answers")
     parser.add_argument("--only", default="", metavar="KEY", help="figures whose key begins so")
     parser.add_argument("--json", action="store_true", help="the figures as JSON on the last line")
     return parser.parse_args()

@@ -159,5 +159,3 @@ def interval(figures: Figures, key: str, figure: Callable[[Any], float], n: int)
     """Put a figure of n questions down, with its 95 % interval (bootstrap over questions)."""
     middle, low, high = between(figure, n)
     figures |= {key: round(middle, 4), f"{key}.low": round(low, 4), f"{key}.high": round(high, 4)}
-
-

@@ -19,11 +19,9 @@ from judging import DEEPSEEK, FLASH, FOLDS, LLAMA70, PRO, Figures, Item, interva
 
 from dissensus_agents.judgement.fitting import Design
 
-FLAGGED = 0.22
-AUDITED = 0.02
+FLAGGED = 0.23
+AUDITED = 0.01
 """Of the unanimous rounds: together below a quarter, with room for what differs from fold to fold."""
-
-RIDGE = 1.0
 
 
 def figures(data: Path) -> Figures:
@@ -36,10 +34,12 @@ def figures(data: Path) -> Figures:
     share(found, "hollow.unanimous_wrong", wrong)
     for key, models in (("", (FLASH, LLAMA70, DEEPSEEK)), ("_unasked", (FLASH, LLAMA70))):
         flagged = _flagged(agreed, models)
-        drawn = random.Random("hollow")  # noqa: S311 - an audit's draw is to be the same again
+        drawn = random.Random("hollow")
         audited = np.array([drawn.random() < AUDITED for _ in agreed])
         reviewed = flagged | audited
-        interval(found, f"hollow.caught{key}", lambda n, seen=reviewed: _of_wrong(seen[n], wrong[n]), len(agreed))
+        interval(
+            found, f"hollow.caught{key}", lambda n, seen=reviewed: _of_wrong(seen[n], wrong[n]), len(agreed)
+        )
         share(found, f"hollow.reviewed{key}", reviewed)
         found[f"hollow.flagged_wrong{key}"] = round(float(wrong[flagged].mean()), 4)
     third = sum(item.costs[DEEPSEEK] for item in agreed)
@@ -59,20 +59,23 @@ def _flagged(agreed: Sequence[Item], models: tuple[str, ...]) -> np.ndarray:
     for fold in range(FOLDS):
         train = [n for n, item in enumerate(agreed) if item.fold != fold]
         test = [n for n, item in enumerate(agreed) if item.fold == fold]
-        sure = _sure(design, train, test, place)
+        ridge = design.choose(train)
+        sure = _sure(design, train, test, place, ridge)
         seen: list[float] = []
         for other in range(FOLDS):
             rest = [n for n in train if agreed[n].fold != other]
             held = [n for n in train if agreed[n].fold == other]
-            seen += _sure(design, rest, held, place) if held else []
+            seen += _sure(design, rest, held, place, ridge) if held else []
         bound = float(np.quantile(seen, FLAGGED))
         flagged[test] = np.array(sure) < bound
     return flagged
 
 
-def _sure(design: Design, train: list[int], held: list[int], place: Sequence[int]) -> list[float]:
+def _sure(
+    design: Design, train: list[int], held: list[int], place: Sequence[int], ridge: float
+) -> list[float]:
     """How likely the agreed answer is right, by a vote fitted to other rounds."""
-    _, shares = design.posteriors(held, design.solve(train, RIDGE))
+    _, shares = design.posteriors(held, design.solve(train, ridge))
     return [float(row[place[n]]) for n, row in zip(held, shares, strict=True)]
 
 

@@ -14,7 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from judging import DEEPSEEK, FLASH, FOLDS, LLAMA70, PRO, Figures, Item, Standing, interval, items, manner, share
+from judging import (
+    DEEPSEEK,
+    FLASH,
+    FOLDS,
+    LLAMA70,
+    PRO,
+    Figures,
+    Item,
+    Standing,
+    interval,
+    items,
+    manner,
+    share,
+)
 
 from dissensus_agents.judgement.fitting_paying import Tried, only
 from dissensus_agents.judgement.paying import Paying
@@ -22,10 +35,10 @@ from dissensus_agents.judgement.paying import Paying
 TIERS = ((FLASH,), (DEEPSEEK,), (PRO,), (LLAMA70,))
 ASKED = tuple(model for tier in TIERS for model in tier)
 BEST_COST = 0.95
-"""What the best policy may cost of the chair alone, on what it is fitted to: below 1, to stay below it elsewhere."""
+"""What the best policy may cost of the chair alone where it is fitted: below 1, to stay below it elsewhere."""
 
 PARITY = 0.005
-"""By how much more than the chair a policy is to be right on what it is fitted to, to be as right elsewhere."""
+"""How much more than the chair a policy is to be right where it is fitted, to be as right elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +58,9 @@ def figures(data: Path) -> Figures:
     for fold in range(FOLDS):
         train = [item for item in items(data) if item.fold != fold]
         test = [item for item in items(data) if item.fold == fold]
-        tried = Tried([item.graded(ASKED) for item in train], TIERS, [item.costs for item in train], features=manner)
+        tried = Tried(
+            [item.graded(ASKED) for item in train], TIERS, [item.costs for item in train], features=manner
+        )
         chair = float(np.mean([item.costs[PRO] for item in train]))
         target = float(np.mean([item.is_right(PRO) for item in train])) + PARITY
         dear, cheap = tried.costing(BEST_COST * chair), tried.keeping(target)
@@ -60,7 +75,10 @@ def figures(data: Path) -> Figures:
     for name in ("", ".low", ".high"):
         found[f"policy.cost_at_parity{name}"] = found[f"policy.parity_cost{name}"]
         found[f"policy.best_gain{name}"] = found.pop(f"policy.best_over_chair{name}")
-    for claim, policy in (("claim.cascade_saved", "policy.parity"), ("claim.routing_saved", "routing.parity")):
+    for claim, policy in (
+        ("claim.cascade_saved", "policy.parity"),
+        ("claim.routing_saved", "routing.parity"),
+    ):
         for name, of in (("", ""), (".low", ".high"), (".high", ".low")):
             found[f"{claim}{name}"] = round(1 - found[f"{policy}_cost{of}"], 4)
     return found
@@ -73,7 +91,9 @@ def ended(policy: Paying, item: Item) -> Ended:
     while True:
         now = only(whole, set(asked))
         heard = {ballot.voter.model for ballot in now.ballots}
-        step = policy.step(now.ballots, now.task, now.options, silent=[one for one in asked if one not in heard])
+        step = policy.step(
+            now.ballots, now.task, now.options, silent=[one for one in asked if one not in heard]
+        )
         if not step.go:
             break
         asked += step.models
@@ -111,5 +131,9 @@ def _told(found: Figures, key: str, asked: Sequence[Item], ends: dict[str, Ended
     cost = np.array([one.cost for one in mine])
     share(found, f"{key}_accuracy", [one.right for one in mine])
     interval(found, f"{key}_cost", lambda n: float(cost[n].sum() / chair[n].sum()), len(mine))
-    share(found, f"{key}_over_chair", [one.right - item.is_right(PRO) for one, item in zip(mine, asked, strict=True)])
+    share(
+        found,
+        f"{key}_over_chair",
+        [one.right - item.is_right(PRO) for one, item in zip(mine, asked, strict=True)],
+    )
     found[f"{key}_asked"] = round(float(np.mean([one.asked for one in mine])), 3)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dissensus_agents.fitting import learn_router
 from dissensus_agents.patterns.asked import Asked, Choice, Option, Router
-from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
+from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident, pays
 from dissensus_agents.patterns.chain import Chain, Link
+from dissensus_agents.patterns.complexity import Complexity, complexity, complexity_of
 from dissensus_agents.patterns.configured import Routing, configured
+from dissensus_agents.patterns.learned import LearnedRouter
+from dissensus_agents.patterns.learning import Graded, apgr, fit_router
 from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
 from dissensus_agents.patterns.route import ModelRouter, Route
 from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
@@ -20,8 +24,11 @@ __all__ = [
     "Cascade",
     "Chain",
     "Choice",
+    "Complexity",
     "Decision",
+    "Graded",
     "Heard",
+    "LearnedRouter",
     "Link",
     "ModelRouter",
     "Option",
@@ -39,12 +46,18 @@ __all__ = [
     "Stop",
     "Switch",
     "agree",
+    "apgr",
     "by_task",
     "by_value",
     "cheapest",
+    "complexity",
+    "complexity_of",
     "confident",
     "configured",
     "fastest",
+    "fit_router",
+    "learn_router",
     "pattern_of",
+    "pays",
     "spelled",
 ]

@@ -100,9 +100,10 @@ async def _sent_to(run: Run, running: Running, one: AnyVerifier | Agent) -> tupl
     if not await _ask(run, running, one):
         return reasons(run, running), "not trusted with it"
     await consult(run, running)
-    await _look(run, running)
+    await consult(run, running)
     compare_proposals(run, running)
     weigh(run, running)
+    await _look(run, running)
     if running.proposal(one.name).status == "abstained":
         return reasons(run, running), "abstained"
     return reasons(run, running), "disagrees" if running.comparison.disagreements else "agrees"

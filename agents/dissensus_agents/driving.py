@@ -87,6 +87,7 @@ def _heard(
     return Heard(
         task=step.name,
         lineages={agent.name: agent.model.lineage for agent in step.agents},
+        models={agent.name: agent.model.name for agent in step.agents},
         barred=barred,
         hollow_below=step.hollow_below,
         asked=partial(asked_of, run, step, state, version, requests),
@@ -135,7 +136,8 @@ async def driven(run: Run, running: Running) -> None:
 async def _next(run: Run, running: Running) -> Move:
     """What the pattern says now; in a thread, unless it is a plain list, as it may ask the database."""
     pattern = pattern_of(running.step, running.trivial)
-    if running.step.fetching and running.made and (pattern is not running.step.pattern or not running.step.plain):
+    compares = not running.step.plain or pattern is not running.step.pattern
+    if running.step.fetching and running.made and compares:
         await consult(run, running)  # so that it can be told who stands with whom
     if running.step.plain:
         return pattern.next(heard_in(run, running))
@@ -149,12 +151,13 @@ def heard_in(run: Run, running: Running) -> Heard:
     step = running.step
     heard = _heard(run, step, running.state, running.round.base, running.requests, running.barred)
     made = {item.agent: item for item in running.proposals}
-    spoke = {name: running.lineage(name)[0] for name in made}
+    spoke = {name: running.lineage(name) for name in made}
     return Heard(
         task=step.name,
         proposed={item.agent: item.confidence for item in running.made},
         silent=frozenset(item.agent for item in running.proposals if item.status == "abstained"),
-        lineages={**heard.lineages, **spoke},
+        lineages={**heard.lineages, **{name: lineage for name, (lineage, _) in spoke.items()}},
+        models={**heard.models, **{name: model for name, (_, model) in spoke.items()}},
         decisions=running.decisions,
         barred=running.barred,
         answers=running.answers,
@@ -181,7 +184,14 @@ def _when(running: Running, name: str) -> int:
 
 
 async def _ask(run: Run, running: Running, ask: Ask, *, written: bool) -> None:
-    """Ask one wave, and take in what it brings."""
+    """Ask one wave, and take in what it brings.
+
+    Raises:
+        Denied: One of them may not be asked any more: its models were trusted when that was decided.
+    """
+    for name in ask.agents:
+        if name in running.barred:
+            raise Denied(running.barred[name], agent=name, right="read", sensitive=True)
     if not written:
         await aside(go_on, run, running, ask, running.wave)
     running.wave += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dissensus_state.errors import BudgetExceeded, DissensusError
@@ -28,6 +28,7 @@ from .judgement.meaning import (
     fetches,
     plain,
 )
+from .material import sensitive_in
 from .models.recordings import NotRecorded
 from .models.replies import objection
 from .running import Run, Running
@@ -123,9 +124,8 @@ async def _answer(
         ModelFailed, BudgetExceeded, MalformedAnswer, WrongType: Nothing is.
     """
     by, earlier = one.by, _of(recorded, question)
-    errand = Errand(
-        run, running, question.seat, by.candidates, question.request, by.attempts, earlier, reuse=True
-    )
+    request = replace(question.request, sensitive=sensitive_in(running, run.shape))
+    errand = Errand(run, running, question.seat, by.candidates, request, by.attempts, earlier, reuse=True)
     while True:
         _, reply = await errand.answer()
         try:

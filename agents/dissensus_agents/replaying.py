@@ -16,10 +16,10 @@ from dissensus_state.values import JSON, canonical, digest
 from .agent import Agent, Answer
 from .calls import recorded, reply_of
 from .comparing import compare_proposals
-from .fetching import from_records
 from .context.fitting import Room, rooms_of
 from .deciding import decision_in
 from .errors import ContextOverflow, MalformedAnswer, WrongType
+from .fetching import from_records
 from .judgement.opinions import SEAT as OPINIONS
 from .judgement.opinions import AskedOf
 from .messages import Request

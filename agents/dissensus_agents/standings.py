@@ -11,7 +11,7 @@ from .judgement.disagreement import compare
 from .patterns.plan import Stand
 from .positions import sides_of
 from .running import Running
-from .weighing import weighed_of
+from .weighing import ballots_of, weighed_of
 
 
 def stand_of(running: Running, made: Sequence[Proposal]) -> Stand:
@@ -20,4 +20,5 @@ def stand_of(running: Running, made: Sequence[Proposal]) -> Stand:
     comparison = compare(stances, running.comparators, running.step.materiality)
     sides = [side.agents for side in sides_of(made, comparison.disagreements)]
     weighed = weighed_of(running, sides, comparison.disagreements)
-    return Stand(tuple(sides), bool(comparison.disagreements), weighed.votes, weighed)
+    ballots = tuple(ballots_of(running, sides, whole=True))
+    return Stand(tuple(sides), bool(comparison.disagreements), weighed.votes, weighed, ballots)

@@ -11,6 +11,7 @@ from .agent import Task
 from .errors import GraphError
 from .judgement.ballots import Ballot, Voter, Weighed, Weigher
 from .judgement.disagreement import Disagreement
+from .judgement.lineage import effective_votes
 from .judgement.options import options_at
 from .judgement.prior import PRIOR
 from .knowing import Knowing
@@ -42,6 +43,11 @@ def weigher_for(run: Run, step: Step) -> Weigher:
 def weigh(_: Run | None, running: Running) -> None:
     """Say what the positions of the round are worth, as wholes and at each disputed path."""
     disputed = running.comparison.disagreements
+    if running.weigher is PRIOR and not disputed:  # the plain round: nothing but lineages is asked for
+        models = [running.lineage(item.agent) for item in running.made]
+        votes = effective_votes([lineage for lineage, _ in models], [name for _, name in models])
+        running.weighed, running.votes, running.weights = Weighed(votes), votes, {}
+        return
     held = [side.agents for side in running.sides]
     running.weighed = _weighed(running, held, _options(running, disputed))
     running.votes = running.weighed.votes

@@ -36,13 +36,18 @@ def session_data(info: SessionInfo) -> Data:
 
 
 def round_data(
-    found: Round, proposals: Sequence[Proposal], calls: Sequence[Call], rulings: Sequence[Ruling]
+    found: Round,
+    proposals: Sequence[Proposal],
+    calls: Sequence[Call],
+    rulings: Sequence[Ruling],
+    decisions: Sequence[Data] = (),
 ) -> Data:
-    """A round with everything that was said in it."""
+    """A round with everything that was said in it, and what its pattern decided."""
     return {
         **_heading(found),
         "branch": found.branch,
         "started_at": found.started_at,
+        "decisions": [decision_data(item) for item in decisions],
         "review": review_data(found, proposals),
         "proposals": [proposal_data(item) for item in proposals],
         "calls": [call_data(item) for item in calls],
@@ -58,6 +63,18 @@ def _heading(found: Round) -> Data:
         "base": found.base,
         "again_of": found.again_of,
         "note": found.note,
+    }
+
+
+def decision_data(body: Data) -> Data:
+    """What a pattern decided: which part of it, what it chose and passed over, and why."""
+    return {
+        "pattern": body.get("pattern", ""),
+        "at": body.get("at", ""),
+        "chosen": body.get("chosen", []),
+        "reason": body.get("reason", ""),
+        "confidence": body.get("confidence"),
+        "passed_over": body.get("passed_over", []),
     }
 
 
@@ -211,6 +228,7 @@ def review_data(found: Round, proposals: Sequence[Proposal]) -> Data | None:
         "asked": review.get("asked", False),
         "failed": review.get("failed", []),
         "passed": review.get("passed", []),
+        "unsettled": review.get("unsettled"),
         "verified": review.get("verified", False),
         "sent_to": review.get("sent_to", []),
         "audit": review.get("audit", False),

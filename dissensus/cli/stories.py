@@ -54,6 +54,8 @@ def round_(item: Data) -> list[Block]:
         *_outcome(item["outcome"]),
         *_review(item["review"]),
     ]
+    for decision in item["decisions"]:
+        page += _decision(decision)
     for proposal in item["proposals"]:
         page += _proposal(proposal)
     for call in item["calls"]:
@@ -86,6 +88,15 @@ def worth(weighed: Data) -> str:
 def _round_title(item: Data) -> str:
     again = f", again of r{item['again_of']}" if item["again_of"] else ""
     return f"round {item['round']} ({item['step']}): {item['status']}, read at v{item['base']}{again}"
+
+
+def _decision(item: Data) -> Iterator[Block]:
+    where = f" at {item['at']}" if item["at"] else ""
+    sure = "" if item["confidence"] is None else f", confidence {item['confidence']:.2f}"
+    chosen = ", ".join(item["chosen"]) or "nobody"
+    yield Line(f"{item['pattern']}{where}: {chosen}{sure}", "magenta", 2)
+    passed = {f"not {one['what']}": one["why"] for one in item["passed_over"]}
+    yield from facts({"because": item["reason"], **passed}, 4)
 
 
 def _proposal(item: Data) -> Iterator[Block]:
@@ -179,6 +190,7 @@ def _review(item: Data | None) -> Iterator[Block]:
         "weighed": worth(item["weighed"] or {}),
         "hollow": "the agreement is worth fewer votes than the step asks for" if item["hollow"] else None,
         "review": "the transition asks for a ruling" if item["asked"] else None,
+        "unsettled": item["unsettled"],
         "audit": "the agreement was drawn by lot to be looked at" if item["audit"] else None,
         "sent to": [f"{one['to']}: {one['found']}" for one in item["sent_to"]],
         "void": item["void"],

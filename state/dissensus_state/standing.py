@@ -157,7 +157,7 @@ def settled(
     """
     whose = _whose(session_id)
     repairs = _repaired(work, whose)
-    last: Key = (whose["first_session"] - 1 if after is None else whose["first_session"], after or 0)
+    last: Key = whose["first_session"], after or 0  # rounds are counted from 1
     given = {"last_session": whose["last_session"], "since": since or 0, "limit": size}
     while True:
         page = _page_of_all if task is None else _page_of_task
@@ -268,9 +268,9 @@ def _asked(
     if not made:
         return "", "", 0, mended, None, 0
     last = next((call for call in made if call.attempt == attempt), made[-1])
-    answers = sum(call.status == "answered" and not call.again for call in made)
-    costs = [call.cost for call in made]
-    cost = None if None in costs else sum(cost or 0 for cost in costs)
+    answers = len([call for call in made if call.status == "answered" and not call.again])
+    costs = [call.cost for call in made if call.cost is not None]
+    cost = sum(costs) if len(costs) == len(made) else None
     timed = last.status == "answered" and not last.again
     return last.model, last.lineage, answers, mended, last.latency_ms if timed else None, cost
 

@@ -138,7 +138,7 @@ async def test_g04_an_amendment_is_checked_anew(quoted: Session[Quoted]) -> None
 @pytest.mark.parametrize(
     "flags", [{}, {"decides": True}, {"outside": False}, {"broke": True, "passed": False}]
 )
-def test_evidence_is_stored_compactly_and_read_back_whole(flags: dict[str, bool]) -> None:
+def test_evidence_is_stored_compactly_and_read_back_whole(flags: dict[str, Any]) -> None:
     one = replace(Evidence("a", "1", passed=True, path="/x", detail="y"), **flags)
     stored = one.as_dict()
     assert set(stored) == {"verifier", "version", "passed", "path", "detail", *flags}
@@ -161,7 +161,7 @@ def test_evidence_is_stored_compactly_and_read_back_whole(flags: dict[str, bool]
     ],
 )
 def test_only_what_is_outside_of_the_models_proves_or_refutes(
-    flags: dict[str, bool],
+    flags: dict[str, Any],
     proves: bool,  # noqa: FBT001
     refutes: bool,  # noqa: FBT001
 ) -> None:

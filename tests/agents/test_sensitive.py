@@ -14,6 +14,8 @@ from dissensus_agents.agent import Agent
 from dissensus_agents.context.fits import Summarised
 from dissensus_agents.errors import ProviderFailed, Untrusted
 from dissensus_agents.graph import AgentGraph
+from dissensus_agents.judgement.meaning import SameMeaning
+from dissensus_agents.judgement.opinions import asked_of
 from dissensus_agents.judgement.supervisor import Supervisor, Verdict
 from dissensus_agents.messages import Part, Request
 from dissensus_agents.models.catalog import describe, resolve
@@ -172,12 +174,12 @@ async def test_a_rule_that_quotes_it_is_told_to_those_only_who_may_know(store: S
     assert CANARY not in heard(eve)
     assert "Why is not shown here" in heard(eve)
     other = store.create(File())
-    ann = voice("ann", says("bad"), says("good"), trusted=True)
-    mal = voice("mal", says("m"))
-    graph = step(Agent("ann", Failover(ann, mal), reads={"question"}))
+    ann, mal = voice("ann", says("good"), trusted=True), voice("mal", says("bad"))
+    graph = step(Agent("ann", Failover(mal, ann), reads={"question"}))
     await graph.run(other)
     assert CANARY in heard(ann)
-    assert mal.asked == []
+    assert len(mal.asked) == 1  # before the rule had said anything
+    assert CANARY not in heard(mal)
     assert (await graph.replay(other)).calls == 0
 
 
@@ -318,3 +320,36 @@ def test_the_catalogue_says_who_is_trusted_and_an_argument_has_the_last_word() -
     assert not describe("openai:gpt-4o-mini").trusted
     assert resolve("openai:gpt-4o-mini", trusted=True).trusted  # type: ignore[attr-defined]
     assert not resolve("ollama:llama3.1", trusted=False).trusted  # type: ignore[attr-defined]
+
+
+# Models that are asked beside the panel
+
+
+async def test_models_that_compare_verify_or_confirm_are_only_asked_if_they_may_see_it(
+    store: Store,
+) -> None:
+    eves = [
+        voice(f"eve{n}", {"same": True, "holds": True, "reason": "so", "verdict": "a b"}) for n in range(3)
+    ]
+    agents = [
+        Agent("ann", voice("ann", says(f"a {CANARY} b"), trusted=True, lineage="x/1")),
+        Agent("bob", voice("bob", says(f"b {CANARY} a"), trusted=True, lineage="x/1")),
+    ]
+    session = store.create(File())
+    graph = step(
+        agents,
+        comparators={"verdict": SameMeaning(eves[0])},
+        verifiers=[asked_of(eves[1], "verdict")],
+        supervisor=Supervisor(lambda _: Verdict(decision="reject", reason="a rule"), name="rule"),
+    )
+    await graph.run(session)
+    assert [one.asked for one in eves[:2]] == [[], []]
+    assert happened(session, "uncompared")[0]["code"] == "model.untrusted"
+
+    same = [Agent(name, voice(name, says("a"), trusted=True, lineage="x/1")) for name in ("ann", "bob")]
+    hollow = store.create(File())
+    eve = Agent("eve", eves[2])
+    rule = Supervisor(lambda _: Verdict(decision="reject", reason="a rule"), name="rule")
+    await step(same, hollow_below=1.9, hollow=[eve], supervisor=rule).run(hollow)
+    assert eves[2].asked == []
+    assert happened(hollow, "hollow")[0]["found"] == "not trusted with it"

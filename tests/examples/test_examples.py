@@ -33,7 +33,7 @@ def says(**answer: object) -> str:
 
 
 def test_every_example_has_its_test() -> None:
-    tested = {"two_models", "inside_langgraph", "local_model"}
+    tested = {"two_models", "inside_langgraph", "local_model", "cascade_of_panels"}
     assert {path.stem for path in EXAMPLES.glob("*.py")} == tested
 
 
@@ -52,6 +52,13 @@ def test_two_models_and_a_supervisor_leave_the_verdict_and_the_dissent(tmp_path:
         "the export, says ben: Only this one looks at the times.",
         "ana dissents: the release",
     ]
+
+
+def test_a_cascade_asks_the_dear_panel_only_where_the_cheap_one_disagrees(tmp_path: Path) -> None:
+    said = run("cascade_of_panels", tmp_path).splitlines()
+    assert said[0] == "Where is my invoice? -> billing (asked: mini, small)"
+    assert "-> engineering (asked: grand, large, mini, small)" in said[3]
+    assert "  cascade: tier 2, because they disagree: mini against small" in said
 
 
 def test_a_step_is_a_node_of_ones_own_langgraph_graph(tmp_path: Path) -> None:

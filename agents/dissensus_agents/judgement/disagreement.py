@@ -189,11 +189,12 @@ def compare(
         The disagreements, and the differences that do not matter.
     """
     chosen = {pointer(parse_path(path)): one for path, one in comparators.items()}
-    least = thresholds(threshold)
     material: list[Disagreement] = []
     immaterial: list[Disagreement] = []
     wordings: list[Disagreement] = []
+    least: dict[str, float] | None = None
     for path, sides in _differences(stances, chosen):
+        least = thresholds(threshold) if least is None else least
         values = [value for value, _ in sides]
         given = inherited(chosen, path)
         whole, within = _weighed(path, sides, given or default_for(values), stances)

@@ -45,6 +45,9 @@ _GOES_ON = re.compile(
     r"|million|billion|trillion|dozen|x|times|plus|minus|over)\b)",
     re.IGNORECASE,
 )
+_MODULAR = re.compile(r"\bmod(?:ulo)?\b|\u2261|\bZ_\d", re.IGNORECASE)
+"""In a line of such arithmetic "=" means another thing."""
+
 _BREAK = re.compile(r"[.,]\s+")
 _MARKER = re.compile(r"\s*(?:[-*+]|\d+[.)])\s+")
 _WORD_BEFORE = re.compile(r"(\\|[\d)][ \t]*)?\b([A-Za-z]+)$")
@@ -111,6 +114,8 @@ def equations(text: str, limit: int) -> Iterator[Equation]:
 
 
 def _equation(text: str, at: int) -> Equation | None:
+    if _MODULAR.search(_line(text, at)):
+        return None
     claim = _CLAIM.match(text, at + 1, at + 1 + MAX_EXPRESSION)
     if claim is None or _GOES_ON.match(text, claim.end()):
         return None
@@ -128,6 +133,13 @@ def _equation(text: str, at: int) -> Equation | None:
         len(number.partition(".")[2]),
         percent is not None,
     )
+
+
+def _line(text: str, at: int) -> str:
+    """The line around a place, as far as it is read."""
+    begin = text.rfind("\n", max(0, at - MAX_EXPRESSION), at) + 1 or max(0, at - MAX_EXPRESSION)
+    end = text.find("\n", at, at + MAX_EXPRESSION)
+    return text[begin : end if end >= 0 else at + MAX_EXPRESSION]
 
 
 def _expression(before: str, *, begins: bool) -> str:

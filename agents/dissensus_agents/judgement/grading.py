@@ -120,7 +120,9 @@ def _proves(item: Mapping[str, Any]) -> bool:
 def _by_verifier(items: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for item in items:
-        found.setdefault((str(item["verifier"]), str(item["version"])), []).append(str(item.get("path", "")))
+        found.setdefault((str(item["verifier"]), str(item.get("version", ""))), []).append(
+            str(item.get("path", ""))
+        )
     return found
 
 

@@ -19,8 +19,8 @@ _SAID: Mapping[str, re.Pattern[str]] = {
     for name, words in {
         "turns": r"however|but\b|although|wait\b|actually|instead",
         "hedges": r"probably|likely|perhaps|possibly|might|may\b|seems?\b|appears?\b|assum",
-        "gives_up": r"guess|not (?:sure|enough|listed|provided|given|match)|unclear|unable|unfortunately|error"
-        r"|mistake|typo|cannot (?:be )?determin",
+        "gives_up": r"guess|not (?:sure|enough|listed|provided|given|match)|unclear|unable|unfortunately"
+        r"|error|mistake|typo|cannot (?:be )?determin",
         "closest": r"closest|nearest|approximat",
         "none_fits": r"none of",
         "most": r"most\b|best\b",

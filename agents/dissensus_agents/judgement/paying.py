@@ -110,18 +110,26 @@ class Paying:
             first = self.tiers[0]
             return Step(go=True, models=first.models, cost=first.cost, why="nobody was asked yet")
         at = self.reached(ballots, silent)
-        tier = self.tiers[at]
-        weighed = tier.vote.weigh(ballots, task, options) if ballots else Weighed(0.0)
-        if tier.line is None:
+        weighed = self.tiers[at].vote.weigh(ballots, task, options) if ballots else Weighed(0.0)
+        return self.after(weighed, at)
+
+    def after(self, weighed: Weighed, at: int) -> Step:
+        """Whether to go on from a tier, by what its vote has made of the ballots.
+
+        Args:
+            weighed: What `weigh` gave.
+            at: The tier, counted from 0.
+        """
+        line = self.tiers[at].line
+        if line is None:
             return Step(go=False, confidence=weighed.confidence, why="all tiers were asked")
         coming = self.tiers[at + 1]
         if weighed.shares is None:
-            return Step(
-                go=True, models=coming.models, cost=coming.cost, why=weighed.note or "nobody took a position"
-            )
-        net = sum(weight * value for weight, value in zip(tier.line, posture(weighed.shares), strict=True))
-        sure = weighed.confidence
+            why = weighed.note or "nobody took a position"
+            return Step(go=True, models=coming.models, cost=coming.cost, why=why)
+        net = sum(weight * value for weight, value in zip(line, posture(weighed.shares), strict=True))
         who = ", ".join(coming.models)
+        sure = weighed.confidence
         why = f"{sure:.2f} sure; asking {who} brings {net:+.3f} right answers, its cost taken off"
         return Step(net > 0, coming.models if net > 0 else (), coming.cost, net, sure, why)
 

@@ -70,6 +70,9 @@ class Entry(NamedTuple):
     confidence: float
 
 
+_NOTHING: Mapping[str, Any] = {}
+_NOWHERE: Mapping[str, tuple[int, ...]] = {}
+_NOBODY: Counter[str] = Counter()
 _TYPES = "qqqbbbbbbbbqqd"
 
 
@@ -162,9 +165,9 @@ class Standing:
 
     def _add(self, one: Settled, model: str | None, rulings: float) -> None:
         self.rounds += 1
-        review = one.review or {}
-        stands = _stands(review)
-        failed = _failed(review)
+        review = one.review or _NOTHING
+        stands = _stands(review) if review else _NOWHERE
+        failed = _failed(review) if review else _NOBODY
         for line in one.lines:
             if line.model and model in (None, line.model):
                 self._record(line, one.task).add(_entry(one, line, failed[line.agent]))
@@ -185,6 +188,8 @@ class Standing:
 
     def _pair(self, one: Settled, stands: Mapping[str, tuple[int, ...]], model: str | None) -> None:
         graded = [line for line in one.lines if line.grade is not None]
+        if len(graded) < 2:
+            return
         for first, second in combinations(sorted(graded, key=lambda line: line.model), 2):
             if first.model == second.model or (
                 model is not None and model not in {first.model, second.model}

@@ -63,12 +63,18 @@ def embedder(given: Embed | Model, name: str, place: int = 0) -> Model:  # noqa:
 
 
 class FunctionEmbedder:
-    """A function of the user's as a model: it costs nothing, and a synchronous one runs in a thread."""
+    """A function of the user's as a model: it costs nothing, and a synchronous one runs in a thread.
 
-    def __init__(self, function: Embed) -> None:
+    Args:
+        function: Gives a vector for each of a list of texts.
+        trusted: Whether it may be shown what is sensitive.
+    """
+
+    def __init__(self, function: Embed, *, trusted: bool = False) -> None:
         named = getattr(function, "__name__", "function").strip("<>")
         self.name = self.lineage = f"embed:{named}"
         self.price = FREE
+        self.trusted = trusted
         self._function = function
 
     async def answer(self, request: Request) -> Reply:
@@ -222,7 +228,7 @@ class EmbeddingModel(WireModel):
                 async for piece in pieces:
                     reply = cast("Reply", piece)
         found = dict(zip(new, json.loads(reply.text), strict=True)) if new else {}
-        vectors = [found.get(key) or self._kept[key] for key in keys]
+        vectors = [found[key] if key in found else self._kept[key] for key in keys]
         try:
             said = likenesses(vectors, len(keys))
         except ValueError as odd:

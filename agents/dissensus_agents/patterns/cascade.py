@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import GraphError
 from .plan import Ask, Consult, Decision, Heard, Move, Passed, Pattern, Stop, as_pattern
 
+if TYPE_CHECKING:
+    from ..judgement.paying import Paying
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Whether a tier settles it: why (or why not), and how sure that is."""
+    """Whether a tier settles it: why (or why not), and how sure that is.
+
+    `deciding` are those whose word stands then; by default all of the tier that have proposed something.
+    """
 
     yes: bool
     why: str
     confidence: float | None = None
+    deciding: tuple[str, ...] = ()
 
 
 def yes(why: str, confidence: float | None = None) -> Settled:
@@ -93,6 +100,34 @@ class confident:  # noqa: N801 - as above
         return verdict(f"{sure:.2f} {by}, {self.least:g} asked for", sure)
 
 
+@dataclass(frozen=True, slots=True)
+class pays:  # noqa: N801 - as above
+    """A tier settles it where asking on brings less than it costs, by a policy fitted to graded rounds.
+
+    The policy votes with all that were asked so far, and what its vote says stands: the last tier does not
+    outvote the others by being the last. `dissensus.judgement.learn_cascade` fits one; its tiers are the
+    cascade's, by the names of their models.
+
+    Args:
+        policy: What was fitted.
+        options: Among how many answers the models can choose, as it was fitted with.
+    """
+
+    policy: Paying
+    options: int | None = None
+
+    def __call__(self, heard: Heard, _: Sequence[str]) -> Settled:
+        """Whether it will do."""
+        everybody = tuple(heard.proposed)
+        stand = heard.stand(everybody)
+        silent = [heard.models.get(name, name) for name in heard.silent]
+        step = self.policy.step(stand.ballots, heard.task, self.options, silent=silent)
+        weighed = self.policy.weigh(stand.ballots, heard.task, self.options) if stand.ballots else None
+        best = None if weighed is None else weighed.best
+        deciding = tuple(one.agent for one in stand.ballots if one.position == best)
+        return Settled(not step.go, step.why, step.confidence, deciding)
+
+
 class Cascade(Pattern):
     """Tiers, the cheapest first; the next one is asked where one does not settle it.
 
@@ -102,7 +137,7 @@ class Cascade(Pattern):
 
     Args:
         tiers: Agents or patterns; an agent may sit in more than one, and is asked once.
-        until: What settles it, `agree()` by default; `confident(0.8)`; or a function of your own.
+        until: What settles it, `agree()` by default; `confident(0.8)`; `pays(…)`; or a function of your own.
 
     Raises:
         GraphError: A tier could never settle it.
@@ -122,6 +157,9 @@ class Cascade(Pattern):
                     f"Tier {name} of the cascade is of {_some(len(tier.agents), 'agent')}, and cannot agree",
                     next_step="Ask two agents of different lineage in it, or give until=confident(0.8)",
                 )
+
+        if isinstance(self.until, pays):
+            _check_tiers(self.parts.values(), self.until.policy)
 
     def next(self, heard: Heard) -> Move:
         """Go on with the tier that it is at, or go up."""
@@ -165,7 +203,7 @@ class Cascade(Pattern):
 
     def _stop(self, heard: Heard, level: int, move: Stop, found: Settled, made: tuple[Decision, ...]) -> Stop:
         tier = self.parts[str(level)]
-        deciding = heard.made(move.deciding or tier.names)
+        deciding = found.deciding or heard.made(move.deciding or tier.names)
         if not found.yes and not deciding:
             return Stop(found.why, (), made, f"{found.why}, and no tier before it settled it")
         why = f"tier {level} settles it: {found.why}" if found.yes else f"tier {level} is the last one"
@@ -182,6 +220,17 @@ class Cascade(Pattern):
     def label(self) -> str:
         """The tiers, from the cheapest up."""
         return " ⇒ ".join(part.label for part in self.parts.values())
+
+
+def _check_tiers(parts: Iterable[Pattern], policy: Paying) -> None:
+    """A policy is about the models that it was fitted to, in the tiers that it was fitted to."""
+    here = [sorted(agent.model.name for agent in part.agents) for part in parts]
+    there = [sorted(tier.models) for tier in policy.tiers]
+    if here != there:
+        raise GraphError(
+            f"The policy was fitted to the tiers {there}, and the cascade has {here}",
+            next_step="Give the cascade these models in these tiers, or fit a policy to its own",
+        )
 
 
 def _some(count: int, what: str) -> str:

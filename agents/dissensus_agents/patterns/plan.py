@@ -17,7 +17,7 @@ from ..errors import GraphError
 
 if TYPE_CHECKING:
     from ..agent import Agent
-    from ..judgement.ballots import Weighed
+    from ..judgement.ballots import Ballot, Weighed
     from ..models.client import Model
     from .asked import Asked, Choice
     from .failover import Candidates
@@ -109,13 +109,14 @@ class Stand:
     """Where some of the agents stand: who says the same, and what that is worth.
 
     `sides` are the groups of those who say the same on everything disputed; `weighed` is what the step's
-    weigher makes of them, its shares in their order.
+    weigher makes of them, its shares in their order, and `ballots` are the voices that it weighs.
     """
 
     sides: tuple[tuple[str, ...], ...]
     disagrees: bool
     votes: float = 0.0
     weighed: Weighed | None = None
+    ballots: tuple[Ballot, ...] = ()
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -142,6 +143,7 @@ class Heard:
         proposed: Who has proposed something, with how sure it says it is.
         silent: Who was asked and abstained.
         lineages: What the model of each agent was made from.
+        models: The name of the model of each agent.
         decisions: What was decided in this round so far.
         barred: Who may not be asked, and why: what it would be shown is not for its models.
         answers: What models that route have said, by their seat.
@@ -157,6 +159,7 @@ class Heard:
     proposed: Mapping[str, float | None] = field(default_factory=dict)
     silent: frozenset[str] = frozenset()
     lineages: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, str] = field(default_factory=dict)
     decisions: tuple[Decision, ...] = ()
     barred: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Choice] = field(default_factory=dict)

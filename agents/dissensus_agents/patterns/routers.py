@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dissensus_state.values import parse_path, pointer
+
 from ..errors import GraphError
 from .asked import Asked, Choice, Option, Router
 
@@ -70,11 +72,12 @@ def by_value(path: str, ways: Mapping[str, str] | None = None) -> Router:
         ways: The option for each value; by default the value is the option's name.
     """
     named = None if ways is None else dict(ways)
-    if not path.strip("/"):
+    where = pointer(parse_path(path))
+    if not where:
         raise GraphError("A route by a value needs the path at which it stands")
 
     def by_tag(asked: Asked) -> Choice:
-        value = str(asked.read(path))
-        return Choice(value if named is None else named.get(value, ""), f"{path} is {value[:80]!r}")
+        value = str(asked.read(where))
+        return Choice(value if named is None else named.get(value, ""), f"{where} is {value[:80]!r}")
 
     return by_tag
