@@ -14,9 +14,12 @@ from dissensus_agents.judgement.ballots import (
     Weigher,
 )
 from dissensus_agents.judgement.chains import Question
+from dissensus_agents.judgement.correlation import Both, Together, together
 from dissensus_agents.judgement.discounted import Discounted
 from dissensus_agents.judgement.fitted import FittedVote
 from dissensus_agents.judgement.fitted_reader import FittedReader
+from dissensus_agents.judgement.fitting import Graded, fit
+from dissensus_agents.judgement.fitting_paying import Tried
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
@@ -36,6 +39,7 @@ from dissensus_agents.judgement.verdicts import Review, Seen
 __all__ = [
     "Ballot",
     "Basis",
+    "Both",
     "ByFindings",
     "Discounted",
     "Dispute",
@@ -43,6 +47,7 @@ __all__ = [
     "Finding",
     "FittedReader",
     "FittedVote",
+    "Graded",
     "Held",
     "Knowledge",
     "Majority",
@@ -55,6 +60,8 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Together",
+    "Tried",
     "Verified",
     "Voice",
     "Vote",
@@ -63,10 +70,12 @@ __all__ = [
     "Weigher",
     "examples",
     "first_wrong_step",
+    "fit",
     "fit_reader",
     "learn_cascade",
     "learn_reader",
     "learn_vote",
     "manner",
     "read",
+    "together",
 ]
