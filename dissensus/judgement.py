@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissensus_agents.examples import Example, Voice, examples
-from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote, load_cascade, load_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -35,6 +35,7 @@ from dissensus_agents.judgement.reading import (
 )
 from dissensus_agents.judgement.rules import Majority, Reads, Verified, Vote
 from dissensus_agents.judgement.verdicts import Review, Seen
+from dissensus_agents.status import Status, status_of
 
 __all__ = [
     "Ballot",
@@ -60,6 +61,7 @@ __all__ = [
     "Reads",
     "Review",
     "Seen",
+    "Status",
     "Together",
     "Tried",
     "Verified",
@@ -75,7 +77,10 @@ __all__ = [
     "learn_cascade",
     "learn_reader",
     "learn_vote",
+    "load_cascade",
+    "load_vote",
     "manner",
     "read",
+    "status_of",
     "together",
 ]

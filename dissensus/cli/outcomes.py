@@ -20,7 +20,17 @@ def outcome(session: Session[Any], number: int | None) -> Data | None:
 
     found, proposals, calls, rulings = session.round(number)
     made = ended_in(session, number)
-    events = session.events() if made is not None and found.review is None else ()
+    events = session.events("weighed") if made is not None and found.review is None else ()
     evidence = made.evidence if made is not None else ()
     said = status_of(found, proposals, calls, rulings, evidence, events)
     return {**said.as_dict(), "weighed": weighed_of(found, events) or None}
+
+
+def confidences(session: Session[Any]) -> dict[int, float]:
+    """How likely what was agreed on is right, by round, after the discount; where grades say so."""
+    found: dict[int, float] = {}
+    for event in session.events("weighed"):
+        shares = event.body.get("shares")
+        if event.round is not None and isinstance(shares, dict) and len(shares) == 1:
+            found[event.round] = float(next(iter(shares.values())))
+    return found

@@ -10,7 +10,7 @@ from . import pages, stories
 from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
-from .outcomes import outcome
+from .outcomes import confidences, outcome
 from .output import note, show
 from .revisions import place_of, range_of, round_number, version_of
 from .texts import compact
@@ -51,7 +51,9 @@ def log(*, database: str | None, session: str | None, as_json: bool, limit: int,
     with opened_session(database, session) as found:
         turned = None if before is None else version_of(found, before)
         commits = [] if turned == 0 else found.log(limit, turned)
-        data = {**place(found), "head": found.head, "commits": [item.as_dict() for item in commits]}
+        sure = confidences(found)
+        listed = [{**item.as_dict(), "confidence": sure.get(item.round or 0)} for item in commits]
+        data = {**place(found), "head": found.head, "commits": listed}
     show(data, pages.log(data), as_json=as_json)
 
 

@@ -163,7 +163,7 @@ def _status(session: Session[Research], why: Blame) -> Status | None:
     if why.commit.round is None:
         return None
     found, proposals, calls, rulings = session.round(why.commit.round)
-    return status_of(found, proposals, calls, rulings, why.commit.evidence, session.events())
+    return status_of(found, proposals, calls, rulings, why.commit.evidence, session.events("weighed"))
 
 
 def _last_work(session: Session[Research]) -> Commit:

@@ -90,8 +90,8 @@ def disputes(work: Work, session_id: int, *, immaterial: bool = False) -> list[D
 def _below(work: Work, session_id: int) -> dict[int, list[JSON]]:
     """What was immaterial in rounds that nobody had to rule on."""
     found: dict[int, list[JSON]] = {}
-    for event in history.happenings(work, session_id):
-        if event.kind == "immaterial" and event.round is not None:
+    for event in history.happenings(work, session_id, "immaterial"):
+        if event.round is not None:
             found.setdefault(event.round, []).append(event.body)
     return found
 

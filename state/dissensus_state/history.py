@@ -22,6 +22,11 @@ _events = Statement(
     .where(events.c.session_id == sa.bindparam("session_id"))
     .order_by(events.c.event)
 )
+_events_of_kind = Statement(
+    sa.select(events.c.event, events.c.kind, events.c.at, events.c.branch, events.c.round, events.c.body)
+    .where(events.c.session_id == sa.bindparam("session_id"), events.c.kind == sa.bindparam("kind"))
+    .order_by(events.c.event)
+)
 
 
 def log(work: Work, session_id: int, branch: str, limit: int, before: int = BEYOND) -> list[Commit]:
@@ -42,9 +47,10 @@ def log(work: Work, session_id: int, branch: str, limit: int, before: int = BEYO
     return found
 
 
-def happenings(work: Work, session_id: int) -> list[Event]:
-    """Everything that happened beside commits, in order."""
-    return [
-        Event(n, kind, at, branch, round_, parse(body))
-        for n, kind, at, branch, round_, body in work.all(_events, session_id=session_id)
-    ]
+def happenings(work: Work, session_id: int, kind: str | None = None) -> list[Event]:
+    """Everything that happened beside commits, or what of it is of one kind, in order."""
+    if kind is None:
+        rows = work.all(_events, session_id=session_id)
+    else:
+        rows = work.all(_events_of_kind, session_id=session_id, kind=kind)
+    return [Event(n, what, at, branch, round_, parse(body)) for n, what, at, branch, round_, body in rows]

@@ -279,10 +279,10 @@ class Reader(Generic[StateT]):
         with self.reading(round=number) as work:
             return grades.grades_of(work, self.session_id, number)
 
-    def events(self) -> list[Event]:
-        """What happened beside commits: denied attempts, abstentions, refusals."""
+    def events(self, kind: str | None = None) -> list[Event]:
+        """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind."""
         with self.reading() as work:
-            return history.happenings(work, self.session_id)
+            return history.happenings(work, self.session_id, kind)
 
     @property
     def budget(self) -> Account:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,8 +17,10 @@ from dissensus_agents.judgement.meaning import MOST_CHARACTERS, SEAT, Embeddings
 from dissensus_agents.judgement.supervisor import Person, Supervisor
 from dissensus_agents.messages import Request
 from dissensus_agents.models.prices import Price
+from dissensus_agents.recordings.answering import Recordings, answered_from
+from dissensus_agents.recordings.exporting import export_recordings
 from dissensus_agents.watch.governor import Governor
-from dissensus_state.budgets import Budget
+from dissensus_state.budgets import Budget, Limits
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from panels import Case, Voice, agent, happened, one_step
@@ -32,6 +35,14 @@ def judge(request: Request) -> dict[str, Any]:
     same = [("disk" in part.text or "device" in part.text) for part in request.parts if "text" in part.title]
     follows = len(set(same)) == 1
     return {"second_follows_from_first": follows, "first_follows_from_second": follows}
+
+
+def vectors(texts: list[str]) -> list[list[float]]:
+    return [[1.0, 0.1 * len(text) / 100, float("disk" in text or "device" in text)] for text in texts]
+
+
+async def later(texts: list[str]) -> list[list[float]]:
+    return vectors(texts)
 
 
 def graph(comparator: Comparator, *said: str, **settings: Any) -> AgentGraph:
@@ -112,6 +123,18 @@ async def test_a_pair_that_cannot_be_paid_for_counts_as_different_and_that_is_to
     assert [item["code"] for item in happened(session, "uncompared")] == ["budget.exceeded"]
 
 
+async def test_all_its_calls_are_under_one_limit(store: Store) -> None:
+    limits = {SEAT: Limits(calls=2)}
+    session = store.create(Case(), name="limited", budget=Budget(usd=1, agents=limits))
+    voice = Voice("judge", judge)
+
+    await graph(SameMeaning(voice), FULL, FULL_TOO, "The device had no room").run(session)
+
+    assert len(voice.asked) == 2
+    assert [item["code"] for item in happened(session, "uncompared")] == ["budget.exceeded"]
+    assert happened(session, "warning") == []
+
+
 async def test_a_text_too_long_to_be_asked_about_counts_as_different(session: Session[Case]) -> None:
     voice = Voice("judge", judge)
 
@@ -130,14 +153,6 @@ async def test_a_stored_round_is_compared_with_what_it_knew(session: Session[Cas
     result = await graph(SameMeaning(voice), FULL, FULL_TOO).run(session)
 
     assert (result.status, voice.asked) == ("parked", [])
-
-
-def vectors(texts: list[str]) -> list[list[float]]:
-    return [[1.0, 0.1 * len(text) / 100, float("disk" in text or "device" in text)] for text in texts]
-
-
-async def later(texts: list[str]) -> list[list[float]]:
-    return vectors(texts)
 
 
 @pytest.mark.parametrize("embed", [vectors, later])
@@ -166,6 +181,21 @@ async def test_what_are_no_vectors_is_told(session: Session[Case], given: Any) -
 
     assert result.status == "parked"
     assert len(happened(session, "uncompared")) == 1
+
+
+@pytest.mark.parametrize("comparator", [SameMeaning(Voice("judge", judge)), Embeddings(vectors, 0.9)])
+async def test_a_graph_is_answered_from_a_file_of_recordings_its_comparators_as_well(
+    session: Session[Case], tmp_path: Path, comparator: Comparator
+) -> None:
+    graph_ = graph(comparator, FULL, FULL_TOO)
+    await graph_.run(session)
+    export_recordings(session, tmp_path / "told.jsonl")
+    other = Store.open("sqlite://").create(Case())
+
+    result = await answered_from(graph_, Recordings.open(tmp_path / "told.jsonl")).run(other)
+
+    assert (result.status, other.state.note) == ("finished", FULL)
+    assert all(call.cost == 0 for call in other.round(1)[2])
 
 
 async def test_a_panel_that_may_stop_early_asks_before_it_decides_whether_to(session: Session[Case]) -> None:

@@ -82,6 +82,30 @@ async def test_what_is_known_of_an_agreement_is_told_and_recorded(session: Sessi
     assert status(session) == "agreed (1.3 effective votes, 0.83)"
 
 
+async def test_what_a_store_has_graded_weighs_the_rounds_that_come_after(store: Store) -> None:
+    """Two models that are right in 36 of 40 graded rounds, and wrong together in the others."""
+    graded = store.create(Case(), name="graded")
+    graph = one_step(panel("disk", "disk"))
+    for n in range(40):
+        await graph.run(graded, start="judge")
+        names = ["a", "b"]
+        graded.grade(n + 1, [] if n % 10 == 0 else names, names if n % 10 == 0 else [], by="ana")
+
+    session = store.create(Case(), name="later")
+    progress = await told(graph, session)
+
+    weighed = said(progress, "agreed")["weighed"]
+    assert (weighed["basis"], weighed["on"]) == ("measured", 40)
+    assert weighed["votes"] < effective_votes(["maker-a/one", "maker-b/one"])
+    assert 0.7 < weighed["shares"]["A"] < 0.95
+    assert happened(session, "weighed") == [weighed]
+    known = status_of(*session.round(1), (), session.events())
+    assert (known.word, known.basis, known.on) == ("agreed", "measured", 40)
+    assert known.prior is not None
+    assert known.votes is not None
+    assert known.votes < known.prior
+
+
 async def test_what_is_disputed_is_weighed_by_position_and_the_review_says_so(session: Session[Case]) -> None:
     scale = Scale((0.7, 0.2))
     agents = [

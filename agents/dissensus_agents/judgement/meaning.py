@@ -171,7 +171,7 @@ class SameMeaning:
     an answer that is recorded for the same pair, in this session or another one of the store, is used again.
 
     Args:
-        judge: A `Model` or `"provider:model"`; several in a list or a `Failover`.
+        judge: A `Model`, `"provider:model"` or a function of the request; several in a list or a `Failover`.
         question: What the texts answer, for a judgement in its light.
         tolerance: 0.0: each must follow from the other; 0.5: one from the other is enough.
         attempts: How often an answer that cannot be read is asked again, the first included.

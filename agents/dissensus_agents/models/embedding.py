@@ -63,12 +63,18 @@ def embedder(given: Embed | Model, name: str, place: int = 0) -> Model:  # noqa:
 
 
 class FunctionEmbedder:
-    """A function of the user's as a model: it costs nothing, and a synchronous one runs in a thread."""
+    """A function of the user's as a model: it costs nothing, and a synchronous one runs in a thread.
 
-    def __init__(self, function: Embed) -> None:
+    Args:
+        function: Gives a vector for each of a list of texts.
+        trusted: Whether it may be shown what is sensitive.
+    """
+
+    def __init__(self, function: Embed, *, trusted: bool = False) -> None:
         named = getattr(function, "__name__", "function").strip("<>")
         self.name = self.lineage = f"embed:{named}"
         self.price = FREE
+        self.trusted = trusted
         self._function = function
 
     async def answer(self, request: Request) -> Reply:

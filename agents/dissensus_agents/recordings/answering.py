@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..agent import Agent, as_model
@@ -12,6 +12,7 @@ from ..context.fits import Summarised
 from ..context.summaries import SUFFIX
 from ..errors import ModelFailed, ProviderFailed
 from ..graph import AgentGraph
+from ..judgement.meaning import Fetching
 from ..judgement.opinions import AskedOf
 from ..judgement.supervisor import Supervisor
 from ..judgement.witnessing import AnyVerifier
@@ -19,7 +20,7 @@ from ..messages import Reply, Request, Usage
 from ..models.client import Model, as_reply, is_trusted
 from ..models.prices import FREE
 from ..models.recordings import NotRecorded, request_digest
-from ..patterns.failover import KINDS, Candidates
+from ..patterns.failover import KINDS, Candidates, Failover
 from ..steps import Step
 from .asked import outline
 from .lines import Asked, CallLine
@@ -251,6 +252,13 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
             hollow=hollow,
             supervisors=judges,
             verifiers=checks,
+            comparators={**step.comparators, **_comparators_of(step, seated)},
         )
 
     return graph.with_steps({name: step_of(step) for name, step in graph.steps.items()})
+
+
+def _comparators_of(step: Step, seated: Callable[[Candidates], Candidates]) -> dict[str, Fetching]:
+    """The comparators that have to ask, with recorded models behind them."""
+    put = {path: (one, seated(one.candidates)) for path, one in step.fetching.items()}
+    return {path: one.with_model(Failover(*there.models, on=there.on)) for path, (one, there) in put.items()}
