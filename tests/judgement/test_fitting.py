@@ -240,6 +240,8 @@ def test_more_money_brings_no_fewer_right_answers_and_fewer_right_answers_cost_l
     assert all(one.accuracy <= other.accuracy + 0.01 for one, other in pairwise(spent))
     cheap, dear = (tried.keeping(accuracy).promised for accuracy in (0.75, spent[-1].accuracy - 0.02))
     assert cheap.cost < dear.cost < spent[-1].cost
+    assert cheap.accuracy >= 0.75
+    assert dear.accuracy >= spent[-1].accuracy - 0.02
     with pytest.raises(ValueError, match="At any cost"):
         tried.keeping(0.999)
     with pytest.raises(ValueError, match="first tier alone"):
