@@ -24,6 +24,7 @@ from dissensus.patterns import (
     fit_router,
 )
 from dissensus_agents.errors import GraphError
+from dissensus_agents.patterns.learning import design
 
 EASY = "How much is {a} and {b}?"
 HARD = "Prove that the polynomial of degree {a} has {b} roots in the complex plane, unless it is constant."
@@ -71,6 +72,18 @@ def test_a_choice_says_how_likely_it_is_right_and_what_was_passed_over(router: L
     assert "likely right (fitted on 600 graded examples over 300 questions" in choice.reason
     assert set(choice.passed_over) == {"cheap"}
     assert "likely right" in choice.passed_over["cheap"]
+
+
+def test_what_is_served_is_what_was_fitted(router: LearnedRouter) -> None:
+    import numpy as np
+
+    one = _graded(1)[0]
+    rows, _, _ = design([one], router.weights.tasks, reads_answer=False)
+    scores = rows @ np.array(router.weights.weights).T
+    for n, (model, chance) in enumerate(router.chances(one.text, one.task).items()):
+        a, b = router.weights.scaling[n]
+        assert model == router.weights.models[n]
+        assert chance == pytest.approx(float(1 / (1 + np.exp(-(a + b * scores[0, n])))))
 
 
 def test_what_a_right_answer_is_worth_decides_where_it_is_given(router: LearnedRouter) -> None:
