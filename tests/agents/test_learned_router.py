@@ -24,6 +24,8 @@ from dissensus.patterns import (
     fit_router,
 )
 from dissensus_agents.errors import GraphError
+from dissensus_agents.examples import Example, Voice, as_questions
+from dissensus_agents.judgement.ballots import Voter
 from dissensus_agents.patterns.learning import design
 
 EASY = "How much is {a} and {b}?"
@@ -143,6 +145,18 @@ def test_it_learns_from_questions_that_only_one_of_the_models_was_asked() -> Non
     assert "apgr" not in router.provenance.held_out
     assert router(_asked(EASY.format(a=12, b=30))).option == "cheap"
     assert router(_asked(HARD.format(a=12, b=30))).option == "strong"
+
+
+def test_rounds_that_a_route_has_sent_to_one_model_each_are_examples_for_a_router() -> None:
+    sent = [
+        Example(one.key, "quiz", one.text, [Voice(name, Voter(name, "x/y"), "7", right=one.right[name])])
+        for n, one in enumerate(_graded(300))
+        for name in [("small", "large")[n % 2]]
+    ]
+    rare = Example("k", "quiz", "?", [Voice("r", Voter("rare", "x/y"), "7", right=True)])
+    questions = as_questions([*sent, rare])
+    assert len(questions) == 300
+    assert fit_router(questions).weights.models == ("large", "small")
 
 
 @pytest.mark.parametrize(
