@@ -20,7 +20,7 @@ from dissensus_agents.models.prices import Price
 from dissensus_agents.recordings.answering import Recordings, answered_from
 from dissensus_agents.recordings.exporting import export_recordings
 from dissensus_agents.watch.governor import Governor
-from dissensus_state.budgets import Budget
+from dissensus_state.budgets import Budget, Limits
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from panels import Case, Voice, agent, happened, one_step
@@ -121,6 +121,18 @@ async def test_a_pair_that_cannot_be_paid_for_counts_as_different_and_that_is_to
 
     assert (result.status, voice.asked) == ("parked", [])
     assert [item["code"] for item in happened(session, "uncompared")] == ["budget.exceeded"]
+
+
+async def test_all_its_calls_are_under_one_limit(store: Store) -> None:
+    limits = {SEAT: Limits(calls=2)}
+    session = store.create(Case(), name="limited", budget=Budget(usd=1, agents=limits))
+    voice = Voice("judge", judge)
+
+    await graph(SameMeaning(voice), FULL, FULL_TOO, "The device had no room").run(session)
+
+    assert len(voice.asked) == 2
+    assert [item["code"] for item in happened(session, "uncompared")] == ["budget.exceeded"]
+    assert happened(session, "warning") == []
 
 
 async def test_a_text_too_long_to_be_asked_about_counts_as_different(session: Session[Case]) -> None:
