@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dissensus_agents.examples import Example, Voice, examples
-from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote
+from dissensus_agents.fitting import learn_cascade, learn_reader, learn_vote, load_cascade, load_vote
 from dissensus_agents.judgement.ballots import (
     Ballot,
     Basis,
@@ -69,6 +69,8 @@ __all__ = [
     "learn_cascade",
     "learn_reader",
     "learn_vote",
+    "load_cascade",
+    "load_vote",
     "manner",
     "read",
     "status_of",

@@ -8,11 +8,12 @@ print(quality(store).models[0].right)        # with intervals, alarms and audits
 
 from __future__ import annotations
 
+from dissensus_agents.judgement.audit import Audit, ErrorRate
 from dissensus_agents.judgement.measured import Measured
 from dissensus_agents.judgement.rates import Calibration, Share
 from dissensus_agents.judgement.standing import Standing
 from dissensus_agents.judgement.thresholds import Threshold, threshold_for
-from dissensus_agents.quality import knowledge, quality, reset, standing
+from dissensus_agents.quality import audits, knowledge, quality, reset, standing
 from dissensus_agents.watch.alarms import Alarm, Alarms
 from dissensus_agents.watch.quality import Pair, Quality, Report
 from dissensus_state.records import Grade
@@ -20,7 +21,9 @@ from dissensus_state.records import Grade
 __all__ = [
     "Alarm",
     "Alarms",
+    "Audit",
     "Calibration",
+    "ErrorRate",
     "Grade",
     "Measured",
     "Pair",
@@ -29,6 +32,7 @@ __all__ = [
     "Share",
     "Standing",
     "Threshold",
+    "audits",
     "knowledge",
     "quality",
     "reset",

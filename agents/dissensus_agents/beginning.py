@@ -68,7 +68,8 @@ def begin(
 def go_on(run: Run, running: Running, ask: Ask, number: int | None) -> None:
     """Write down a later wave: what was decided, and the first call of each agent that can be asked now.
 
-    Without a number it is more of the same one. One without a call that fits is left out, and abstains when it still does not fit.
+    Without a number it is more of the same one. An agent without a call that fits is left out, and abstains
+    when it still does not fit.
     """
     known = {call.agent for call in running.calls}
     agents = [_agent(running.step, name) for name in _at_once(ask)]

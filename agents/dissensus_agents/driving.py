@@ -184,7 +184,14 @@ def _when(running: Running, name: str) -> int:
 
 
 async def _ask(run: Run, running: Running, ask: Ask, *, written: bool) -> None:
-    """Ask one wave, and take in what it brings."""
+    """Ask one wave, and take in what it brings.
+
+    Raises:
+        Denied: One of them may not be asked any more: its models were trusted when that was decided.
+    """
+    for name in ask.agents:
+        if name in running.barred:
+            raise Denied(running.barred[name], agent=name, right="read", sensitive=True)
     if not written:
         await aside(go_on, run, running, ask, running.wave)
     running.wave += 1

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from dissensus_state.patches import Patch
 from dissensus_state.records import Call, Proposal, Round
 from dissensus_state.standing import Line, settled
 from dissensus_state.store import Store
@@ -40,8 +41,9 @@ NANO = 1_000_000_000
 class Voice:
     """What one model said to a question.
 
-    `says` is the canonical text of what it proposed, whatever the path; `answer` is its whole answer. `cost`
-    is in USD, None where the price is unknown. `right` is None where nobody graded it.
+    `says` is what it proposed, whatever the path: a text as it is, anything else as canonical JSON; `answer`
+    is its whole answer. `cost` is in USD, None where the price is unknown. `right` is None where nobody
+    graded it.
     """
 
     agent: str
@@ -143,13 +145,20 @@ def _voices(proposals: list[Proposal], calls: list[Call], lines: Mapping[str, Li
         yield Voice(
             item.agent,
             Voter(call.model, call.lineage),
-            canonical(list(all_values(item.patch).values())),
+            _said(item.patch),
             call.answer or "",
             call.thinking,
             item.confidence,
             None if line.cost is None else line.cost / NANO,
             line.grade.right if line.grade is not None else None,
         )
+
+
+def _said(patch: Patch) -> str:
+    values = list(all_values(patch).values())
+    if len(values) == 1 and isinstance(values[0], str):
+        return values[0]
+    return canonical(values[0] if len(values) == 1 else values)
 
 
 def as_votes(given: Iterable[Example], options: int | None = None) -> list[fitting.Graded]:
@@ -196,12 +205,12 @@ def as_disputes(given: Iterable[Example]) -> list[reader_fitting.Dispute]:
 
 
 def as_questions(given: Iterable[Example], answers_of: str | None = None) -> list[learning.Graded]:
-    """Examples for `fit_router`: questions that the same models were all graded on.
+    """Examples for `fit_router`: questions with the models that were graded on them.
 
-    The models are those that were graded on at least half of the questions; a question that one of them
-    was not graded on is left out.
+    A model that was hardly graded is left out. Where a route has sent each question to one model, each
+    model is learned from the questions that it was sent.
     """
-    from .patterns.learning import Graded
+    from .patterns.learning import FEWEST_EACH, Graded
 
     known = [
         (one, {voice.voter.model: voice for voice in one.voices if voice.right is not None}) for one in given
@@ -210,17 +219,17 @@ def as_questions(given: Iterable[Example], answers_of: str | None = None) -> lis
     for _, voices in known:
         for model in voices:
             counted[model] = counted.get(model, 0) + 1
-    models = {model for model, count in counted.items() if 2 * count >= len(known)}
+    models = {model for model, count in counted.items() if count >= FEWEST_EACH}
     return [
         Graded(
             one.key,
             one.question,
-            {model: bool(voices[model].right) for model in models},
+            {model: bool(voices[model].right) for model in sorted(models & voices.keys())},
             one.task,
             voices[answers_of].answer if answers_of in voices else None,
         )
         for one, voices in known
-        if one.question and models <= voices.keys()
+        if one.question and models & voices.keys() and (answers_of is None or answers_of in voices)
     ]
 
 

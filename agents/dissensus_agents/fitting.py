@@ -9,8 +9,9 @@ is served without the extra.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import GraphError
 from .examples import MOST, as_disputes, as_questions, as_votes, costs_of, examples
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
     from dissensus_state.sessions import Session
     from dissensus_state.store import Store
 
-    from .judgement.fitted import FittedVote
+    from .judgement.fitted import Features, FittedVote
     from .judgement.fitted_reader import FittedReader
     from .judgement.paying import Paying
     from .patterns.learned import LearnedRouter
+
+_T = TypeVar("_T")
 
 _GRADE = "Grade more rounds (`dissensus grade`), or run `dissensus bench` over questions with known answers"
 
@@ -82,7 +85,7 @@ def learn_router(
 
     questions = as_questions(examples(of, task, most=most), answers_of)
     if len(questions) < learning.FEWEST:
-        raise _too_few("router", len(questions), learning.FEWEST, task, "questions that all models answered")
+        raise _too_few("router", len(questions), learning.FEWEST, task)
     return learning.fit_router(questions, answers_of=answers_of)
 
 
@@ -119,6 +122,40 @@ def learn_cascade(
     tried = Tried(as_votes(found, options), tiers, costs_of(found), features=manner)
     return tried.costing(usd) if usd is not None else tried.keeping(accuracy or 0.0)
 
+
+def load_vote(file: str | Path) -> FittedVote:
+    """Read a vote from the file that `dissensus learn vote` has written.
+
+    Raises:
+        GraphError: It cannot be used.
+    """
+    from .judgement.fitted import FittedVote
+
+    return _loaded(file, FittedVote.from_json)
+
+
+def load_cascade(file: str | Path) -> Paying:
+    """Read a cascade's policy from the file that `dissensus learn cascade` has written.
+
+    Raises:
+        GraphError: It cannot be used.
+    """
+    from .judgement.paying import Paying
+
+    return _loaded(file, Paying.from_json)
+
+
+def _loaded(file: str | Path, read: Callable[[str, Features], _T]) -> _T:
+    try:
+        with Path(file).open(encoding="utf-8") as opened:
+            return read(opened.read(MOST_CHARACTERS), manner)
+    except (OSError, ValueError) as error:  # a ValueError is no JSON, no UTF-8, or not what was fitted
+        raise GraphError(
+            f"{file} cannot be used: {error}", next_step="Fit it again: dissensus learn"
+        ) from error
+
+
+MOST_CHARACTERS = 5_000_000
 
 LEAST_OF_CASCADE = 200
 """As many graded questions a cascade needs: its votes hold out a quarter of them, and so do its lines."""

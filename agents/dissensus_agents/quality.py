@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from dissensus_state.standing import happened, known, settled
 from dissensus_state.store import Store
 
+from .judgement.audit import Audit
+from .judgement.audit import audits as audits_of
 from .judgement.measured import MOST, Measured
 from .judgement.standing import Standing
 from .watch.alarms import Alarm, Alarms
@@ -42,6 +44,12 @@ def standing(
     with of.database.reading() as work:
         found = settled(work, _session_id(of), task=task, since=since)
         return Standing.of(found, model=model, rulings=rulings)
+
+
+def audits(of: Store | Session[Any]) -> list[Audit]:
+    """How often agreements drawn by lot were wrong, by step: by rulings, and by grades from outside."""
+    with of.database.reading() as work:
+        return audits_of(Standing.of(settled(work, _session_id(of))).audited)
 
 
 def knowledge(of: Store | Session[Any]) -> Measured:

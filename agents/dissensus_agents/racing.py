@@ -74,7 +74,9 @@ async def _run(
                 return
             if waiting and (not done or not tasks):
                 why = f"no answer in {ask.hedge:g} s" if not done else "no good answer before it"
-                await aside(go_on, run, running, _hedged(ask, waiting[0], why), None)
+                hedged = _hedged(ask, waiting[0], why)
+                await aside(go_on, run, running, hedged, None)
+                run.tell(running, "decided", **hedged.decisions[0].as_dict())
                 start(1)
     finally:
         await _abandon(run, list(tasks))

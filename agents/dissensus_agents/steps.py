@@ -22,14 +22,14 @@ from .judgement.meaning import SEAT as COMPARATOR
 from .judgement.meaning import Fetching, fetches
 from .judgement.opinions import SEAT as OPINIONS
 from .judgement.opinions import AskedOf
-from .judgement.supervisor import SEAT, Supervisor, chain_of, is_seat, seats_of
+from .judgement.supervisor import Supervisor, chain_of, is_seat, seats_of
 from .judgement.witnessing import AnyVerifier
 from .models.client import is_trusted
 from .patterns.chain import several_steps
 from .patterns.failover import Candidates
 from .patterns.plan import Pattern, Switch
 from .patterns.route import SEAT as ROUTER
-from .patterns.route import routing_by, seated
+from .patterns.route import routing_by, routing_seats, seated
 from .patterns.together import Parallel
 from .settings import Settings, Withheld
 from .views import View
@@ -140,7 +140,7 @@ def make_step(
     pattern = _pattern_of(name, agents)
     agents = pattern.agents
     asked = (*agents, *(one for one in hollow if isinstance(one, Agent)))
-    _check_agents(shape, name, asked)
+    _check_agents(shape, name, asked, routing_seats(pattern))
     thresholds(settings.get("materiality", 0.0))
     _check_number(name, quorum, len(agents))
     chosen = _transition(shape, name, more.pop("transition", None))
@@ -290,33 +290,30 @@ def check_hollow(step: Step) -> None:
             )
 
 
-def _check_agents(shape: Shape, name: str, agents: Sequence[Agent]) -> None:
+def _check_agents(shape: Shape, name: str, agents: Sequence[Agent], routes: Sequence[str]) -> None:
     names = [agent.name for agent in agents]
     if not names or len(set(names)) < len(names):
         _refuse_names(name, names)
-    if any(map(is_seat, names)):
-        raise GraphError(f"{SEAT!r} is the name of the seat that rules", next_step="Call the agent otherwise")
-    if ROUTER in names:
-        raise GraphError(
-            f"{ROUTER!r} is the name of the seat that routes", next_step="Call the agent otherwise"
-        )
     for one in names:
-        if one.startswith(OPINIONS):
-            raise GraphError(
-                f"{one!r} is the name of a seat that checks", next_step="Call the agent otherwise"
-            )
-        if SUFFIX in one:
-            raise GraphError(
-                f"{one!r} is the name of a seat that summarises", next_step="Call the agent otherwise"
-            )
-        if one.partition("~")[0] == COMPARATOR:
-            raise GraphError(
-                f"{one!r} is the name of the seat that compares", next_step="Call the agent otherwise"
-            )
+        _check_seat(one, routes)
     for agent in agents:
         for path in agent.reads or ():
             if path:
                 shape.field(path[0])
+
+
+def _check_seat(name: str, routes: Sequence[str]) -> None:
+    """No agent is called as a seat beside the agents' own."""
+    taken = {
+        "the seat that rules": is_seat(name),
+        "the seat that routes": name in (ROUTER, *routes),
+        "a seat that checks": name.startswith(OPINIONS),
+        "a seat that summarises": SUFFIX in name,
+        "the seat that compares": name.partition("~")[0] == COMPARATOR,
+    }
+    for seat, is_taken in taken.items():
+        if is_taken:
+            raise GraphError(f"{name!r} is the name of {seat}", next_step="Call the agent otherwise")
 
 
 def _refuse_names(name: str, names: Sequence[str]) -> NoReturn:

@@ -73,6 +73,7 @@ def review_of(
         hollow=bool(why.get("hollow")),
         votes=running.votes,
         audit=bool(why.get("audit")),
+        unsettled=str(why.get("unsettled", "")),
         ballots=_ballots(running, names),
         weighed=_weighed(running, names),
         sensitive=sensitive_in(running, run.shape),
@@ -310,6 +311,9 @@ class _Asking:
     def _worth(self, given: Given) -> Given:
         """A model's word alone does not speak for a position whose reasoning nobody could read."""
         verdict, step = given.verdict, self.running.step
+        advice = f"{self.level.supervisor.name} advises to {_in_words(verdict)}: {verdict.reason}"
+        if self.level.supervisor.advises:
+            return given.passed_on(advice)
         side = chosen(self.running, verdict, self.names)
         if verdict.decision not in LETS_PASS or side is None or not withheld(self.running, side):
             return given
@@ -317,8 +321,7 @@ class _Asking:
             return given.noting(f"a verifier has passed position {side.label}")
         if self.level.last and step.withheld == "say":
             return given
-        reason = f"{self.level.supervisor.name} advises to {_in_words(verdict)}: {verdict.reason}"
-        return given.passed_on(reason, f"the reasoning behind position {side.label} is withheld")
+        return given.passed_on(advice, f"the reasoning behind position {side.label} is withheld")
 
 
 def _essence(verdict: Verdict) -> str:

@@ -10,7 +10,7 @@ from dissensus_state.shapes import Shape
 from .positions import Side
 from .running import Running
 
-_OTHERS = ("asked", "hollow", "unsettled", "audit", "verified")
+_OTHERS = ("asked", "hollow", "sent_to", "unsettled", "audit", "verified")
 """Reasons for a review that no pattern answers."""
 
 

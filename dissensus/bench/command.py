@@ -47,6 +47,7 @@ class Wish:
     pattern: Sequence[str] = ()
     repeats: int = 1
     limit: int | None = None
+    tag: Sequence[str] = ()
     grader: str | None = None
     form: Form = "json"
     budget: str | None = None
@@ -93,7 +94,7 @@ def bench(store: Store, wish: Wish, *, as_json: bool) -> int:
 
 
 def _plan(wish: Wish) -> Plan:
-    tasks = read_tasks(wish.tasks, load, grader=wish.grader, limit=wish.limit)
+    tasks = read_tasks(wish.tasks, load, grader=wish.grader, limit=wish.limit, tags=wish.tag)
     return make_plan(
         tasks,
         wish.models,

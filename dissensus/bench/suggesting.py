@@ -207,11 +207,18 @@ def _cascaded(found: Measured, a: str, b: str, top: str) -> Iterator[tuple[Where
         other, last = found.answers[b].get(where), found.answers[top].get(where)
         if other is None or last is None:
             continue
+        both = max(one.latency, other.latency)
         if one.said is not None and one.said == other.said:
-            yield where, replace(one, cost=_sum(one, other), latency=max(one.latency, other.latency))
+            yield where, _paid(one, both, one, other)
         else:
-            slow = max(one.latency, other.latency) + last.latency
-            yield where, replace(last, cost=_sum(one, other, last), latency=slow)
+            spoke = [each for each in (last, one, other) if each.said is not None]
+            yield where, _paid([*spoke, last][0], both + last.latency, one, other, last)
+
+
+def _paid(answer: Answer, latency: int, *asked: Answer) -> Answer:
+    """An answer for which all of these were asked."""
+    tokens = sum(each.tokens for each in asked)
+    return replace(answer, cost=_sum(*asked), latency=latency, ttft=None, tokens=tokens, unfit="")
 
 
 def _sum(*answers: Answer) -> int | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -108,7 +108,14 @@ class Tasks:
 Load = Callable[[str], Any]
 
 
-def read_tasks(source: str, load: Load, *, grader: str | None = None, limit: int | None = None) -> Tasks:
+def read_tasks(
+    source: str,
+    load: Load,
+    *,
+    grader: str | None = None,
+    limit: int | None = None,
+    tags: Collection[str] = (),
+) -> Tasks:
     """Read a task file, or what a function `module:name` gives.
 
     Args:
@@ -116,6 +123,7 @@ def read_tasks(source: str, load: Load, *, grader: str | None = None, limit: int
         load: Finds a function by its name.
         grader: The grader of items that name none; by default what suits what is expected.
         limit: Only so many items, from the first on.
+        tags: Only items that have one of these.
 
     Raises:
         TasksRefused: It cannot be used; it says on which line.
@@ -133,10 +141,13 @@ def read_tasks(source: str, load: Load, *, grader: str | None = None, limit: int
         if steps.setdefault(item.task, said.get("task", TASK)) != said.get("task", TASK):
             raise _refused(source, where, f"the task {said.get('task')!r} has the short name of another one")
         seen.add(item.id)
+        if tags and not set(tags) & set(item.tags):
+            continue
         items.append(item)
         digest.update(text)
     if not items:
-        raise TasksRefused(f"{source} holds no item")
+        tagged = f" tagged {', '.join(tags)}" if tags else ""
+        raise TasksRefused(f"{source} holds no item{tagged}")
     return Tasks(source, tuple(items), digest.hexdigest())
 
 

@@ -26,6 +26,7 @@ from .opening import DEFAULT, existing
 @click.option("--pattern", multiple=True, metavar="PATTERN", help="Like 'cascade:a+b>c' or 'panel:a+b+c/d'.")
 @click.option("--repeats", type=click.IntRange(1, 100), default=1, show_default=True, help="Of each item.")
 @click.option("--limit", type=click.IntRange(1), help="Only so many items, from the first on.")
+@click.option("--tag", multiple=True, metavar="TAG", help="Only items that have it; may be repeated.")
 @click.option("--grader", metavar="KIND", help="For items that name none. [default: by what is expected]")
 @click.option(
     "--form", type=click.Choice(["json", "text"]), default="json", show_default=True, help="Of the answers."

@@ -162,7 +162,7 @@ def quality(
         data = _data(of, found)
     show(data, pages.quality(data), as_json=as_json)
     if check and found.alarms:
-        sys.exit(ALARM)
+        click.get_current_context().exit(ALARM)
 
 
 def _data(of: Store | Session[Any], found: Report) -> dict[str, Any]:

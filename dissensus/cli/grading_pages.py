@@ -126,10 +126,10 @@ def _pairs(items: list[Data]) -> list[Block]:
 
 def _audits(items: list[Data]) -> list[Block]:
     rows = [
-        (item["task"], item["waiting"], *(_audited(item[name]) for name in ("ruled", "graded")))
+        (item["task"], f"{item['share']:.0%}", *(_audited(item[name]) for name in ("ruled", "graded")))
         for item in items
     ]
-    columns = "audited_agreements waiting wrong_by_ruling wrong_by_grade"
+    columns = "audited_agreements share wrong_by_ruling wrong_by_grade"
     return [*grid(columns, rows, _STYLES), *([Line()] if rows else [])]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from . import calls
 from .blocks import Block, Line
@@ -162,7 +162,25 @@ def _dispute(item: Data) -> Iterator[Block]:
             for text in texts:
                 yield from text_of(f"reasoning behind {letter}", text, 2)
     for ruling in item["rulings"]:
-        yield from ruling_(ruling, 2)
+        yield from ruling_(ruling if item["settled"] else _blind_ruling(ruling, item["review"]), 2)
+
+
+def _blind_ruling(ruling: Data, review: Data) -> Data:
+    """What was ruled so far as whoever is to rule sees it: letters, and no names."""
+    letters = {agent: side["letter"] for side in review["positions"] for agent in side["agents"]}
+
+    def lettered(agents: Iterable[str]) -> list[str]:
+        return sorted({letters.get(agent, "?") for agent in agents})
+
+    advice = ruling["advice"]
+    return {
+        **ruling,
+        "upheld": lettered(ruling["upheld"]),
+        "dissent": lettered(ruling["dissent"]),
+        "kin": {letters.get(agent, "?"): why for agent, why in ruling["kin"].items()},
+        "notes": [note for note in ruling["notes"] if not note.startswith("shares the lineage")],
+        "advice": advice and {**advice, "upheld": lettered(advice["upheld"])},
+    }
 
 
 def _blind(review: Data) -> Data:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from dissensus_agents.agent import as_model
-from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
-from dissensus_agents.messages import Reply
 from dissensus_agents.models.client import Model
 
 from .errors import NoModels
@@ -116,14 +114,3 @@ def reseated(crew: Crew, models: Sequence[ModelLike], supervisor: ModelLike | No
 
 def _seated(models: Sequence[Model], seats: int) -> tuple[Model, ...]:
     return tuple(models[n % len(models)] for n in range(seats))
-
-
-class Advising(Supervisor):
-    """A supervisor whose ruling a person has to sign: whatever it decides, it only advises."""
-
-    def read(self, reply: Reply, review: Review) -> Verdict:
-        """Its verdict as the reason of an escalation."""
-        verdict = super().read(reply, review)
-        upheld = f" position {verdict.position}" if verdict.position else ""
-        advice = f"{self.name} advises to {verdict.decision}{upheld}: {verdict.reason}"
-        return verdict.model_copy(update={"decision": "escalate", "reason": advice, "amendment": None})

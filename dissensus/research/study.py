@@ -11,7 +11,7 @@ from dissensus_agents.judgement.comparators import Anything, Text
 from dissensus_agents.judgement.supervisor import Supervisor
 
 from . import checking, librarian, money, prompts
-from .crew import CHAIR, Advising, Staff
+from .crew import CHAIR, Staff
 from .rooms import CONCLUDED, PLANNED, SCOUTED, answers, told
 from .schema import Research, batches, side_by_side
 
@@ -110,16 +110,16 @@ def _add_conclusion(graph: AgentGraph, staff: Staff, window: int | None) -> None
         )
         for seat, model in enumerate(staff.panel, 1)
     ]
-    kind = Advising if staff.approve else Supervisor
     graph.add_step(
         "conclude",
         analysts,
         writes={"conclusion"},
-        supervisor=kind(
+        supervisor=Supervisor(
             staff.supervisor,
             name=CHAIR,
             instructions=prompts.CHAIR,
             max_output_tokens=answers(CONCLUDED, window),
+            advises=staff.approve,
         ),
         verifiers=[checking.citations_stand()],
         comparators={

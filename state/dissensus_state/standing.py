@@ -157,7 +157,7 @@ def settled(
     """
     whose = _whose(session_id)
     repairs = _repaired(work, whose)
-    last: Key = (whose["first_session"], after or 0)  # rounds are counted from 1
+    last: Key = whose["first_session"], after or 0  # rounds are counted from 1
     given = {"last_session": whose["last_session"], "since": since or 0, "limit": size}
     while True:
         page = _page_of_all if task is None else _page_of_task

@@ -255,3 +255,17 @@ async def test_of_a_field_that_is_not_proposed_nobody_is_asked(session: Session[
     assert voice.asked == []
     assert session.commit_at(1).evidence == ()
     assert not happened(session, "failover")
+
+
+async def test_a_hollow_agreement_can_be_sent_to_it_and_its_word_proves_nothing(
+    session: Session[Case],
+) -> None:
+    check, voice = judge(HOLDS)
+    made = graph(["disk", "disk"], hollow_below=5, hollow=[check], supervisor=Supervisor(upholds("disk")))
+    await made.run(session)
+    assert len(voice.asked) == 1
+    review = session.round(1)[0].review or {}
+    assert review["hollow"] is True
+    assert [item["outside"] for item in review["passed"]] == [False]
+    assert [item["outside"] for item in session.commit_at(1).evidence] == [False]
+    await made.replay(session)

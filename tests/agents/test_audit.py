@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from dissensus.quality import audits
 from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import END
-from dissensus_agents.judgement.audit import audits, drawn
+from dissensus_agents.judgement.audit import drawn
 from dissensus_agents.judgement.rules import Majority, Vote
 from dissensus_agents.judgement.standing import Standing
 from dissensus_agents.judgement.supervisor import Review, Supervisor, Verdict
@@ -120,8 +121,8 @@ async def test_the_audits_of_a_store_say_how_many_agreements_were_wrong(store: S
         await graph.run(session, start="judge")
     session.grade(3, wrong=["a", "b"], basis="reference", by="the key")
 
-    with store.database.reading() as work:
-        (found,) = audits(Standing.of(settled(work)).audited)
+    (found,) = audits(store)
+    assert audits(session) == [found]
     assert (found.task, found.share) == ("judge", 1.0)
     assert (found.ruled.wrong, found.ruled.audited, found.graded.wrong, found.graded.audited) == (1, 4, 1, 1)
     assert found.ruled.low < 0.25 < found.ruled.high
@@ -147,6 +148,19 @@ async def test_advice_that_a_person_did_not_follow_was_overturned(store: Store) 
     judge = judges["chair", "model", "judge"]
     assert (judge.model, judge.held, judge.overturned) == ("chair", 1, 1)
     assert judge.decisions["escalate"] == 2
+
+
+async def test_advice_to_reject_what_a_person_upholds_was_overturned(store: Store) -> None:
+    from dissensus_agents.judgement.supervisor import Person
+
+    advising = Supervisor(Voice("chair", {"decision": "reject", "reason": "neither"}), advises=True)
+    session = store.create(Case())
+    await one_step(panel("disk", "net"), supervisor=[advising, Person("ana")]).run(session)
+    settle(session, 1, decision="uphold", author="ana", reason="I looked", position="A")
+
+    with store.database.reading() as work:
+        judge = Standing.of(settled(work)).judges["chair", "model", "judge"]
+    assert (judge.held, judge.overturned) == (0, 1)
 
 
 async def test_a_chain_of_rounds_is_audited_at_its_share(store: Store) -> None:

@@ -80,6 +80,45 @@ async def test_a_check_that_refutes_a_hollow_agreement_is_reviewed_with_it(sessi
     assert review["failed"][0]["verifier"] == "looked"
 
 
+async def test_a_proof_that_another_check_contradicts_is_none(session: Session[Case]) -> None:
+    hollow = [looked(passed=True, decides=True, name="query")]
+    graph = one_step(
+        twins(),
+        hollow_below=1.5,
+        hollow=hollow,
+        verifiers=[looked(passed=False, name="sums")],
+        supervisor=Supervisor(upholds("disk", decision="reject"), name="chair"),
+    )
+
+    await graph.run(session)
+
+    review = session.round(1)[0].review or {}
+    assert (review["sent_to"][0]["found"], "verified" in review) == ("proved", False)
+    assert [one.author for one in session.round(1)[3]] == ["chair"]
+
+
+async def test_what_only_the_added_agent_was_shown_is_shown_to_a_supervisor_after_a_stop(
+    session: Session[Case],
+) -> None:
+    stops = [True]
+
+    def stopping(_: Review) -> Verdict:
+        if stops:
+            stops.pop()
+            raise Stopped
+        return Verdict(decision="escalate", reason="no rule")
+
+    asked = agent("z", cause("net"), lineage="meta/llama", prompt=lambda _: ["Shown to one alone"])
+    chair = Voice("chair", ruling("net"))
+    graph = one_step(twins(), hollow_below=1.5, hollow=[asked], supervisor=[stopping, Supervisor(chair)])
+
+    with pytest.raises(Stopped):
+        await graph.run(session)
+    await graph.run(session)
+
+    assert "Shown to one alone" in chair.asked[0].prompt
+
+
 async def test_an_agent_of_another_lineage_that_agrees_adds_its_vote(session: Session[Case]) -> None:
     asked = other("disk")
     graph = one_step(twins(), hollow_below=1.5, hollow=[asked])
@@ -109,6 +148,24 @@ async def test_one_that_disagrees_makes_a_disagreement_of_it(session: Session[Ca
     assert (given.upheld, given.dissent) == (("z",), ("a", "b"))
     assert [item.status for item in proposals] == ["dissent", "dissent", "accepted"]
     assert (await graph.replay(session)).calls == 0
+
+
+async def test_no_pattern_decides_over_whoever_was_asked_about_its_hollow_agreement(
+    session: Session[Case],
+) -> None:
+    from dissensus.patterns import Cascade, Panel, agree
+    from dissensus_agents.graph import AgentGraph
+
+    cascade = Cascade([Panel(twins()), agent("c", cause("disk"), lineage="qwen/qwen")], until=agree())
+    graph = AgentGraph(Case).add_step(
+        "judge", cascade, writes={"verdict"}, hollow_below=1.9, hollow=[other("net")]
+    )
+
+    result = await graph.run(session)
+
+    review = session.round(1)[0].review or {}
+    assert (result.status, review["sent_to"][0]["found"]) == ("parked", "disagrees")
+    assert (await graph.run(session)).status == "parked"
 
 
 async def test_what_is_hollow_after_all_of_them_is_the_supervisors_to_rule_on(session: Session[Case]) -> None:

@@ -123,9 +123,7 @@ async def test_examples_are_the_graded_questions_with_all_that_was_said(store: S
     assert len(found) == 6
     one, asked = found[1], "Question 1 is hard, they say"
     assert one.question.endswith(asked)
-    assert {voice.agent: voice.says for voice in one.voices} == {
-        name: json.dumps([says(name, asked)]) for name in SKILL
-    }
+    assert {voice.agent: voice.says for voice in one.voices} == {name: says(name, asked) for name in SKILL}
     assert all("has looked" in (voice.thinking or "") for voice in one.voices)
     assert all((voice.cost or 0) > 0 for voice in one.voices)
     assert {voice.agent: voice.right for voice in one.voices} == {

@@ -17,8 +17,9 @@ from dissensus_agents.patterns.cascade import Cascade, agree, confident
 from dissensus_agents.patterns.plan import Switch
 from dissensus_agents.patterns.together import Panel, Parallel
 from dissensus_agents.racing import LEFT
-from dissensus_agents.watch.governor import SPARED
+from dissensus_agents.watch.governor import SPARED, Governor
 from dissensus_state.records import Budget
+from dissensus_state.rights import Rights
 from dissensus_state.store import Store
 from panels import Case, agent, cause, happened, kinds, panel, told, upholds, voice
 
@@ -314,3 +315,58 @@ async def test_a_quorum_is_of_those_who_are_asked(store: Store) -> None:
     session = store.create(Case())
     await step(Cascade([Panel(agents[:2]), agents[2]]), quorum=3).run(session)
     assert session.head == 1
+
+
+async def test_what_commutes_in_a_parallel_is_all_committed(store: Store) -> None:
+    session = store.create(Case())
+    agents = [agent(name, {"findings": [name], "tags": ["x", name]}) for name in "ab"]
+    graph = AgentGraph(Case).add_step("judge", Parallel(agents), writes={"findings", "tags"})
+    await graph.run(session)
+    assert session.state.findings == ["a", "b"]
+    assert session.state.tags == {"x", "a", "b"}
+
+
+async def test_models_are_swapped_wherever_their_agents_sit(store: Store) -> None:
+    session, agents = store.create(Case()), panel("disk", "net", "net")
+    graph = step(Cascade([Panel(agents[:2]), Parallel([agents[2]], take="first")]))
+    await graph.run(session, models={"c": lambda _: cause("fan")})
+    assert asked(agents) == [1, 1, 0]
+    assert session.state.verdict.cause == "fan"
+    with pytest.raises(GraphError, match="There is no agent 'router' to give a model to"):
+        await graph.run(session, models={"router": lambda _: cause("fan")})
+
+
+async def test_a_trivial_input_is_for_one_agent_of_any_pattern_and_is_judged_once(store: Store) -> None:
+    session, judged = store.create(Case()), list[int]()
+
+    def trivial(_: Any) -> str | bool:
+        judged.append(1)
+        return "it is short" if len(judged) == 1 else False
+
+    def stop(_: Any) -> Reply:
+        raise RuntimeError("the power went")
+
+    agents = panel("disk", "net", "net")
+    graph = step(Cascade([Panel(agents[:2]), agents[2]]), governor=Governor(trivial=trivial))
+    with pytest.raises(RuntimeError):
+        await graph.run(session, models={"a": stop})
+    await graph.run(session)
+    assert judged == [1]
+    assert [len(voice(one).asked) for one in agents] == [1, 0, 0]
+    assert session.decisions(1)[0]["pattern"] == "trivial"
+    assert session.state.verdict.cause == "disk"
+
+
+async def test_where_a_rule_may_not_rule_the_supervisor_does(store: Store) -> None:
+    class Ruled(Case):
+        """Only the chair may rule."""
+
+        rights = [Rights("chair", read="/", rule="/verdict"), Rights("*", read="/", propose="/verdict")]
+
+    session, agents = store.create(Ruled()), panel("disk", "net", "net")
+    graph = AgentGraph(Ruled).add_step(
+        "judge", Cascade([Panel(agents[:2]), agents[2]]), writes={"verdict"}, supervisor=chair("disk")
+    )
+    await graph.run(session)
+    assert [one.author for one in session.round(1)[3]] == ["chair"]
+    assert session.state.verdict.cause == "disk"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -15,13 +16,17 @@ from dissensus_agents.judgement.supervisor import Supervisor, Verdict
 from dissensus_agents.judgement.verifiers import verifier
 from dissensus_agents.messages import Reply, Request
 from dissensus_agents.models.prices import Price
-from dissensus_agents.patterns.asked import Asked, Choice
+from dissensus_agents.patterns.asked import Asked, Choice, Option
 from dissensus_agents.patterns.cascade import Cascade
 from dissensus_agents.patterns.chain import Chain, Link
+from dissensus_agents.patterns.complexity import complexity
 from dissensus_agents.patterns.route import Route
 from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
 from dissensus_agents.patterns.together import Panel
+from dissensus_agents.recordings.answering import Recordings, answered_from
+from dissensus_agents.recordings.exporting import export_recordings
 from dissensus_agents.watch.governor import SPARED
+from dissensus_state.budgets import Limits
 from dissensus_state.errors import Diverged
 from dissensus_state.records import Budget
 from dissensus_state.shapes import Append, SharedState
@@ -144,6 +149,26 @@ async def test_a_way_by_task_and_by_a_value_of_the_state(store: Store) -> None:
         assert session.decisions(1)[0]["chosen"] == [expected]
 
 
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [("Hi?", "easy"), ("Prove step by step why $x^2 + 3x = 12$ then compare 14 km and 3 hours." * 9, "hard")],
+)
+async def test_a_way_by_how_hard_the_question_looks(store: Store, question: str, expected: str) -> None:
+    agents = [agent(name, cause(name), prompt=lambda view: view.part("question")) for name in "ab"]
+    session = store.create(Case(question=question))
+    await step(Route({"easy": agents[0], "hard": agents[1]}, by=complexity())).run(session)
+    assert session.decisions(1)[0]["chosen"] == [expected]
+
+
+def test_a_level_whose_way_is_gone_falls_to_the_next_harder_one() -> None:
+    ways = ("easy", "middle", "hard")
+    router = complexity((0.2, 0.5))
+    for left, expected in ((ways, "easy"), (ways[1:], "middle"), (ways[2:], "hard")):
+        said = router(Asked("judge", "Hi?", {name: Option(name) for name in left}, ways=ways))
+        assert isinstance(said, Choice)
+        assert said.option == expected
+
+
 # A model that routes
 
 
@@ -191,6 +216,26 @@ async def test_a_choice_that_cannot_be_read_is_asked_again_once(store: Store) ->
     assert asked(agents) == [0, 1]
     assert len(router.asked) == 2
     assert "There is no option 'elsewhere'" in router.asked[1].turns[0].objection
+
+
+async def test_a_routed_run_is_answered_from_its_recordings_and_its_seat_can_be_limited(
+    store: Store, tmp_path: Path
+) -> None:
+    session, agents = store.create(Case(), budget=Budget(agents={"router": Limits(calls=3)})), two()
+    graph = step(ways(agents, Voice("chooser", chosen("hard")), default="simple"))
+    progress = await told(graph, session)
+    assert [one for one in progress if one.kind == "warning"] == []
+    made = export_recordings(session, tmp_path / "told.jsonl")
+    again = store.create(Case())
+    await answered_from(graph, Recordings.open(made.path)).run(again)
+    assert asked(agents) == [0, 1]
+    assert again.state == session.state
+    assert again.decisions(1) == session.decisions(1)
+
+
+def test_no_agent_is_called_as_a_seat_that_routes() -> None:
+    with pytest.raises(GraphError, match="'router' is the name of the seat that routes"):
+        step([agent("router", cause("x"))])
 
 
 def test_a_model_that_routes_needs_a_default() -> None:

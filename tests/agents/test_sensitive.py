@@ -174,12 +174,12 @@ async def test_a_rule_that_quotes_it_is_told_to_those_only_who_may_know(store: S
     assert CANARY not in heard(eve)
     assert "Why is not shown here" in heard(eve)
     other = store.create(File())
-    ann = voice("ann", says("bad"), says("good"), trusted=True)
-    mal = voice("mal", says("m"))
-    graph = step(Agent("ann", Failover(ann, mal), reads={"question"}))
+    ann, mal = voice("ann", says("good"), trusted=True), voice("mal", says("bad"))
+    graph = step(Agent("ann", Failover(mal, ann), reads={"question"}))
     await graph.run(other)
     assert CANARY in heard(ann)
-    assert mal.asked == []
+    assert len(mal.asked) == 1  # before the rule had said anything
+    assert CANARY not in heard(mal)
     assert (await graph.replay(other)).calls == 0
 
 
@@ -325,7 +325,7 @@ def test_the_catalogue_says_who_is_trusted_and_an_argument_has_the_last_word() -
 # Models that are asked beside the panel
 
 
-async def test_models_that_compare_verify_or_break_an_agreement_are_only_asked_if_they_may_see_it(
+async def test_models_that_compare_verify_or_confirm_are_only_asked_if_they_may_see_it(
     store: Store,
 ) -> None:
     eves = [

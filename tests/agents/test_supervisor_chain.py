@@ -23,7 +23,6 @@ from panels import (
     Case,
     Voice,
     agent,
-    cause,
     happened,
     in_prompt,
     kinds,
@@ -373,6 +372,19 @@ async def test_a_word_for_reasoning_that_is_withheld_goes_up_a_level(store: Stor
         if first.decision == "escalate":
             assert first.advice == {"decision": "uphold", "upheld": ["b"]}
             assert first.reason == "chair advises to uphold position B: so"
+
+
+async def test_a_supervisor_may_only_advise_whoever_rules_after_it(session: Session[Case]) -> None:
+    chair = Supervisor(Voice("chair", ruling("net")), advises=True)
+
+    result = await one_step(panel("disk", "net"), supervisor=[chair, Person("ana")]).run(session)
+
+    first = session.round(1)[3][0]
+    assert (result.status, first.decision, first.attempt) == ("parked", "escalate", 1)
+    assert (first.advice, first.reason) == (
+        {"decision": "uphold", "upheld": ["b"]},
+        "chair advises to uphold position B: so",
+    )
 
 
 async def test_the_supervisor_is_told_what_it_cannot_read(session: Session[Case]) -> None:

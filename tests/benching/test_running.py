@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dissensus.bench.lanes import known
+from dissensus.bench.lanes import Fence, known
 from dissensus.bench.measured import measured
 from dissensus.bench.plan import Plan
 from dissensus.bench.running import Ended, carry_out
@@ -20,7 +20,7 @@ from dissensus.bench.table import table
 from dissensus_agents.errors import MissingKey, ModelFailed
 from dissensus_agents.judgement.ballots import Rate
 from dissensus_agents.judgement.standing import Standing
-from dissensus_agents.messages import Request
+from dissensus_agents.messages import Reply, Request, Usage
 from dissensus_agents.models.prices import FREE, Price
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_state.errors import LeaseLost, Refused
@@ -29,7 +29,7 @@ from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
 from dissensus_state.standing import settled
 from dissensus_state.store import Store
-from examinees import SKILL, examinee, item, number_of, right_of, said_of
+from examinees import PRICES, SKILL, examinee, item, number_of, right_of, said_of
 
 MakePlan = Callable[..., Plan]
 
@@ -115,12 +115,12 @@ def test_a_run_that_breaks_anywhere_goes_on_and_buys_nothing_twice(
     made = plan(12, "panel:flash+llama+pro", models=models)
     with pytest.raises(MissingKey):
         run(session, made, at_once=3)
-    run(session, made, at_once=2)
+    turned = [item(number) for number in reversed(range(12))]
+    run(session, plan(12, "panel:flash+llama+pro", models=models, lines=turned), at_once=3)
     counted = asks(log)
     assert len(counted) == 36
-    again = {key for key, times in counted.items() if times > 1}
-    assert len(again) <= 3, "but for what was in flight, each once"
-    assert all(counted[key] == 2 for key in again)
+    again = {model for (model, _), times in counted.items() if times > 1}
+    assert again <= {"pro"}, "but for the call that broke, each once: a round that was left goes on"
     assert len(measured(session, made).answers["panel:flash+llama+pro"]) == 12
     for branch in session.branches():
         session.on(branch.name).verify()
@@ -141,6 +141,13 @@ def test_the_budget_ends_it_and_more_of_it_goes_on(store: Store, plan: MakePlan,
     assert run(session, made).short is None
     assert len(measured(session, made).answers["pro"]) == 12
     assert (len(asks(log)), set(asks(log).values())) == (36, {1})
+
+
+def test_an_older_run_is_fenced_before_it_asks(session: Session[Benchmark]) -> None:
+    older, newer = Fence.taken(session), Fence.taken(session)
+    newer.check()
+    with pytest.raises(LeaseLost):
+        older.check()
 
 
 def test_whoever_begins_anew_takes_the_benchmark_over(session: Session[Benchmark], plan: MakePlan) -> None:
@@ -254,6 +261,31 @@ def test_right_and_wrong_become_grades_that_the_store_learns_from(
         assert len(grades_of(work, session.session_id)) > 72, (
             "where the right answer was mended, it is graded anew"
         )
+
+
+def test_the_time_of_a_pattern_is_that_of_its_slowest_way_through(
+    session: Session[Benchmark], plan: MakePlan
+) -> None:
+    took = {"flash": 100, "llama": 200, "pro": 300}
+
+    def timed(name: str) -> FunctionModel:
+        def answer(request: Request) -> Reply:
+            text = json.dumps({"answer": said_of(name, number_of(request.prompt)), "confidence": 1})
+            return Reply(text, name, Usage(10, 10), latency_ms=took[name], ttft_ms=took[name] // 10)
+
+        return FunctionModel(name, answer, lineage=name, price=PRICES[name])
+
+    patterns = ("cascade:flash+llama>pro", "panel:flash+llama+pro", "parallel:flash+llama")
+    made = plan(12, *patterns, models={name: timed(name) for name in took})
+    run(session, made)
+    found = measured(session, made).answers
+    for n in range(12):
+        cascade, panel, parallel = (found[pattern][f"q{n}", 1] for pattern in patterns)
+        went_up = said_of("flash", n) != said_of("llama", n)
+        assert (cascade.latency, cascade.ttft) == ((500, 230) if went_up else (200, 20))
+        assert cascade.tokens == (60 if went_up else 40)
+        assert (panel.latency, panel.ttft, panel.tokens) == (300, 30, 60)
+        assert (parallel.latency, parallel.said) == (100, said_of("flash", n)), "the faster one was first"
 
 
 def test_a_model_that_grades_is_asked_once_for_each_answer(

@@ -102,6 +102,15 @@ def test_how_two_models_go_together() -> None:
     assert (free.capa, free.chance, free.phi) == (None, None, None)
 
 
+def test_a_difference_has_the_interval_of_agresti_and_min() -> None:
+    alike = difference_of([1.0] * 20, [1.0] * 20)
+    assert alike is not None
+    assert (alike.value, alike.low, alike.high) == pytest.approx((0, -0.0891, 0.0891), abs=1e-4)
+    apart = difference_of([1.0] * 20, [1.0] * 12 + [0.0] * 8)  # b = 8, c = 0: (8.5 - 0.5) / 22 in the middle
+    assert apart is not None
+    assert ((apart.low + apart.high) / 2, apart.value) == pytest.approx((8 / 22, 0.4))
+
+
 def test_effective_votes_follow_kish() -> None:
     assert effective_votes("a", lambda a, b: 0.9) == 1
     assert effective_votes("abc", lambda a, b: 0.5) == pytest.approx(1.5)

@@ -58,6 +58,10 @@ def test_the_ways_to_write_an_item(tmp_path: Path) -> None:
     assert (third.tags, third.sensitive, third.expected) == (("greeting",), True, "hello")
     assert found.names == ("task", "computer_science")
     assert len(read(tmp_path, GOOD, GOOD.replace("1,", "2,"), limit=1).items) == 1
+    tagged = GOOD.replace("1,", '2, "tags": ["a", "b"],')
+    assert [item.id for item in read(tmp_path, GOOD, tagged, tags=["b", "c"]).items] == ["2"]
+    with pytest.raises(TasksRefused, match="holds no item tagged c"):
+        read(tmp_path, GOOD, tagged, tags=["c"])
 
 
 @pytest.mark.parametrize(

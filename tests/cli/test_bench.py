@@ -239,6 +239,7 @@ def test_a_kill_loses_nothing_that_was_answered(dissensus: Command, tasks: Path,
     assert [(row["items"], row["nothing"]) for row in rows] == [(24, 0)] * 3
     right = [sum(said_of(row["name"], n) == right_of(n) for n in range(24)) / 24 for row in rows]
     assert [row["quality"]["value"] for row in rows] == pytest.approx(right)
+    assert max(row["usd_per_item"] for row in rows) < 0.0002, "what a kill has lost says nothing of a model"
     counted = asks(folder)
     assert len(counted) == 72
     assert sum(counted.values()) <= 72 + 2 * 12

@@ -106,6 +106,23 @@ def test_what_does_not_stand_there_fails_and_says_why(quote: JSON, source: JSON,
     assert complaint in found.detail
 
 
+@pytest.mark.parametrize(
+    ("quote", "source", "detail"),
+    [
+        ("The pump ran again.", "document:log.pdf#3", "stands in 'log.pdf' at p. 3: "),
+        ("It was switched off", "document:log.pdf#2", "stands in 'log.pdf' at p. 1 to p. 2: "),
+        ("The valve was open", "document:log.pdf#2", "stands in 'log.pdf' at p. 1, not at passage 2: "),
+        ("The valve was shut", "document:log.pdf#1", "does not stand in 'log.pdf': "),
+        ("The valve was open", "document:other.pdf#1", "there is no document 'other.pdf'"),
+        ("The valve was open", "document:log.pdf", "there is no document 'document:log.pdf'"),
+    ],
+)
+def test_a_source_may_be_the_passage_as_prompts_bear_it(quote: str, source: str, detail: str) -> None:
+    found = _one(quote, source=source, strict=True)
+    assert found.detail.startswith(detail)
+    assert found.passed is (detail.startswith("stands") and "not at" not in detail)
+
+
 def test_a_document_is_gone_through_once_for_all_its_quotations_and_only_as_far_as_needed() -> None:
     shelf = Shelf()
     quotes: list[JSON] = [

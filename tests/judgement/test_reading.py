@@ -77,17 +77,17 @@ def test_manners_of_writing_that_are_no_good_sign_are_found_and_are_not_hard(
 def test_the_side_that_contradicts_arithmetic_is_the_wrong_one_and_the_share_says_how_often() -> None:
     reading = read([Held("C", (SLIPPED,)), Held("B", (RIGHT,))], TRAIN)
     assert reading.best == 1
-    assert reading.confidence == pytest.approx(0.81)
+    assert reading.confidence == pytest.approx(0.83)
     assert sum(reading.shares) == pytest.approx(1)
-    assert reading.on == 159
+    assert reading.on == 149
     assert "MMLU-Pro" in reading.note
     assert [[one.kind for one in found] for found in reading.findings] == [["arithmetic"], []]
 
 
 def test_it_abstains_where_its_confidence_is_not_above_what_is_asked_for() -> None:
     sides = [Held("C", (SLIPPED,)), Held("B", (RIGHT,))]
-    assert read(sides, TRAIN, above=0.81).best is None
-    assert read(sides, TRAIN, above=0.80).best == 1
+    assert read(sides, TRAIN, above=0.83).best is None
+    assert read(sides, TRAIN, above=0.82).best == 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,9 @@ def test_it_does_not_decide_without_a_contradiction_on_exactly_one_of_two_sides(
 
 
 @given(
-    texts=st.lists(st.sampled_from([RIGHT, SLIPPED, ELSEWHERE, "", "The answer is (D)."]), min_size=2, max_size=2)
+    texts=st.lists(
+        st.sampled_from([RIGHT, SLIPPED, ELSEWHERE, "", "The answer is (D)."]), min_size=2, max_size=2
+    )
 )
 def test_exchanging_the_sides_exchanges_their_shares(texts: list[str]) -> None:
     sides = [Held("B", (texts[0],)), Held("C", (texts[1],))]
@@ -123,14 +125,27 @@ def test_what_a_model_repeats_of_its_prompt_does_not_count() -> None:
     assert Chain.of(manners + RIGHT).body == Chain.of(RIGHT).body
 
 
-@given(says=st.text(max_size=20), reasoning=st.text() | st.text("The answer is (A)=+ 0123.\n"), question=st.text())
+@given(
+    says=st.text(max_size=20),
+    reasoning=st.text() | st.text("The answer is (A)=+ 0123.\n"),
+    question=st.text(),
+)
 def test_no_text_breaks_it(says: str, reasoning: str, question: str) -> None:
     reading = read([Held(says, (reasoning,)), Held("B", (RIGHT,))], question)
     assert len(reading.shares) == 2
 
 
 def test_a_huge_reasoning_is_read_in_bounded_time() -> None:
-    for piece in ("1 + 1 = 3. ", "the answer ", "(" * 50, "\\frac{1}{", "<<", "so the final ", "answer is ", " = "):
+    for piece in (
+        "1 + 1 = 3. ",
+        "the answer ",
+        "(" * 50,
+        "\\frac{1}{",
+        "<<",
+        "so the final ",
+        "answer is ",
+        " = ",
+    ):
         text = piece * (2_000_000 // len(piece))
         began = time.process_time()
         found = findings_of(Held("A", (text,)), Question.of(text[:200_000]))

@@ -67,6 +67,8 @@ def test_a_majority_is_of_agents_and_a_tie_is_none() -> None:
     assert Majority()(review(both, [1, 1, 0])).reason == "2 of 3 votes are for it"
     assert Majority()(review(both, [1, 0])).decision == "escalate"
     assert Majority()(review(both)).decision == "escalate"
+    unsettled = Majority()(review(both[:1], [0], unsettled="0.4 is not 0.8"))
+    assert (unsettled.decision, unsettled.reason) == ("escalate", "0.4 is not 0.8")
 
 
 @pytest.mark.parametrize("rule", [Majority(), Vote(above=0.5), Reads()])

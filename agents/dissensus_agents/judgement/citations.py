@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from dissensus_state.documents import Passage
+from dissensus_state.documents import Passage, cited
 from dissensus_state.errors import NotFound
 from dissensus_state.values import JSON, Path, parse_path
 
@@ -38,6 +38,7 @@ class _Asked:
     wanted: str
     source: str
     place: str
+    n: int | None = None
     found: str | None = None
     held: bool = False
 
@@ -51,7 +52,7 @@ class _Citations:
     place_key: str
     strict: bool
     name: str = "quotes_stand_in_documents"
-    version: str = "1"
+    version: str = "2"
 
     def verify(self, patch_values: Values, _: Values) -> Iterator[Evidence]:
         """Look every quotation up; a document is gone through once for all quotations from it."""
@@ -73,23 +74,25 @@ class _Citations:
             return failed(self, "the quotation is empty", path)
         if not isinstance(source, str) or not source:
             return failed(self, f"the quotation names no document: “{short(quote)}”", path)
-        return _Asked(path, quote, folded(quote), source, place if isinstance(place, str) else "")
+        name, n = cited(source) or (source, None)
+        return _Asked(path, quote, folded(quote), name, place if isinstance(place, str) else "", n)
 
     def _find(self, source: str, asked: list[_Asked]) -> bool:
         """Find where the quotations from a document stand; whether there is such a document."""
         wanted = [one for one in asked if one.source == source]
         margin = _MARGIN + max(len(one.quote) for one in wanted)
-        end, before = "", ""
+        end = ""
+        before: Passage | None = None
         try:
             for passage in self.documents.passages_of(source):
                 for one in wanted:
                     _look(one, passage)
-                    if one.found is None and end:
-                        _look_over(one, f"{end}\n{passage.text[:margin]}", before, passage.place)
+                    if one.found is None and before is not None:
+                        _look_over(one, f"{end}\n{passage.text[:margin]}", before, passage)
                 wanted = [one for one in wanted if not one.held]
                 if not wanted:
                     break
-                end, before = passage.text[-margin:], passage.place
+                end, before = passage.text[-margin:], passage
         except NotFound:
             return False
         return True
@@ -103,21 +106,28 @@ class _Citations:
         if one.held:
             return passed(self, f"stands in {where} at {one.found}: {shown}", one.path)
         say = failed if self.strict else passed
-        return say(self, f"stands in {where} at {one.found}, not at {short(one.place)}: {shown}", one.path)
+        stated = short(one.place) if one.place else f"passage {one.n}"
+        return say(self, f"stands in {where} at {one.found}, not at {stated}: {shown}", one.path)
 
 
 def _look(one: _Asked, passage: Passage) -> None:
     """Look on one passage; the search ends where the quotation stands at the place that it names."""
-    here = not one.place or _is_at(one.place, passage.place)
+    here = _is_where(one, passage)
     if (here or one.found is None) and stands_on_page(one.wanted, passage.text):
         one.found, one.held = passage.place, here
 
 
-def _look_over(one: _Asked, text: str, before: str, after: str) -> None:
+def _look_over(one: _Asked, text: str, before: Passage, after: Passage) -> None:
     """Look over the end of a passage."""
     if stands_on_page(one.wanted, text):
-        one.found = f"{before} to {after}"
-        one.held = not one.place or _is_at(one.place, before) or _is_at(one.place, after)
+        one.found = f"{before.place} to {after.place}"
+        one.held = _is_where(one, before) or _is_where(one, after)
+
+
+def _is_where(one: _Asked, passage: Passage) -> bool:
+    """Whether a passage is where a quotation says that it stands; anywhere, if it does not say."""
+    right = one.n is None or passage.n == one.n
+    return right and (not one.place or _is_at(one.place, passage.place))
 
 
 def _is_at(stated: str, place: str) -> bool:
@@ -148,7 +158,8 @@ def quotes_stand_in_documents(
         library: `session.library` of the session that the step runs on.
         quotes: Where quotations are proposed: one, a list, or anything that holds them.
         quote_key: The field of a quotation's words.
-        source_key: The field of its document's name.
+        source_key: The field of its document's name, or of the passage's source as prompts bear it
+            (`document:NAME#12`).
         place_key: The field of its place in the document, as its passages say it; it may be missing.
         strict: What stands at another place than it says has failed; else only the right place is told.
     """

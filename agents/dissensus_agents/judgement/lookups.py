@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import contextvars
 import inspect
+import threading
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from dissensus_state.errors import DissensusError, Refused
@@ -69,7 +73,7 @@ class _Lookup:
     async def _called(self, item: JSON) -> Any:
         if inspect.iscoroutinefunction(self.function):
             return await self.function(item)
-        given = await asyncio.to_thread(self.function, item)
+        given = await _in_a_thread(partial(self.function, item))
         return await given if inspect.isawaitable(given) else given
 
     def _judged(self, path: Path, claim: JSON, asked: str, found: Any) -> Evidence:
@@ -93,6 +97,29 @@ class _Lookup:
         if alike(told, claim, self.tolerance):
             return passed(self, came, path, decides=True)
         return failed(self, f"{came}, and not {short(canonical(claim))}", path)
+
+
+def _in_a_thread(call: Callable[[], Any]) -> asyncio.Future[Any]:
+    """Call a function in a thread that nobody waits for at the end: it may never come back."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[Any] = loop.create_future()
+
+    def tell(say: Callable[[Any], None], found: Any) -> None:
+        if not answer.done():
+            say(found)
+
+    def work() -> None:
+        try:
+            found: Any = call()
+            say = answer.set_result
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            found, say = error, answer.set_exception
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(tell, say, found)
+
+    run = partial(contextvars.copy_context().run, work)
+    threading.Thread(target=run, name="dissensus-lookup", daemon=True).start()
+    return answer
 
 
 def lookup(

@@ -88,7 +88,7 @@ class AskedOf:
         return {pointer(path): value for path, value in reach(proposed, parse_path(self.path))}
 
     def kinship(self, lineages: Iterable[str]) -> str | None:
-        """Why it is not known to be independent of those it would check: `same lineage`, or `unknown lineage`."""
+        """Why it is not known to be independent of them: `same lineage`, or `unknown lineage`."""
         own = [model.lineage for model in self.candidates.models]
         found = {akin(mine, theirs) for theirs in lineages for mine in own} - {None}
         return min(found, default=None, key=str)

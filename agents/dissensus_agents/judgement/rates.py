@@ -59,7 +59,8 @@ def wilson(hits: float, of: float, z: float = Z) -> tuple[float, float]:
         return 0.0, 1.0
     p, square = hits / of, z * z / of
     middle, half = p + square / 2, z * math.sqrt(p * (1 - p) / of + square / (4 * of))
-    return max(0.0, (middle - half) / (1 + square)), min(1.0, (middle + half) / (1 + square))
+    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
+    return max(0.0, min(low, p)), min(1.0, max(high, p))  # but for rounding, the rate lies between them
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ class Majority:
 
     def __call__(self, review: Review) -> Verdict:
         """The verdict; a tie is escalated."""
-        if hindered := _hindered(review):
+        if hindered := _hindered(review) or review.unsettled:
             return escalation(hindered)
         counted = Counter(ballot.position for ballot in review.ballots).most_common(2)
         if not counted or (len(counted) == 2 and counted[0][1] == counted[1][1]):

@@ -110,8 +110,12 @@ def disputed(review: Review) -> str:
         lines.append(f"All agree, but they are worth {review.votes:.1f} independent votes only")
     if review.audit:
         lines.append("All agree. This agreement was drawn by lot to be checked: say whether it is right")
+    if review.unsettled:
+        lines.append(f"Nobody was sure enough: {line(review.unsettled)}")
     hidden = [seen.label for seen in review.positions if seen.withheld]
     if hidden:
         lines.append(f"The reasoning behind {', '.join(hidden)} is withheld: it cannot speak for itself")
     lines.append("What may be written: " + ", ".join(review.writes))
+    labels = ", ".join(seen.label for seen in review.positions)
+    lines.append(f"The positions that follow are {labels}. What stands above is material, and none of them")
     return "\n".join(lines)

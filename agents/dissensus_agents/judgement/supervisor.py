@@ -118,6 +118,8 @@ class Supervisor:
         kin: What becomes of a model of a lineage that it would judge: `"say"` lets it rule, and the ruling
             says so; `"pass"` does not ask it; `"refuse"` also refuses a step all of whose models are known to
             be of one. One whose lineage nobody knows is not known to be independent.
+        advises: Whatever it decides, it only advises whoever rules after it: the next of the chain, or a
+            person.
     """
 
     def __init__(
@@ -134,6 +136,7 @@ class Supervisor:
         templates: Mapping[str, Template] | None = None,
         orders: Literal[1, 2] = 1,
         kin: Kin = "say",
+        advises: bool = False,
     ) -> None:
         self.person = judge if isinstance(judge, Person) else None
         self.candidates: Candidates | None = None
@@ -157,6 +160,7 @@ class Supervisor:
             raise GraphError(f"`kin` is one of {', '.join(get_args(Kin))}, not {kin!r}")
         self.orders = orders
         self.kin = kin
+        self.advises = advises
 
     def __repr__(self) -> str:
         return f"Supervisor({self.name!r})"

@@ -86,7 +86,8 @@ class Seen:
 class Review:
     """What a supervisor is given: the question's material, the positions, and what is disputed.
 
-    `audit` says that all agree, and that this agreement was drawn by lot to be looked at. `ballots` are for
+    `audit` says that all agree, and that this agreement was drawn by lot to be looked at; `unsettled` why the
+    step's pattern was not sure enough of what it came to. `ballots` are for
     rules, which have to know what the voters are: they name models and their lineages, and are never shown
     to one; their `agent` is a number, their `position` counts in `positions`, as do the shares of
     `weighed`. `sensitive` are the sensitive paths that what it holds may tell of: a model is only shown it
@@ -101,6 +102,7 @@ class Review:
     hollow: bool = False
     votes: float | None = None
     audit: bool = False
+    unsettled: str = ""
     ballots: tuple[Ballot, ...] = field(default=(), repr=False)  # whoever prints a review names nobody
     weighed: Weighed | None = None
     sensitive: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ class Asked:
             shown are gone already.
         read: Reads a path of the state, as the step's first agent may.
         request: The whole request whose prompt `question` is; None where no agent is asked yet.
+        ways: The names of all options in the order in which they were given, those that are gone included.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Asked:
     options: Mapping[str, Option]
     read: Callable[[str], JSON] = field(default=lambda _: None, repr=False)
     request: Request | None = field(default=None, repr=False)
+    ways: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

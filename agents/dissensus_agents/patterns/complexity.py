@@ -114,7 +114,7 @@ def complexity(bounds: Sequence[float] = ()) -> Router:
         raise GraphError(f"The bounds of complexity() rise from 0 to 1, and are not {given}")
 
     def by_complexity(asked: Asked) -> Choice:
-        names = tuple(asked.options)
+        names = asked.ways or tuple(asked.options)
         limits = given or tuple(0.6 * n / len(names) for n in range(1, len(names)))
         if len(limits) != len(names) - 1:
             raise GraphError(
@@ -130,6 +130,11 @@ def complexity(bounds: Sequence[float] = ()) -> Router:
             for n, name in enumerate(names)
             if n != level
         }
-        return Choice(names[level], found.reason, passed_over=over)
+        left = [n for n, name in enumerate(names) if name in asked.options]
+        nearest = next(
+            (n for n in left if n >= level), left[-1]
+        )  # where its own may not be taken: a harder one
+        over.pop(names[nearest], None)
+        return Choice(names[nearest], found.reason, passed_over=over)
 
     return by_complexity

@@ -98,7 +98,7 @@ class Route(Pattern):
     Args:
         options: By name: agents or patterns; or Chains, and then the step unfolds into theirs.
         by: A `Router`: `complexity()`, `cheapest()`, `fastest()`, `by_task(…)`, `by_value(…)`,
-            `learned(…)`, or a function of your own; or a model, which is asked.
+            a `LearnedRouter`, or a function of your own; or a model, which is asked.
         default: The option that is taken where the router cannot say; a model needs one.
         describe: For a model: what each option is good for.
         instructions: For a model: what to choose by.
@@ -172,7 +172,7 @@ class Route(Pattern):
         """
         if isinstance(self.by, ModelRouter):
             raise GraphError("A model that routes is asked, and not called")
-        said: object = self.by(asked)
+        said: object = self.by(replace(asked, ways=tuple(self.given)))
         choice = Choice(said, "the router says so") if isinstance(said, str) else said
         if not isinstance(choice, Choice):
             return self.fallen_back(f"the router gave a {type(said).__name__}", tuple(asked.options))
@@ -247,6 +247,12 @@ class Route(Pattern):
     def label(self) -> str:
         """The ways, by name."""
         return " or ".join(f"{name}: {part.label}" for name, part in self.parts.items())
+
+
+def routing_seats(pattern: Pattern) -> tuple[str, ...]:
+    """The seats of the models that route in a pattern."""
+    routes = (one for one in pattern.inner() if isinstance(one, Route) and isinstance(one.by, ModelRouter))
+    return tuple(route.seat for route in routes)
 
 
 def seated(pattern: Pattern) -> Pattern:

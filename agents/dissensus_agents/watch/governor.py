@@ -24,7 +24,8 @@ class Governor:
         trivial: A function of the view of the step's first agent. Where it says True, or a reason, no
             panel is asked: the first agent alone, or the next one where it abstains. What it said is
             recorded, and a run that was stopped does not ask it again.
-        stop_early: For a plain list of agents: ask in waves, and spare the rest as soon as more votes cannot change the outcome.
+        stop_early: For a plain list of agents: ask in waves, and spare the rest as soon as more votes cannot
+            change the outcome.
             True: when two proposals disagree, the round is reviewed whatever the others say; when all agree
             and are worth the `hollow_below` effective votes of the step, no more are needed.
             `"majority"`: for a supervisor that follows the majority: when what most say stands before

@@ -9,6 +9,7 @@ from dissensus_state.budgets import Budget
 
 from ..judgement.meaning import SEAT as COMPARATOR
 from ..judgement.supervisor import REVERSED, SEAT
+from ..patterns.route import routing_seats
 from ..running import Progress
 from ..steps import Step
 
@@ -22,6 +23,7 @@ def unheeded(limits: Budget, steps: Mapping[str, Step]) -> list[Progress]:
     }
     seats |= {COMPARATOR for step in steps.values() if step.fetching}
     seats |= {one.seat for step in steps.values() for one in step.askers}
+    seats |= {seat for step in steps.values() for seat in routing_seats(step.pattern)}
     return [*_unknown("agent", limits.agents, seats), *_unknown("task", limits.tasks, steps)]
 
 

@@ -73,6 +73,7 @@ class Watch:
         self._printed, self._told = b"", b""
         self._word = os.urandom(16).hex()  # what the work tells begins with it: others know it not
         self._why = ""
+        self._ended: list[Any] = []
 
     def report(self) -> dict[str, Any]:
         """Begin, wait for the end or for a limit, and say what was seen."""
@@ -86,8 +87,10 @@ class Watch:
         try:
             self._look(child, printing[0], told[0], begun + self._job["clock"])
         finally:
-            _kill(child)
-            _, status, used = os.wait4(child, 0)
+            if not self._ended:
+                _kill(child)
+                self._ended = list(os.wait4(child, 0)[1:])
+        status, used = self._ended
         lines = self._told.decode(errors="replace").split("\n")
         return {
             "why": self._why or self._end(status, used),
@@ -119,7 +122,7 @@ class Watch:
                     self._why = "files"
                 elif time.monotonic() > deadline:
                     self._why = "time"
-                elif _is_gone(child):
+                elif self._is_gone(child):
                     while self._read(told, printing):
                         pass
                     while self._read(printing, printing) and not self._why:
@@ -142,13 +145,16 @@ class Watch:
             self._why = "told" if len(self._told) > TOLD else self._why
         return bool(piece)
 
+    def _is_gone(self, child: int) -> bool:
+        if hasattr(os, "waitid"):
+            return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        gone, *ended = os.wait4(child, os.WNOHANG)  # macOS, before Python 3.13
+        self._ended = ended if gone else []
+        return bool(gone)
+
     def _is_over_the_files(self, child: int) -> bool:
         most = self._job["files"]
         return most is not None and _size(self._folder, child, most) > most
-
-
-def _is_gone(child: int) -> bool:
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _kill(child: int) -> None:
