@@ -38,6 +38,11 @@ def step(pattern: Any, **settings: Any) -> AgentGraph:
     return AgentGraph(Case).add_step("judge", pattern, writes={"verdict"}, **settings)
 
 
+def concluded(session: Any) -> str:
+    """The cause that stands in the state."""
+    return str(session.state.verdict.cause)
+
+
 def asked(agents: list[Agent]) -> list[int]:
     return [len(voice(one).asked) for one in agents]
 
@@ -89,7 +94,7 @@ async def test_a_route_whose_decision_today_could_not_be_diverges_when_it_is_rep
 async def test_a_route_of_one_way_is_that_way(store: Store) -> None:
     session, agents = store.create(Case()), two()
     await step(Route({"only": agents[0]}, by=lambda _: "nothing of the kind")).run(session)
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
     assert session.decisions(1)[0]["reason"] == "it is the only option"
 
 
@@ -263,7 +268,7 @@ async def test_a_route_over_cascades_of_panels(store: Store) -> None:
     session = store.create(Case())
     graph = step(Route({"easy": agents[3], "hard": hard}, by=lambda _: "hard"))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert [one["pattern"] for one in session.decisions(1)] == ["route", "cascade", "cascade", "cascade"]
     assert (await graph.replay(session)).calls == 0
 
