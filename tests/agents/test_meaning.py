@@ -144,13 +144,15 @@ async def test_a_text_too_long_to_be_asked_about_counts_as_different(session: Se
     assert [item["code"] for item in happened(session, "uncompared")] == ["comparator.too_long"]
 
 
-async def test_a_stored_round_is_compared_with_what_it_knew(session: Session[Case]) -> None:
+async def test_a_stored_round_is_compared_with_what_it_knew(store: Store) -> None:
     """A round that waits is taken up with the positions that whoever rules was shown."""
-    failing = graph(SameMeaning(Voice("judge", ModelFailed("down"))), FULL, FULL_TOO)
-    voice = Voice("judge", judge)
+    session = store.create(Case(), name="poor", budget=Budget(usd="0.000001"))
+    voice = Voice("judge", judge, price=Price(Decimal(100), Decimal(100)))
+    step = graph(SameMeaning(voice), FULL, FULL_TOO)
 
-    await failing.run(session)
-    result = await graph(SameMeaning(voice), FULL, FULL_TOO).run(session)
+    await step.run(session)
+    session.set_budget(Budget(usd=50))
+    result = await step.run(session)
 
     assert (result.status, voice.asked) == ("parked", [])
 
