@@ -35,7 +35,7 @@ from dissensus_agents.judgement.paying import Paying
 TIERS = ((FLASH,), (DEEPSEEK,), (PRO,), (LLAMA70,))
 ASKED = tuple(model for tier in TIERS for model in tier)
 BEST_COST = 0.95
-"""What the best policy may cost of the chair alone where it is fitted: below 1, to stay below it elsewhere."""
+"""What the best policy may cost of the chair alone where it is fitted: below 1, to stay so elsewhere."""
 
 PARITY = 0.005
 """How much more than the chair a policy is to be right where it is fitted, to be as right elsewhere."""

@@ -201,6 +201,7 @@ def figures(data: Path) -> dict[str, float]:
         **decided("_calculating", unknown, question, ABOVE, calculating),
         **decided("_other", unknown, question, ABOVE, ~calculating),
         **decided("_flash_llama70", unknown, question, ABOVE, named),
+        **decided("_flash_llama70_above_065", unknown, question, 0.65, named),
         **decided("_known_models", known, question, ABOVE),
         **decided("_findings", given.found, question, 0.5),
         **decided("_findings_flash_llama70", given.found, question, 0.5, named),

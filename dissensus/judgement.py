@@ -14,9 +14,12 @@ from dissensus_agents.judgement.ballots import (
     Weigher,
 )
 from dissensus_agents.judgement.chains import Question
+from dissensus_agents.judgement.correlation import Both, Together, together
 from dissensus_agents.judgement.discounted import Discounted
 from dissensus_agents.judgement.fitted import FittedVote
 from dissensus_agents.judgement.fitted_reader import FittedReader
+from dissensus_agents.judgement.fitting import Graded, fit
+from dissensus_agents.judgement.fitting_paying import Tried
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying
 from dissensus_agents.judgement.prior import PriorWeigher
@@ -37,6 +40,7 @@ from dissensus_agents.status import Status, status_of
 __all__ = [
     "Ballot",
     "Basis",
+    "Both",
     "ByFindings",
     "Discounted",
     "Dispute",
@@ -44,6 +48,7 @@ __all__ = [
     "Finding",
     "FittedReader",
     "FittedVote",
+    "Graded",
     "Held",
     "Knowledge",
     "Majority",
@@ -57,6 +62,8 @@ __all__ = [
     "Review",
     "Seen",
     "Status",
+    "Together",
+    "Tried",
     "Verified",
     "Voice",
     "Vote",
@@ -65,6 +72,7 @@ __all__ = [
     "Weigher",
     "examples",
     "first_wrong_step",
+    "fit",
     "fit_reader",
     "learn_cascade",
     "learn_reader",
@@ -74,4 +82,5 @@ __all__ = [
     "manner",
     "read",
     "status_of",
+    "together",
 ]

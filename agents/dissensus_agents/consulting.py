@@ -7,6 +7,7 @@ from dissensus_state.journal import Outcome
 
 from .errands import Errand
 from .errors import MalformedAnswer, MissingKey, ModelFailed, WrongType
+from .models.client import is_trusted
 from .models.recordings import NotRecorded
 from .models.replies import objection
 from .options import asked_of
@@ -29,7 +30,8 @@ async def consulted(run: Run, running: Running, consult: Consult) -> None:
     agents = {agent.name: agent for agent in running.step.agents}
     options = {name: tuple(agents[one] for one in names) for name, names in consult.options.items()}
     where = running.state, running.round.base, running.requests
-    request = router.request(asked_of(run, running.step, *where, options), route.describe)
+    public = not any(map(is_trusted, router.candidates.models))
+    request = router.request(asked_of(run, running.step, *where, options, public=public), route.describe)
     earlier = [call for call in running.calls if call.agent == consult.seat]
     errand = Errand(
         run, running, consult.seat, router.candidates, request, router.attempts, earlier, anew=True

@@ -219,7 +219,7 @@ def as_questions(given: Iterable[Example], answers_of: str | None = None) -> lis
     for _, voices in known:
         for model in voices:
             counted[model] = counted.get(model, 0) + 1
-    models = {model for model, count in counted.items() if count >= FEWEST_EACH}
+    models = {model for model, count in counted.items() if 2 * count >= len(known) or count >= FEWEST_EACH}
     return [
         Graded(
             one.key,

@@ -25,9 +25,17 @@ def asked_of(
     version: int,
     requests: Mapping[str, Request],
     options: Mapping[str, tuple[Agent, ...]],
+    *,
+    public: bool = False,
 ) -> Asked:
-    """What a router decides on."""
-    first = next((agent for agents in options.values() for agent in agents if agent.name in requests), None)
+    """What a router decides on.
+
+    The question is the prompt of the first agent; with `public`, of the first whose prompt tells of nothing
+    sensitive, if there is one.
+    """
+    asked = [agent for agents in options.values() for agent in agents if agent.name in requests]
+    plain = [agent for agent in asked if not requests[agent.name].sensitive] if public else []
+    first = next(iter([*plain, *asked]), None)
     request = requests[first.name] if first is not None else None
     reader = first or step.agents[0]
     return Asked(

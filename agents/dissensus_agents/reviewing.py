@@ -14,7 +14,7 @@ from .crossing import aside
 from .errors import RoundVoid
 from .judgement.grading import of_evidence
 from .judgement.rules import VERIFIED
-from .judgement.supervisor import Person, Supervisor, seats_of
+from .judgement.supervisor import Person, Supervisor
 from .rulings import LETS_PASS
 from .running import Ending, Run, Running
 from .supervising import Level, ruled_by
@@ -51,10 +51,9 @@ async def review(run: Run, running: Running) -> None:
 def levels_of(running: Running) -> list[Level]:
     """The supervisors of a round in order; what a verifier has decided is ruled on by a rule, first."""
     chain = running.step.supervisors or (NOBODY,)
-    levels = list(zip(chain, seats_of(chain), strict=True))
     if (running.review or {}).get("verified"):
-        levels.insert(0, (Supervisor(VERIFIED), None))
-    return [Level(judge, seat, last=n == len(levels)) for n, (judge, seat) in enumerate(levels, start=1)]
+        chain = (Supervisor(VERIFIED), *chain)
+    return [Level(judge, last=n == len(chain)) for n, judge in enumerate(chain, start=1)]
 
 
 async def _pass_on(run: Run, running: Running, ruling: Ruling) -> None:

@@ -18,9 +18,10 @@ from .errors import GraphError, MalformedAnswer, MissingKey, ModelFailed, WrongT
 from .judgement.ballots import Ballot, Weighed
 from .judgement.disagreement import Disagreement
 from .judgement.lineage import akin
-from .judgement.supervisor import REVERSED, SEAT, Supervisor
+from .judgement.supervisor import REVERSED, Supervisor
 from .judgement.verdicts import Review, Seen, Verdict, bare, blind, sound
 from .material import material_for, sensitive_in
+from .messages import Request
 from .models.recordings import NotRecorded
 from .models.replies import objection
 from .patterns.failover import Candidates
@@ -33,10 +34,9 @@ from .weighing import ballots_of
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One supervisor of a chain: at which seat its calls stand, and whether nobody comes after it."""
+    """One supervisor of a chain, and whether nobody comes after it."""
 
     supervisor: Supervisor
-    seat: str | None
     last: bool
 
 
@@ -54,7 +54,7 @@ async def ruled_by(run: Run, running: Running, level: Level) -> Ruling:
     if hidden:
         given = given.noting(f"was not shown {', '.join(hidden)}")
     shown = seed if level.supervisor.person is None else None
-    return ruling_of(running, level.supervisor.name, level.seat, given, bound, shown, run.shape)
+    return ruling_of(running, level.supervisor.name, level.supervisor.seat, given, bound, shown, run.shape)
 
 
 def review_of(
@@ -223,32 +223,28 @@ class _Asking:
 
     async def _said(self, candidates: Candidates) -> list[_Said]:
         """What it says on the positions in their order, and in the reverse one where it is to be asked so."""
-        known = await aside(self.run.journal.calls, self.running.round)
-        seat = self.level.seat or SEAT
-        orders = [self._one(seat, candidates, self.asked, known)]
-        if self.level.supervisor.orders == 2 and len(self.asked.positions) > 1:
-            orders.append(
-                self._one(f"{seat}{REVERSED}", candidates, self.asked.reversed, known, reverse=True)
-            )
-        found = await asyncio.gather(*orders, return_exceptions=True)
+        run, running, supervisor = self.run, self.running, self.level.supervisor
+        known = await aside(run.journal.calls, running.round)
+        orders = [(supervisor.seat, self.asked)]
+        if supervisor.orders == 2 and len(self.asked.positions) > 1:
+            orders.append((f"{supervisor.seat}{REVERSED}", self.asked.reversed))
+        asking = []
+        for n, (seat, asked) in enumerate(orders):  # what both have summarised is summarised once
+            request, made = await summarised(run, running, supervisor.request(asked, reverse=n == 1), known)
+            known = [*known, *(call for call in made if call not in known)]
+            asking.append(self._one(seat, candidates, asked, request, known))
+        found = await asyncio.gather(*asking, return_exceptions=True)
         for one in found:
             if isinstance(one, BaseException):
                 raise one
         return found  # type: ignore[return-value]
 
     async def _one(
-        self,
-        seat: str,
-        candidates: Candidates,
-        asked: Review,
-        known: Sequence[Call],
-        *,
-        reverse: bool = False,
+        self, seat: str, candidates: Candidates, asked: Review, request: Request, known: Sequence[Call]
     ) -> _Said:
         """Ask until a verdict can be read, as often as may be."""
         run, running, supervisor = self.run, self.running, self.level.supervisor
         earlier = [call for call in known if call.agent == seat]
-        request, _ = await summarised(run, running, supervisor.request(asked, reverse=reverse), known)
         tell_fitted(run, running, seat, request)
         errand = Errand(run, running, seat, candidates, request, supervisor.attempts, earlier, anew=True)
         failure = ""

@@ -142,7 +142,6 @@ class Known:
 
     answers: dict[str, str] = field(default_factory=dict)
     scores: dict[str, float] = field(default_factory=dict)
-    unfit: dict[str, str] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     rounds: dict[str, int] = field(default_factory=dict)
     stood: dict[str, str] = field(default_factory=dict)
@@ -157,7 +156,6 @@ def known(session: Session[Benchmark]) -> Known:
         state = lane.current().plain
         found.answers |= state["answers"]
         found.scores |= state["scores"]
-        found.unfit |= state["unfit"]
         found.asked |= {**state["asked"], **state["private"]}
         left = Lane(lane).last()
         if left is not None and not left.settled:

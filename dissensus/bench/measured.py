@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from dissensus_agents.judgement.supervisor import SEAT
 from dissensus_agents.patterns.spelled import Spelled
 from dissensus_state.figures import Figures, figures
+from dissensus_state.figures import answers as answers_of
 from dissensus_state.sessions import Session
 
 from .errors import TasksRefused
@@ -17,6 +18,7 @@ from .graders import RIGHT
 from .lanes import Known, known
 from .plan import Plan
 from .schema import Benchmark, key_of, score_key
+from .seats import heard
 from .statistics import Voice
 from .tasks import Item
 
@@ -125,6 +127,8 @@ def measured(session: Session[Benchmark], plan: Plan) -> Measured:
     found = known(session)
     with session.reading() as work:
         calls = _by_agent(figures(work, session.session_id))
+        texts = answers_of(work, session.session_id) if plan.form == "json" else ()
+        unfit = {(number, agent): heard(text, plan.form)[2] for number, agent, text in texts}
     answers: dict[str, dict[Where, Answer]] = {name: {} for name in (*plan.models, *map(str, plan.patterns))}
     ungraded = 0
     for item in plan.tasks.items:
@@ -138,7 +142,9 @@ def measured(session: Session[Benchmark], plan: Plan) -> Measured:
                 if score is None:
                     ungraded += 1
                     continue
-                answers[str(subject)][item.id, repeat] = _answer(item, repeat, subject, score, found, calls)
+                made = _answer(item, repeat, subject, score, found, calls)
+                place = found.rounds.get(key, 0), str(subject)
+                answers[str(subject)][item.id, repeat] = replace(made, unfit=unfit.get(place, ""))
     account = session.budget
     lost = sum(row.cost or 0 for rows in calls.values() for row in rows if row.status == "unknown")
     return Measured(plan, answers, _failures(plan, calls), ungraded, account.spent, account.limit, lost)
@@ -190,7 +196,7 @@ def _answer(
     said = found.answers[key] or None
     if isinstance(subject, Spelled) and said is not None:  # a supervisor may have written it
         said = item.grader.read(said)
-    return Answer(said, score, took.cost, took.latency, took.ttft, took.tokens, found.unfit.get(key, ""))
+    return Answer(said, score, took.cost, took.latency, took.ttft, took.tokens)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, cast
 
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.prior import PRIOR
@@ -49,7 +48,7 @@ def asking(plan: Plan, task: str, labels: tuple[str, ...], items: Mapping[str, I
     """One step: these models answer the item side by side, each in its own place."""
     seats = [_seat(plan, label, plan.models[label], items) for label in labels]
     return AgentGraph(Benchmark).add_step(
-        step_of(task, None, plan), seats, writes={"answers", "unfit"}, weigh=PRIOR, again=0
+        step_of(task, None, plan), seats, writes={"answers"}, weigh=PRIOR, again=0
     )
 
 
@@ -67,7 +66,7 @@ def playing(
     }
     return AgentGraph(Benchmark).add_step(
         step_of(task, pattern, plan),
-        cast(Any, pattern_of(pattern, seats)),
+        pattern_of(pattern, seats),
         writes={"answers"},
         supervisor=_judge(plan, pattern),
         weigh=PRIOR,

@@ -19,9 +19,8 @@ class Benchmark(SharedState, version=1):
     """Items by their id as models read them, and answers in the form in which they are compared.
 
     `at` is the item and repeat (`ID#REPEAT`) that is being asked on this branch; `private` are the items
-    that only trusted models may read. `unfit` says of answers what had to be mended, or that they were not in
-    the form that was asked for. `scores` (0 to 1) are those that took long to find, by a model or a program;
-    their keys end in what was expected then (`@` and a digest).
+    that only trusted models may read. `scores` (0 to 1) are those that took long to find, by a model or a
+    program; their keys end in what was expected then (`@` and a digest).
     """
 
     tasks: str = ""
@@ -29,7 +28,6 @@ class Benchmark(SharedState, version=1):
     asked: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012 - pydantic copies it
     private: Annotated[dict[str, str], MergeByKey(), Sensitive] = {}  # noqa: RUF012
     answers: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
-    unfit: Annotated[dict[str, str], MergeByKey()] = {}  # noqa: RUF012
     scores: Annotated[dict[str, float], MergeByKey()] = {}  # noqa: RUF012
 
 

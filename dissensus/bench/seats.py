@@ -114,7 +114,7 @@ class Seat(Agent):
         return [view.part(pointer(("private" if item.sensitive else "asked", item.id)), title="")]
 
     def _read(self, reply: Reply) -> dict[str, Any]:
-        said, confidence, unfit = heard(reply.text, self._form)
+        said, confidence, _ = heard(reply.text, self._form)
         answer = self._item.grader.read(said)
         if answer is None and self._silent:
             raise ValueError("it says nothing that could be graded")
@@ -122,8 +122,6 @@ class Seat(Agent):
         body: dict[str, Any] = {"answers": {key: answer or NOTHING}}
         if confidence is not None:
             body["confidence"] = confidence
-        if unfit and not self._silent:
-            body["unfit"] = {key: unfit}
         return body
 
 

@@ -62,7 +62,7 @@ def grade(
     by: str | None,
     detail: str | None,
 ) -> None:
-    """Say of a settled round whose proposals were right, and whose were wrong.
+    """Say whose proposals in a settled round were right.
 
     Grades feed weights, routing, thresholds and `dissensus quality`. They are only ever added: of several
     the newest counts, a known answer (reference) before a person, and a person before a verifier.
@@ -143,7 +143,7 @@ def quality(
     since: str | None,
     **only: str | None,
 ) -> None:
-    """Show what models did at each task, with intervals, and the alarms that stand.
+    """Show how good models are at each task, and alarms.
 
     Right and wrong are what is graded from outside the models. An alarm rings when a model has become worse
     at a task than it was at first; it stays until it is reset.

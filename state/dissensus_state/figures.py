@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from .blobs import is_gone, unpack_text
 from .engines import Statement, Work
 from .tables import calls, models
 
@@ -28,6 +30,13 @@ _figures = Statement(
     )
     .join(models, _of_model)
     .where(calls.c.session_id == sa.bindparam("session_id"))
+)
+
+
+_answers = Statement(
+    sa.select(*calls.c["round", "agent", "answer"]).where(
+        calls.c.session_id == sa.bindparam("session_id"), calls.c.status == "answered"
+    )
 )
 
 
@@ -59,3 +68,10 @@ def figures(work: Work, session_id: int) -> list[Figures]:
     """All calls of a session in numbers, by round, agent and attempt."""
     found = [Figures(*row) for row in work.all(_figures, session_id=session_id)]
     return sorted(found, key=lambda one: (one.round, one.agent, one.attempt))
+
+
+def answers(work: Work, session_id: int) -> Iterator[tuple[int, str, str]]:
+    """The texts that were answered in a session, with round and agent; what was taken away is left out."""
+    for number, agent, answer in work.all(_answers, session_id=session_id):
+        if answer is not None and not is_gone(answer):
+            yield number, agent, unpack_text(answer)

@@ -177,6 +177,36 @@ async def test_g11_a_supervisor_is_shown_the_summary_that_the_panel_saw_after_a_
     assert "Finding 3" not in chair.asked[0].prompt
 
 
+async def test_supervisors_of_a_chain_have_summaries_of_their_own_and_both_orders_share_one(
+    session: Session[Case],
+) -> None:
+    def panelist(name: str) -> Agent:
+        return Agent(name, voice(name, {**ANSWER, "verdict": {"cause": name}}), prompt=prompt)
+
+    def upholding(request: Request) -> dict[str, Any]:
+        label = next(p.source for p in request.parts if '"disk"' in p.text and ":" in (p.source or ""))
+        return {"decision": "uphold", "reason": "so", "position": (label or "").partition(":")[2]}
+
+    first, second = cheap(), cheap()
+    escalating = voice("first", {"decision": "escalate", "reason": "no"}, window=4000)
+    ruling_twice = voice("second", upholding, window=4000)
+    chain = [
+        Supervisor(escalating, fit=Summarised(first, tokens=300), max_output_tokens=500),
+        Supervisor(ruling_twice, fit=Summarised(second, tokens=300), max_output_tokens=500, orders=2),
+    ]
+    graph = AgentGraph(Case).add_step(
+        "judge", [panelist("disk"), panelist("net")], writes={"verdict"}, supervisor=chain
+    )
+
+    await graph.run(session)
+
+    calls = [call.agent for call in session.round(1)[2]]
+    assert len(calls) == len(set(calls))
+    assert (len(first.asked), len(second.asked)) == (1, 1)
+    assert len(ruling_twice.asked) == 2
+    assert session.commit_at(1).author == "disk"
+
+
 async def test_an_empty_summary_is_asked_for_again_and_then_the_agent_abstains(
     session: Session[Case],
 ) -> None:

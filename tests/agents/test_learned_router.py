@@ -24,6 +24,9 @@ from dissensus.patterns import (
     fit_router,
 )
 from dissensus_agents.errors import GraphError
+from dissensus_agents.examples import Example, Voice, as_questions
+from dissensus_agents.judgement.ballots import Voter
+from dissensus_agents.patterns.learning import design
 
 EASY = "How much is {a} and {b}?"
 HARD = "Prove that the polynomial of degree {a} has {b} roots in the complex plane, unless it is constant."
@@ -71,6 +74,18 @@ def test_a_choice_says_how_likely_it_is_right_and_what_was_passed_over(router: L
     assert "likely right (fitted on 600 graded examples over 300 questions" in choice.reason
     assert set(choice.passed_over) == {"cheap"}
     assert "likely right" in choice.passed_over["cheap"]
+
+
+def test_what_is_served_is_what_was_fitted(router: LearnedRouter) -> None:
+    import numpy as np
+
+    one = _graded(1)[0]
+    rows, _, _ = design([one], router.weights.tasks, reads_answer=False)
+    scores = rows @ np.array(router.weights.weights).T
+    for n, (model, chance) in enumerate(router.chances(one.text, one.task).items()):
+        a, b = router.weights.scaling[n]
+        assert model == router.weights.models[n]
+        assert chance == pytest.approx(float(1 / (1 + np.exp(-(a + b * scores[0, n])))))
 
 
 def test_what_a_right_answer_is_worth_decides_where_it_is_given(router: LearnedRouter) -> None:
@@ -130,6 +145,18 @@ def test_it_learns_from_questions_that_only_one_of_the_models_was_asked() -> Non
     assert "apgr" not in router.provenance.held_out
     assert router(_asked(EASY.format(a=12, b=30))).option == "cheap"
     assert router(_asked(HARD.format(a=12, b=30))).option == "strong"
+
+
+def test_rounds_that_a_route_has_sent_to_one_model_each_are_examples_for_a_router() -> None:
+    sent = [
+        Example(one.key, "quiz", one.text, [Voice(name, Voter(name, "x/y"), "7", right=one.right[name])])
+        for n, one in enumerate(_graded(300))
+        for name in [("small", "large")[n % 2]]
+    ]
+    rare = Example("k", "quiz", "?", [Voice("r", Voter("rare", "x/y"), "7", right=True)])
+    questions = as_questions([*sent, rare])
+    assert len(questions) == 300
+    assert fit_router(questions).weights.models == ("large", "small")
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,7 @@ from dissensus_agents.judgement.fitting import Graded
 from dissensus_agents.judgement.fitting_paying import Tried
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying
-from dissensus_agents.patterns.cascade import Cascade
-from dissensus_agents.patterns.paying import pays
-from dissensus_agents.patterns.together import Parallel
+from dissensus_agents.patterns.cascade import Cascade, pays
 from dissensus_state.store import Store
 from panels import Case, agent, cause, voice
 
@@ -42,8 +40,7 @@ def policy() -> Paying:
 
 
 def cascade(policy: Paying, small: Agent, large: Agent) -> AgentGraph:
-    two = Parallel([small, large], take="best")
-    pattern = Cascade([small, two], until=pays(policy, [["small"], ["large"]]))
+    pattern = Cascade([small, large], until=pays(policy))
     return AgentGraph(Case).add_step("judge", pattern, writes={"verdict"}, weigh=policy)
 
 

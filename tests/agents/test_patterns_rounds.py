@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import GraphError, ProviderFailed
 from dissensus_agents.graph import AgentGraph
+from dissensus_agents.judgement.ballots import Ballot, Weighed
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.judgement.verifiers import verifier
 from dissensus_agents.messages import Reply
@@ -370,3 +372,45 @@ async def test_where_a_rule_may_not_rule_the_supervisor_does(store: Store) -> No
     await graph.run(session)
     assert [one.author for one in session.round(1)[3]] == ["chair"]
     assert session.state.verdict.cause == "disk"
+
+
+class Knows:
+    """A weigher that knows how often each model is right."""
+
+    def __init__(self, **right: float) -> None:
+        self.right = right
+
+    def weigh(self, ballots: Sequence[Ballot], task: str, options: int | None = None) -> Weighed:
+        count = 1 + max((one.position for one in ballots), default=0)
+        shares = [0.0] * count
+        for one in ballots:
+            shares[one.position] = max(shares[one.position], self.right[one.voter.model[-1]])
+        known = tuple(share / max(1.0, sum(shares)) for share in shares)
+        return Weighed(float(len(ballots)), known, "measured")
+
+
+async def test_what_the_weigher_knows_counts_more_than_what_agents_say_of_themselves(store: Store) -> None:
+    for right, expected in ((0.9, [1, 0]), (0.4, [1, 1])):
+        agents = [sure("a", "disk"), sure("b", "net")]
+        session = store.create(Case())
+        graph = step(Cascade(agents, until=confident(0.8)), weigh=Knows(a=right, b=0.5))
+        await graph.run(session)
+        assert asked(agents) == expected
+        assert f"{right:.2f} by measured weights" in session.decisions(1)[1]["reason"]
+
+    session, agents = store.create(Case()), [sure("a", "disk", 0.99), sure("b", "net", 0.1)]
+    await step(Parallel(agents, take="best"), weigh=Knows(a=0.3, b=0.6)).run(session)
+    assert session.state.verdict.cause == "net"
+    (decision,) = session.decisions(1)
+    assert decision["reason"] == "b is the likeliest by measured weights"
+    assert session.round(1)[3][0].confidence == pytest.approx(0.6)
+
+
+async def test_a_panel_whose_agreement_is_worth_too_little_is_grown(store: Store) -> None:
+    agents = [agent(name, cause("disk"), lineage="one/x") for name in "ab"] + [sure("c", "disk")]
+    for bound, expected in ((1.0, [1, 0, 1]), (1.9, [1, 1, 1])):
+        fresh = [agent(one.name, cause("disk"), lineage=one.model.lineage) for one in agents]
+        session = store.create(Case())
+        graph = step(Panel(fresh, grow=True), hollow_below=bound, supervisor=chair("disk"))
+        await graph.run(session)
+        assert asked(fresh) == expected

@@ -265,6 +265,17 @@ async def test_a_model_that_routes_is_asked_only_if_it_may_see_the_question(stor
     assert "not trusted with /secret" in session.decisions(1)[0]["reason"]
 
 
+async def test_a_model_that_routes_is_shown_a_prompt_without_it_where_there_is_one(store: Store) -> None:
+    chooser = voice("chooser", {"option": "public", "reason": "so", "confidence": 1})
+    eve, ann = voice("eve", says("e")), voice("ann", says("a"), trusted=True)
+    options = {"own": Agent("ann", ann), "public": Agent("eve", eve, reads={"question"})}
+    session = store.create(File())
+    await step(Route(options, by=chooser, default="own")).run(session)
+    assert session.state.verdict == "e"
+    assert "Who did it?" in heard(chooser)
+    assert CANARY not in heard(chooser, eve)
+
+
 async def test_a_chain_whose_first_link_may_not_be_shown_it_is_gone_from_a_route(store: Store) -> None:
     eve, ann = voice("eve", says("e")), voice("ann", says("a"), trusted=True)
     chains = {one.name: Chain([Link("one", Agent(one.name, one), writes="verdict")]) for one in (eve, ann)}

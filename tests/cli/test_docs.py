@@ -34,6 +34,7 @@ RUN = {
     "revert": ["revert", "HEAD", "-b", "idea", "--schema", "outage:Outage"],
     "recordings export": ["recordings", "export"],
     "recordings show": ["recordings", "show", "told.jsonl"],
+    "grade": ["grade", "1", "--right", "alice", "--schema", "outage:Outage"],
     "db current": ["db", "current", "dissensus.db"],
 }
 

@@ -12,7 +12,9 @@ import pytest
 
 from dissensus.judgement import Dispute, FittedReader, Held, Question, fit_reader, read
 from dissensus_agents.errors import GraphError
-from dissensus_agents.judgement.reading_features import FEATURES
+from dissensus_agents.judgement.fitted_reader import measure
+from dissensus_agents.judgement.reader_fitting import chances
+from dissensus_agents.judgement.reading_features import FEATURES, together
 
 
 def _dispute(n: int, chance: random.Random) -> Dispute:
@@ -25,11 +27,7 @@ def _dispute(n: int, chance: random.Random) -> Dispute:
     if chance.random() < 0.25:
         wrong = "I guess it might be more. The answer is (B)."
     sides = (Held("A", (right,)), Held("B", (wrong,)))
-    return (
-        Dispute(f"q{n}", question, sides, 0)
-        if n % 2
-        else Dispute(f"q{n}", question, sides[::-1], 1)
-    )
+    return Dispute(f"q{n}", question, sides, 0) if n % 2 else Dispute(f"q{n}", question, sides[::-1], 1)
 
 
 def _disputes(count: int = 200) -> list[Dispute]:
@@ -80,6 +78,27 @@ def test_what_was_fitted_is_served_without_numpy(
     with pytest.raises(GraphError, match=r"needs numpy.*not installed") as refused:
         fit_reader(_disputes())
     assert "dissensus[learn]" in str(refused.value.next_step)
+
+
+@pytest.mark.parametrize("options", [("42", "52"), ("the forty-second", "the fifty-second")])
+def test_what_is_served_is_what_was_fitted(fitted: FittedReader, options: tuple[str, str]) -> None:
+    import numpy as np
+
+    question = Question.of("How many are 12 and 30?", options)
+    sides = [
+        Held(letter, (f"We add 12 + 30 = {n}, perhaps. So ({letter}).",))
+        for letter, n in (("A", 42), ("B", 52))
+    ]
+    one, other = together([measure(held, question) for held in sides])
+    weights = fitted.weights
+    likely = chances(
+        np.subtract([one], [other]),
+        np.array([float(question.calculating)]),
+        np.array(weights.scale),
+        np.array([*weights.weights, *weights.calculating]),
+    )
+    assert question.calculating == (options[0] == "42")
+    assert fitted.shares(sides, question)[0] == pytest.approx(float(likely[0]))
 
 
 def test_too_few_disputes_are_refused() -> None:

@@ -138,6 +138,7 @@ class Supervisor:
         kin: Kin = "say",
         advises: bool = False,
     ) -> None:
+        self.seat = SEAT
         self.person = judge if isinstance(judge, Person) else None
         self.candidates: Candidates | None = None
         if isinstance(judge, str | Model | Failover | list | tuple) or is_chat_model(judge):
@@ -179,6 +180,14 @@ class Supervisor:
         other.name = other._own_name() if named_after_it else self.name  # noqa: SLF001 - its own kind
         return other
 
+    def seated(self, seat: str) -> Supervisor:
+        """The same supervisor at the seat of that name, which its calls and their summaries bear."""
+        if seat == self.seat:
+            return self
+        other = copy.copy(self)
+        other.seat = seat
+        return other
+
     def _own_name(self) -> str:
         if self.person is not None:
             return self.person.name
@@ -189,7 +198,7 @@ class Supervisor:
     @property
     def _fitting(self) -> Fitting:
         models = self.candidates.models if self.candidates else ()
-        return Fitting(SEAT, self.instructions, self.fit, models)
+        return Fitting(self.seat, self.instructions, self.fit, models)
 
     def request(self, review: Review, *, reverse: bool = False) -> Request:
         """What a supervising model is asked: the material, then each position as a quotation.
@@ -259,7 +268,7 @@ def chain_of(given: Chain | None) -> tuple[Supervisor, ...]:
                 f"The round is parked for {one.name}, so that {after.name} after it is never asked",
                 next_step="Put the person at the end of the chain",
             )
-    return chain
+    return tuple(one.seated(seat or SEAT) for one, seat in zip(chain, seats_of(chain), strict=True))
 
 
 def seats_of(chain: Sequence[Supervisor]) -> tuple[str | None, ...]:
