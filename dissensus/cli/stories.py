@@ -66,7 +66,7 @@ def round_(item: Data) -> list[Block]:
 
 
 def _outcome(item: Data | None, *, weighed: bool) -> Iterator[Block]:
-    """On what a value rests, and what voices were worth where no review says it; else the title says enough."""
+    """On what a value rests, and what voices were worth where no review says it; else the title is enough."""
     if item is None or item["word"] not in {"verified", "ruled", "agreed", "single"}:
         return
     yield from facts({"outcome": item["text"], "weighed": worth((weighed and item["weighed"]) or {})}, 2)
