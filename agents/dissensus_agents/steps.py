@@ -31,7 +31,7 @@ from .patterns.plan import Pattern, Switch
 from .patterns.route import SEAT as ROUTER
 from .patterns.route import routing_by, routing_seats, seated
 from .patterns.together import Parallel
-from .settings import Settings, Withheld
+from .settings import Settings, Withheld, check_settings
 from .views import View
 from .watch.governor import Governor
 
@@ -136,6 +136,8 @@ def make_step(
         FieldMissing: the schema has no field that an agent reads or the step writes.
     """
     more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
+    more |= {key: tuple(more[key]) for key in ("verifiers", "hollow") if isinstance(more.get(key), Iterable)}
+    check_settings(shape, name, more)
     hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
     pattern = _pattern_of(name, agents)
     agents = pattern.agents
