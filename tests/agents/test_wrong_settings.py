@@ -16,7 +16,9 @@ from dissensus_agents.judgement.ballots import Weighed
 from dissensus_agents.judgement.comparators import Exact
 from dissensus_agents.judgement.discounted import Discounted
 from dissensus_agents.judgement.lookups import lookup
+from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.judgement.verifiers import verifier
+from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.patterns.asked import Choice
 from dissensus_agents.patterns.cascade import Cascade, Settled, agree, confident
 from dissensus_agents.patterns.chain import Chain
@@ -121,3 +123,35 @@ async def test_a_weigher_says_on_what_it_rests(store: Store) -> None:
     graph = AgentGraph(Case).add_step("judge", two(), writes={"verdict"}, weigh=by_feeling)
     with pytest.raises(GraphError, match="feeling"):
         await graph.run(store.create(Case()))
+
+
+def test_a_model_that_is_swapped_in_is_held_to_what_the_step_was_held_to() -> None:
+    zoe = agent("zoe", cause("disk"), lineage="other/one")
+    graph = AgentGraph(Case).add_step(
+        "judge", panel("disk", "disk"), writes={"verdict"}, hollow_below=1.5, hollow=[zoe]
+    )
+    kin = agent("kin", cause("disk"), lineage="maker-a/one").model
+    graph.swapped({"zoe": agent("x", cause("disk"), lineage="third/one").model})
+    with pytest.raises(GraphError, match="'zoe' is of a lineage that the panel"):
+        graph.swapped({"zoe": kin})
+
+    strict = Supervisor(agent("chair", cause("disk"), lineage="other/one").model, kin="refuse")
+    graph = AgentGraph(Case).add_step("judge", panel("disk", "net"), writes={"verdict"}, supervisor=strict)
+    with pytest.raises(GraphError, match="of a lineage that it would judge"):
+        graph.swapped({"supervisor": agent("b", cause("disk"), lineage="maker-b/one").model})
+
+
+async def test_each_seat_that_routes_is_given_its_own_model(store: Store) -> None:
+    def says(option: str) -> Any:
+        return FunctionModel(
+            f"says-{option}", lambda _: {"option": option, "reason": "so", "confidence": None}
+        )
+
+    one, other, third = panel("disk", "net", "dns")
+    inner = Route({"b": one, "c": other}, by=says("b"), default="b")
+    route = Route({"a": third, "in": inner}, by=says("in"), default="a")
+    graph = AgentGraph(Case).add_step("judge", route, writes={"verdict"})
+    session = store.create(Case())
+    await graph.run(session, models={"router-2": says("c")})
+    asked = {call.agent: call.model for call in session.round(1)[2]}
+    assert asked == {other.name: "model-of-b", "router": "says-in", "router-2": "says-c"}

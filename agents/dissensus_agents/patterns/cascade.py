@@ -163,7 +163,14 @@ class Cascade(Pattern):
                     f"Tier {name} of the cascade is of {_some(len(tier.agents), 'agent')}, and cannot agree",
                     next_step="Ask two agents of different lineage in it, or give until=confident(0.8)",
                 )
+        self.check_policy()
 
+    def check_policy(self) -> None:
+        """A fitted policy is about these models; those that stand in for others are checked again.
+
+        Raises:
+            GraphError: It was fitted to others.
+        """
         if isinstance(self.until, pays):
             _check_tiers(self.parts.values(), self.until.policy)
 

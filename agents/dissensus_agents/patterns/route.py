@@ -234,11 +234,11 @@ class Route(Pattern):
         hit = [part.unavoidable(barred) for part in self.parts.values()]
         return tuple(dict.fromkeys(name for one in hit for name in one)) if all(hit) and hit else ()
 
-    def with_routers(self, change: Callable[[Candidates], Candidates]) -> Self:
+    def with_routers(self, change: Callable[[str, Candidates], Candidates]) -> Self:
         """The same with another model that chooses."""
         other = super().with_routers(change)
         if isinstance(self.by, ModelRouter):
-            other.by = replace(self.by, candidates=change(self.by.candidates))
+            other.by = replace(self.by, candidates=change(self.seat, self.by.candidates))
         return other
 
     @property
