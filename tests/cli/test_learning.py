@@ -55,7 +55,7 @@ def test_a_bench_teaches_a_vote(folder: Path, dissensus: Callable[..., Any]) -> 
     page = dissensus("learn", "vote", "--out", "vote.json").out
     assert "fitted on 40 graded questions; 5 folds by sha256(key)" in page
     too_few = dissensus("learn", "router", "--out", "router.json", code=2)
-    assert "There are 40 questions that all models answered, and a router needs 200" in too_few.err
+    assert "There are 40 graded questions, and a router needs 200" in too_few.err
     assert not (folder / "router.json").exists()
 
 
