@@ -262,6 +262,20 @@ async def test_routes_stand_in_routes_and_each_model_that_routes_has_a_seat_of_i
     assert (await graph.replay(session)).calls == 0
 
 
+async def test_whoever_stands_on_a_way_not_taken_is_not_said_to_be_spared_by_the_way_that_was(
+    store: Store,
+) -> None:
+    session, agents = store.create(Case()), panel("disk", "disk", "net")
+    taken = Cascade([Panel(agents[:2]), agents[2]])
+    route = Route(
+        {"long": taken, "short": agent("zoe", cause("net"))}, by=lambda _: Choice("long", "it is long")
+    )
+    await step(route).run(session)
+    said = {one["agent"]: one["message"] for one in happened(session, "spared")}
+    assert said["zoe"] == "It was not asked: another one was chosen"
+    assert "tier 1 settles it" in said[agents[2].name]
+
+
 async def test_a_route_over_cascades_of_panels(store: Store) -> None:
     agents = panel("disk", "net", "net", "fan")
     hard = Cascade([Panel(agents[:2]), agents[2]])
