@@ -19,6 +19,7 @@ from .fetching import consult
 from .options import asked_of
 from .patterns.governed import Trivial, Waves
 from .patterns.plan import Ask, Consult, Decision, Heard, Move, Pattern, Stand, Stop
+from .patterns.route import Route
 from .prompts import Prompts
 from .proposing import asked_at_once
 from .racing import LEFT, raced
@@ -217,10 +218,26 @@ def _stopped(run: Run, running: Running, stop: Stop) -> None:
     tell_decided(run, running, stop.decisions)
     there = {item.agent for item in running.proposals}
     silent = [
-        spared(run, running, agent, stop.why) for agent in running.step.agents if agent.name not in there
+        spared(run, running, agent, _unasked(running, agent.name) or stop.why)
+        for agent in running.step.agents
+        if agent.name not in there
     ]
     if silent:
         running.proposals = tuple(sorted((*running.proposals, *silent), key=lambda item: item.agent))
+
+
+def _unasked(running: Running, agent: str) -> str | None:
+    """Why a route that went another way did not come to an agent; None where none passed it over."""
+    for one in running.decisions:
+        part = running.step.pattern.part_at(one.at)
+        if not isinstance(part, Route) or one.pattern != part.kind:
+            continue
+        ways = {name: way.names for name, way in part.parts.items()}
+        if not any(agent in ways.get(name, ()) for name in one.chosen):
+            found = next((way.why for way in one.passed_over if agent in ways.get(way.what, ())), None)
+            if found is not None:
+                return found
+    return None
 
 
 def tell_decided(run: Run, running: Running, decisions: Sequence[Decision]) -> None:

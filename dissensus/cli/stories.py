@@ -51,7 +51,7 @@ def round_(item: Data) -> list[Block]:
     page: list[Block] = [Line(_round_title(item), "bold")]
     page += [
         *facts({"started": when(item["started_at"]), "note": item["note"]}, 2),
-        *_outcome(item["outcome"]),
+        *_outcome(item["outcome"], weighed=item["review"] is None),
         *_review(item["review"]),
     ]
     for decision in item["decisions"]:
@@ -65,11 +65,11 @@ def round_(item: Data) -> list[Block]:
     return page
 
 
-def _outcome(item: Data | None) -> Iterator[Block]:
-    """On what a value rests; of what is not committed the title says enough."""
+def _outcome(item: Data | None, *, weighed: bool) -> Iterator[Block]:
+    """On what a value rests, and what voices were worth where no review says it; else the title is enough."""
     if item is None or item["word"] not in {"verified", "ruled", "agreed", "single"}:
         return
-    yield from facts({"outcome": item["text"], "weighed": worth(item["weighed"] or {})}, 2)
+    yield from facts({"outcome": item["text"], "weighed": worth((weighed and item["weighed"]) or {})}, 2)
 
 
 def worth(weighed: Data) -> str:

@@ -30,6 +30,11 @@ def step(pattern: Any, **settings: Any) -> AgentGraph:
     return AgentGraph(Case).add_step("judge", pattern, writes={"verdict"}, **settings)
 
 
+def concluded(session: Any) -> str:
+    """The cause that stands in the state."""
+    return str(session.state.verdict.cause)
+
+
 def asked(agents: list[Agent]) -> list[int]:
     return [len(voice(one).asked) for one in agents]
 
@@ -56,7 +61,7 @@ async def test_a_switch_is_its_agent_and_another_model_is_one_option(store: Stor
     graph = step(Switch(ana))
     session = store.create(Case())
     await graph.run(session, models={"ana": lambda _: cause("net")})
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert asked([ana]) == [0]
     assert session.decisions(1) == []
 
@@ -80,7 +85,7 @@ async def test_the_first_good_answer_stands_and_the_others_are_left(store: Store
     graph = step(Parallel([late, fast], take="first"))
     progress = await told(graph, session)
 
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
     assert gone.is_set()
     made = {one.agent: (one.status, (one.detail or {}).get("code")) for one in session.round(1)[1]}
     assert made == {"fast": ("accepted", None), "late": ("abstained", LEFT)}
@@ -105,7 +110,7 @@ async def test_an_answer_that_fails_a_check_is_not_a_good_one(store: Store) -> N
     session = store.create(Case())
     graph = step(Parallel([agent("a", cause("net")), agent("b", late)], take="first"), verifiers=[known])
     await graph.run(session)
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
     (ruling,) = session.round(1)[3]
     assert (ruling.author, ruling.upheld, ruling.dissent) == ("parallel", ("b",), ("a",))
     await whole(graph, session)
@@ -135,7 +140,7 @@ async def test_a_hedge_that_is_due_is_recorded_with_the_call_it_led_to(store: St
     session = store.create(Case(), budget=Budget(usd=1))
     graph = step(Parallel([agent("a", slow), sure("b", "net"), sure("c", "x")], take="first", hedge=0.05))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert [one["chosen"] for one in session.decisions(1)] == [["a", "b", "c"], ["b"], ["b"]]
     assert session.decisions(1)[1]["reason"] == "no answer in 0.05 s"
     await whole(graph, session)
@@ -145,14 +150,14 @@ async def test_a_hedge_asks_the_next_one_at_once_where_the_first_fails(store: St
     session = store.create(Case())
     graph = step(Parallel([agent("a", ProviderFailed("It broke")), sure("b", "net")], take="first", hedge=30))
     await asyncio.wait_for(graph.run(session), 20)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
 
 
 async def test_the_best_is_the_surest_and_a_rule_upholds_it_over_the_others(store: Store) -> None:
     session = store.create(Case())
     graph = step(Parallel([sure("a", "disk", 0.6), sure("b", "net", 0.9)], take="best"))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     (ruling,) = session.round(1)[3]
     assert (ruling.author, ruling.decision, ruling.dissent) == ("parallel", "uphold", ("a",))
     assert session.decisions(1)[-1]["passed_over"] == [{"what": "a", "why": "it is less likely right"}]
@@ -163,7 +168,7 @@ async def test_all_of_a_parallel_is_a_step_with_a_plain_list(store: Store) -> No
     agents = panel("disk", "net")
     session = store.create(Case())
     await step(Parallel(agents), supervisor=chair("net")).run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert session.decisions(1) == []
     assert session.round(1)[3][0].author == "chair"
 
@@ -239,7 +244,7 @@ async def test_two_that_disagree_go_up_and_what_the_last_tier_says_is_upheld_ove
     session, agents = store.create(Case()), panel("disk", "net", "net")
     graph = step(Cascade([Panel(agents[:2]), agents[2]]))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     (ruling,) = session.round(1)[3]
     assert (ruling.author, ruling.upheld, ruling.dissent) == ("cascade", ("b", "c"), ("a",))
     reasons = [one["reason"] for one in session.decisions(1)]
@@ -262,7 +267,7 @@ async def test_a_tier_that_fails_a_check_or_does_not_answer_goes_up(store: Store
     graph = step(Cascade(agents, until=confident(0.8)), verifiers=[known])
     await graph.run(session)
     assert asked(agents) == [1, 1, 1]
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
     assert [one["reason"] for one in session.decisions(1)][1:3] == [
         "a failed known",
         "nobody of tier 2 answered",
@@ -282,7 +287,7 @@ async def test_a_last_tier_that_disagrees_in_itself_goes_to_the_supervisor(store
     session, agents = store.create(Case()), panel("disk", "net", "cpu", "fan")
     graph = step(Cascade([Panel(agents[:2]), Panel(agents[2:])]), supervisor=chair("net"))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert session.round(1)[3][0].author == "chair"
     await whole(graph, session)
 
@@ -302,7 +307,7 @@ async def test_a_cascade_of_panels_that_grow(store: Store) -> None:
     graph = step(Cascade([Panel(agents[:3], grow=True), Panel(agents[3:], grow=True)]))
     await graph.run(session)
     assert asked(agents) == [1, 1, 1, 1, 1, 0]
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert {one.get("at", "") for one in session.decisions(1)} == {"", "1", "2"}
     await whole(graph, session)
 
@@ -333,7 +338,7 @@ async def test_models_are_swapped_wherever_their_agents_sit(store: Store) -> Non
     graph = step(Cascade([Panel(agents[:2]), Parallel([agents[2]], take="first")]))
     await graph.run(session, models={"c": lambda _: cause("fan")})
     assert asked(agents) == [1, 1, 0]
-    assert session.state.verdict.cause == "fan"
+    assert concluded(session) == "fan"
     with pytest.raises(GraphError, match="There is no agent 'router' to give a model to"):
         await graph.run(session, models={"router": lambda _: cause("fan")})
 
@@ -356,7 +361,7 @@ async def test_a_trivial_input_is_for_one_agent_of_any_pattern_and_is_judged_onc
     assert judged == [1]
     assert [len(voice(one).asked) for one in agents] == [1, 0, 0]
     assert session.decisions(1)[0]["pattern"] == "trivial"
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
 
 
 async def test_where_a_rule_may_not_rule_the_supervisor_does(store: Store) -> None:
@@ -371,7 +376,7 @@ async def test_where_a_rule_may_not_rule_the_supervisor_does(store: Store) -> No
     )
     await graph.run(session)
     assert [one.author for one in session.round(1)[3]] == ["chair"]
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
 
 
 class Knows:
@@ -400,7 +405,7 @@ async def test_what_the_weigher_knows_counts_more_than_what_agents_say_of_themse
 
     session, agents = store.create(Case()), [sure("a", "disk", 0.99), sure("b", "net", 0.1)]
     await step(Parallel(agents, take="best"), weigh=Knows(a=0.3, b=0.6)).run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     (decision,) = session.decisions(1)
     assert decision["reason"] == "b is the likeliest by measured weights"
     assert session.round(1)[3][0].confidence == pytest.approx(0.6)

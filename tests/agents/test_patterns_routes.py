@@ -38,6 +38,11 @@ def step(pattern: Any, **settings: Any) -> AgentGraph:
     return AgentGraph(Case).add_step("judge", pattern, writes={"verdict"}, **settings)
 
 
+def concluded(session: Any) -> str:
+    """The cause that stands in the state."""
+    return str(session.state.verdict.cause)
+
+
 def asked(agents: list[Agent]) -> list[int]:
     return [len(voice(one).asked) for one in agents]
 
@@ -89,7 +94,7 @@ async def test_a_route_whose_decision_today_could_not_be_diverges_when_it_is_rep
 async def test_a_route_of_one_way_is_that_way(store: Store) -> None:
     session, agents = store.create(Case()), two()
     await step(Route({"only": agents[0]}, by=lambda _: "nothing of the kind")).run(session)
-    assert session.state.verdict.cause == "disk"
+    assert concluded(session) == "disk"
     assert session.decisions(1)[0]["reason"] == "it is the only option"
 
 
@@ -257,13 +262,27 @@ async def test_routes_stand_in_routes_and_each_model_that_routes_has_a_seat_of_i
     assert (await graph.replay(session)).calls == 0
 
 
+async def test_whoever_stands_on_a_way_not_taken_is_not_said_to_be_spared_by_the_way_that_was(
+    store: Store,
+) -> None:
+    session, agents = store.create(Case()), panel("disk", "disk", "net")
+    taken = Cascade([Panel(agents[:2]), agents[2]])
+    route = Route(
+        {"long": taken, "short": agent("zoe", cause("net"))}, by=lambda _: Choice("long", "it is long")
+    )
+    await step(route).run(session)
+    said = {one["agent"]: one["message"] for one in happened(session, "spared")}
+    assert said["zoe"] == "It was not asked: another one was chosen"
+    assert "tier 1 settles it" in said[agents[2].name]
+
+
 async def test_a_route_over_cascades_of_panels(store: Store) -> None:
     agents = panel("disk", "net", "net", "fan")
     hard = Cascade([Panel(agents[:2]), agents[2]])
     session = store.create(Case())
     graph = step(Route({"easy": agents[3], "hard": hard}, by=lambda _: "hard"))
     await graph.run(session)
-    assert session.state.verdict.cause == "net"
+    assert concluded(session) == "net"
     assert [one["pattern"] for one in session.decisions(1)] == ["route", "cascade", "cascade", "cascade"]
     assert (await graph.replay(session)).calls == 0
 

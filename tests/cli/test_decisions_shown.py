@@ -33,3 +33,4 @@ def test_a_round_shows_what_its_pattern_decided(ask: Command, folder: Path) -> N
     assert "cascade: tier 1\n" in shown
     assert "they disagree: a against b" in shown
     assert "not tier 2" in shown
+    assert shown.count("\n  weighed ") == 1  # where there is a review it says so, and the outcome need not

@@ -43,6 +43,7 @@ from dissensus import (
     model,
 )
 from dissensus.comparators import Number, Text
+from dissensus.judgement import Vote
 from dissensus.money import Governor, Limits
 from dissensus.testing import Answer, FakeProvider, Fault, Received, check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
@@ -203,9 +204,10 @@ def a_graph_is_put_together(agents: list[Agent], chair: Supervisor) -> AgentGrap
         hollow_below=1.5,
         isolation="snapshot",
     )
+    graph.add_step("audited", agents, writes={"note"}, audit=0.05, supervisor=[Vote(), chair, Person("ana")])
     graph.add_edge("gather", next_step).add_edge("conclude", END)
     graph.add_step("again", agents, writes={"note"}, isolation="none")  # type: ignore[arg-type]
-    graph.add_step("again", agents)  # type: ignore[call-arg]
+    graph.add_step("again", agents, writes={"note"}, superviser=chair)  # type: ignore[call-arg]
     AgentGraph(Finding)  # type: ignore[arg-type]
     return assert_type(graph, AgentGraph)
 
