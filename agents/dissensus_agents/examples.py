@@ -104,7 +104,7 @@ def examples(of: Store | Session[Any], task: str | None = None, *, most: int = M
             (round_.step, key.hexdigest()), Example(key.hexdigest(), round_.step, question)
         )
         heard = {one.voter.model for one in example.voices}
-        for voice in _voices(proposals, calls, lines):
+        for voice in _voices(proposals, calls, lines, _together(round_, proposals, lines)):
             if voice.voter.model not in heard:
                 example.voices.append(voice)
                 heard.add(voice.voter.model)
@@ -136,7 +136,28 @@ def _question(texts: Texts, round_: Round, calls: list[Call]) -> str:
     return ""
 
 
-def _voices(proposals: list[Proposal], calls: list[Call], lines: Mapping[str, Line]) -> Iterator[Voice]:
+def _together(round_: Round, proposals: list[Proposal], lines: Mapping[str, Line]) -> dict[str, str]:
+    """In whose words each position is told: those who said the same as the round compared it are one voice.
+
+    A position of which a part was graded right and a part wrong was not the same after all.
+    """
+    from .session import sides_of_round
+
+    made = {item.agent: item for item in proposals if item.status != "abstained" and item.patch}
+    sides = [[agent for agent in side.agents if agent in made] for side in sides_of_round(round_, proposals)]
+    everywhere = set.intersection(*map(set, sides)) if len(sides) > 1 else set()
+    words: dict[str, str] = {}
+    for side in sides:
+        one = [agent for agent in side if agent not in everywhere]
+        graded = {line.grade.right for agent in one if (line := lines.get(agent)) and line.grade is not None}
+        if one and len(graded) < 2:
+            words |= dict.fromkeys(one, _said(made[one[0]].patch))
+    return words
+
+
+def _voices(
+    proposals: list[Proposal], calls: list[Call], lines: Mapping[str, Line], words: Mapping[str, str]
+) -> Iterator[Voice]:
     made = {(call.agent, call.attempt): call for call in calls}
     for item in proposals:
         call, line = made.get((item.agent, item.attempt)), lines.get(item.agent)
@@ -145,7 +166,7 @@ def _voices(proposals: list[Proposal], calls: list[Call], lines: Mapping[str, Li
         yield Voice(
             item.agent,
             Voter(call.model, call.lineage),
-            _said(item.patch),
+            words.get(item.agent, _said(item.patch)),
             call.answer or "",
             call.thinking,
             item.confidence,

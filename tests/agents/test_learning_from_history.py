@@ -139,6 +139,32 @@ async def test_examples_are_the_graded_questions_with_all_that_was_said(store: S
     assert len(examples(again)) == 3
 
 
+class Sum(SharedState):
+    """One number."""
+
+    total: float = 0
+
+
+@pytest.mark.parametrize("third", [40.0, 90.0])
+async def test_what_the_round_took_for_the_same_is_one_position_of_the_example(
+    store: Store, third: float
+) -> None:
+    totals = zip("abc", (40.0, 40.1, third), strict=True)
+    agents = [
+        Agent(name, ScriptedModel(name, [json.dumps({"reasoning": "so", "total": total})]))
+        for name, total in totals
+    ]
+    session = store.create(Sum())
+    graph = AgentGraph(Sum).add_step("sum", agents, writes={"total"}, materiality=0.01, supervisor=Majority())
+    await graph.run(session)
+    wrong = ["c"] if third == 90 else []
+    session.grade(1, right=sorted({*"abc"} - {*wrong}), wrong=wrong, basis="reference", by="key")
+    (one,) = examples(store, "sum")
+    assert one.decided
+    assert one.right == "40"
+    assert [voice.says for voice in one.voices] == ["40", "40", "90" if wrong else "40"]
+
+
 async def test_a_vote_that_was_learned_weighs_the_next_rounds(taught: Store) -> None:
     vote = learn_vote(taught, "quiz", options=4)
     assert vote.provenance.rounds == len(as_votes(examples(taught), 4)) == QUESTIONS
