@@ -171,6 +171,11 @@ def test_a_file_that_is_no_such_vote_is_refused(vote: FittedVote, more: Mapping[
         FittedVote.from_json(changed(vote, **more), manner)
 
 
+def test_a_vote_that_was_changed_by_hand_is_refused(vote: FittedVote) -> None:
+    with pytest.raises(ValueError, match="seal"):
+        FittedVote.from_json(changed(vote, provenance__rounds=1_000_000), manner)
+
+
 @pytest.mark.parametrize("text", ["", "[]", "null", "{", "[" * 100_000, '"' + "a" * 4_000_001])
 def test_what_is_no_object_of_json_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
@@ -258,6 +263,8 @@ def test_a_policy_says_what_it_promises_and_survives_json(tried: Tried) -> None:
         assert (before.go, before.models) == (after.go, after.models)
         assert after.net == pytest.approx(before.net, abs=1e-4)
     said = json.loads(policy.as_json())
+    with pytest.raises(ValueError, match="seal"):
+        Paying.from_json(json.dumps({**said, "price": said["price"] * 2 + 1}), manner)
     for broken in ({"tiers": []}, {"tiers": said["tiers"][:1]}, {"price": "high"}, {"promised": {}}):
         with pytest.raises(ValueError, match=r"\w"):
             Paying.from_json(json.dumps({**said, **broken}), manner)

@@ -18,6 +18,7 @@ how it was tested, and is served here without numpy.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -149,7 +150,7 @@ class FittedVote:
             "provenance": asdict(self.provenance),
             "weights": {term: round(weight, 6) for term, weight in sorted(self.weights.items())},
         }
-        return json.dumps(said, ensure_ascii=False, indent=1)
+        return sealed(said)
 
     @classmethod
     def from_json(cls, text: str, features: Features | None = None) -> FittedVote:
@@ -240,11 +241,20 @@ def _votes(holders: Sequence[Ballot]) -> float:
     return effective(len(holders), sum(pairs) / len(pairs)) if pairs else float(len(holders))
 
 
+def sealed(said: Mapping[str, Any]) -> str:
+    """Something fitted as the text of its file, with a digest of all of it."""
+    return json.dumps({**said, "seal": _seal(said)}, ensure_ascii=False, indent=1)
+
+
+def _seal(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
 def read_json(text: str, kind: str, read: Callable[[Mapping[str, Any]], _T]) -> _T:
     """Read something fitted from JSON of which nothing is known yet.
 
     Raises:
-        ValueError: It is not of this kind and version 1, or has another shape.
+        ValueError: It is not of this kind and version 1, has another shape, or is not as it was written.
     """
     if len(text) > _MAX_TEXT:
         raise ValueError(f"There are {len(text)} characters; {_MAX_TEXT} are read at most")
@@ -254,9 +264,12 @@ def read_json(text: str, kind: str, read: Callable[[Mapping[str, Any]], _T]) -> 
             raise ValueError(
                 f"This is {said['kind']!r}, version {said['version']!r}, and no {kind} of version 1"
             )
-        return read(said)
+        fitted = read(said)
+        if said.pop("seal", None) != _seal(said):
+            raise ValueError(f"This {kind} does not match its seal: it was changed after it was fitted")
     except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"This is no {kind}: {type(error).__name__}: {error}") from error
+    return fitted
 
 
 def read_number(value: Any) -> float:

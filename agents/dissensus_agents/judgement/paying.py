@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .ballots import Ballot, Weighed
-from .fitted import Features, FittedVote, read_json, read_number, read_whole
+from .fitted import Features, FittedVote, read_json, read_number, read_whole, sealed
 
 KIND = "dissensus/paying"
 MAX_TIERS = 20
@@ -151,7 +151,7 @@ class Paying:
             "promised": asdict(self.promised),
             "tiers": tiers,
         }
-        return json.dumps(said, ensure_ascii=False, indent=1)
+        return sealed(said)
 
     @classmethod
     def from_json(cls, text: str, features: Features | None = None) -> Paying:
