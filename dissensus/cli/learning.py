@@ -52,7 +52,9 @@ def learn(
     out: str,
     **given: Any,
 ) -> None:
-    """Fit a vote, a reader of reasoning, a router or a cascade to what is graded.
+    """Fit a vote, reader, router or cascade to what is graded.
+
+    A reader is one of reasoning; a cascade asks on while it pays.
 
     Only grades from outside the models count: known answers, persons, verifiers (`dissensus grade`,
     `dissensus bench`). The file says on how much it was fitted, and how it did on questions that it had

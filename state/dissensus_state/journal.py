@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from . import calls, charges, decisions, doors, grades, heads, ledger, proposals, rounds, timings
+from . import calls, charges, decisions, doors, grades, heads, ledger, proposals, reuse, rounds, timings
 from .accounts import Account
 from .calls import Stored
 from .errors import Denied
@@ -145,6 +145,12 @@ class Journal:
         """How many seconds the newest answers of each model took, on average; without those never asked."""
         with self.session.reading() as work:
             return timings.latencies(work, tuple(models))
+
+    def answered_since(self, sent: Call) -> Call | None:
+        """The answer that was recorded for the same question after a call was written down; at no cost."""
+        with self.session.reading() as work:
+            known = reuse.found(work, sent)
+        return None if known is None else replace(known, reserved=sent.reserved, holds=sent.holds)
 
     def setbacks(self, seconds: float) -> list[Trace]:
         """How the calls of the last seconds went, in the order in which that was known."""

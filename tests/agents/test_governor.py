@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dissensus_agents.agent import Agent
+from dissensus_agents.asking import Asker
 from dissensus_agents.errors import GraphError, ProviderFailed, RoundVoid
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.messages import Reply
@@ -269,6 +270,33 @@ async def test_those_who_ask_the_same_at_once_wait_for_one_answer(store: Store) 
     for graph, each in zip(graphs, sessions, strict=True):
         assert each.verify().versions == 2
         assert (await graph.replay(each)).answers == 1
+
+
+async def test_an_answer_that_is_recorded_between_writing_a_call_down_and_making_it_is_used(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written, answered, make = asyncio.Event(), asyncio.Event(), Asker._ask_once
+
+    async def late(self: Asker, departure: Any, *more: Any) -> Any:
+        if self._journal.session.name == "two":
+            written.set()
+            await answered.wait()
+        return await make(self, departure, *more)
+
+    monkeypatch.setattr(Asker, "_ask_once", late)
+    agents = [twin("ana", cause(said), price=PRICE) for said in ("disk", "net")]
+    one, two = (store.create(Case(), name=name, budget=Budget(usd=1)) for name in ("one", "two"))
+    second = asyncio.create_task(one_step([agents[1]], governor=REUSE).run(two))
+    await written.wait()
+    await one_step([agents[0]], governor=REUSE).run(one)
+    answered.set()
+    await second
+    assert asked(agents) == [1, 0]
+    (call,) = two.round(1)[2]
+    assert (call.status, call.cost) == ("answered", 0)
+    assert (call.detail or {})["reused"]["session"] == "one"
+    assert (two.budget.held, two.budget.spent) == (0, 0)
+    assert two.verify().versions == 2
 
 
 async def test_where_the_one_that_asks_fails_the_next_one_asks(store: Store) -> None:

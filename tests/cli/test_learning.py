@@ -48,6 +48,8 @@ def test_a_bench_teaches_a_vote(folder: Path, dissensus: Callable[..., Any]) -> 
     bench(folder, dissensus, 40)
     said = dissensus("learn", "vote", "--options", "4", "--out", "vote.json", "--json").data
     assert (said["kind"], said["on"], said["file"]) == ("vote", 40, "vote.json")
+    page = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+    assert f"| `learn` | {' '.join(said)} |" in page
     assert said["held_out"]["accuracy.low"] <= said["held_out"]["accuracy"] > 0.8
     vote = load_vote(folder / "vote.json")
     assert vote.provenance.rounds == 40
@@ -55,7 +57,7 @@ def test_a_bench_teaches_a_vote(folder: Path, dissensus: Callable[..., Any]) -> 
     page = dissensus("learn", "vote", "--out", "vote.json").out
     assert "fitted on 40 graded questions; 5 folds by sha256(key)" in page
     too_few = dissensus("learn", "router", "--out", "router.json", code=2)
-    assert "There are 40 questions that all models answered, and a router needs 200" in too_few.err
+    assert "There are 40 graded questions, and a router needs 200" in too_few.err
     assert not (folder / "router.json").exists()
 
 

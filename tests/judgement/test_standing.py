@@ -256,6 +256,15 @@ def test_a_threshold_says_on_what_it_was_set_and_how_it_was_tested() -> None:
     assert found.as_dict()["right"]["of"] == found.kept.hits
 
 
+def test_a_threshold_is_not_looked_for_below_one_that_failed() -> None:
+    """What is tried until something passes would pass by chance in the end."""
+    said = [(0.95, True)] * 200 + [(0.9, False)] * 200 + [(0.5, True)] * 2000
+    rounds = [
+        settled(line("a", right=right, confidence=sure), number=n) for n, (sure, right) in enumerate(said)
+    ]
+    assert threshold_for(Standing.of(rounds), "judge", 0.8).value == 0.95
+
+
 def test_a_threshold_misses_its_target_in_one_of_twenty_settings_at_most() -> None:
     missed = tried = 0
     for seed in range(150):

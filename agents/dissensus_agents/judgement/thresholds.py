@@ -19,7 +19,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from ..errors import TooFewGrades
-from .audit import clopper_pearson
 from .rates import Share
 from .standing import UNKNOWN, Record, Standing
 
@@ -126,16 +125,27 @@ def _stated(record: Record) -> Iterator[tuple[bool, float, bool]]:
 
 
 def _lowest(setting: Sequence[tuple[float, bool]], target: float) -> float | None:
-    """The last threshold, from the strictest down, up to which all pass."""
+    """The last threshold, from the strictest down in hundredths, up to which all pass."""
     fewest = math.ceil(math.log(_MISSED) / math.log(target))  # that could pass at all, were all of them right
     found, right, of = None, 0, 0
-    ordered = sorted(setting, reverse=True)
-    for n, (confidence, is_right) in enumerate(ordered, 1):
+    ordered = sorted(
+        ((int(confidence * 100 + 1e-9), is_right) for confidence, is_right in setting), reverse=True
+    )
+    for n, (hundredth, is_right) in enumerate(ordered, 1):
         right, of = right + is_right, of + 1
-        last = n == len(ordered) or ordered[n][0] < confidence
-        if not last or of < fewest:
+        if of < fewest or (n < len(ordered) and ordered[n][0] == hundredth):
             continue
-        if clopper_pearson(right, of, 1 - 2 * _MISSED)[0] < target:
+        if _at_least(right, of, target) > _MISSED:
             break
-        found = confidence
+        found = hundredth / 100
     return found
+
+
+def _at_least(hits: int, of: int, p: float) -> float:
+    """The probability of at least so many hits, each with the probability p: what the exact bound inverts."""
+    yes, no = math.log(p), math.log1p(-p)
+    ways = math.lgamma(of + 1)
+    return math.fsum(
+        math.exp(ways - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * yes + (of - k) * no)
+        for k in range(hits, of + 1)
+    )
