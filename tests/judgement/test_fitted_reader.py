@@ -65,7 +65,8 @@ def test_on_what_it_was_fitted_and_how_it_was_tested_travels_with_it(fitted: Fit
 
 def test_sides_that_are_written_alike_teach_nothing_and_no_figure_says_otherwise() -> None:
     question = Question.of("Which?", ["one", "two"])
-    alike = [Dispute(f"q{n}", question, (Held("A", ("So.",)), Held("B", ("So.",))), n % 2) for n in range(120)]
+    sides = Held("A", ("So.",)), Held("B", ("So.",))
+    alike = [Dispute(f"q{n}", question, sides, n % 2) for n in range(120)]
     with pytest.raises(GraphError, match="Nothing in how the sides are written"):
         fit_reader(alike)
 
