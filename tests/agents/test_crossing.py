@@ -23,8 +23,7 @@ async def test_an_error_after_its_caller_was_cancelled_is_no_traceback_of_asynci
         raise RuntimeError("Somebody else has it")
 
     caller = asyncio.ensure_future(aside(fails))
-    while not began.is_set():
-        await asyncio.sleep(0.001)
+    await asyncio.to_thread(began.wait, 10)
     caller.cancel()
     await asyncio.sleep(0)
     goes_on.set()
