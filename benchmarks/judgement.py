@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from judging import DATA
+from judging import DATA, PANEL, PRICES, recorded
 
 PARTS = {
     "judging_panel": ("panel", "chair"),
@@ -31,11 +31,16 @@ PARTS = {
 }
 """Each part with the first words of its figures' keys."""
 
+FILES = (PANEL, PRICES, "gsm8k_pair.jsonl.gz", "mmlu_pair.jsonl.gz")
+"""What a folder of recorded answers holds."""
+
 
 def main() -> None:
     """Run the parts that are wanted, and print the figures."""
     options = _options()
     figures: dict[str, Any] = {}
+    for name in FILES:
+        recorded(options.data, name)  # said before minutes are spent on the others
     for part, keys in PARTS.items():
         if not any(options.only.startswith(key) or key.startswith(options.only) for key in keys):
             continue
@@ -43,6 +48,8 @@ def main() -> None:
         found = importlib.import_module(part).figures(options.data)
         figures |= {key: value for key, value in found.items() if key.startswith(options.only)}
         print(f"{part}: {time.monotonic() - began:.0f} s", file=sys.stderr)
+    if not figures:
+        sys.exit(f"No figure's key begins with {options.only!r}")
     for key, value in figures.items():
         if not key.endswith((".low", ".high")):
             low, high = figures.get(f"{key}.low"), figures.get(f"{key}.high")

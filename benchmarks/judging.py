@@ -81,15 +81,20 @@ class Item:
 @lru_cache(maxsize=2)
 def items(data: Path) -> tuple[Item, ...]:
     """The questions of the panel, or the end of the program with a message where they are absent."""
-    path = data / PANEL
+    terms = json.loads(recorded(data, PRICES).read_text())
+    with gzip.open(recorded(data, PANEL), "rt", encoding="utf-8") as lines:
+        return tuple(_item(json.loads(line), terms) for line in lines)
+
+
+def recorded(data: Path, name: str) -> Path:
+    """A file of recorded answers, or the end of the program with a message where it is absent."""
+    path = data / name
     if not path.is_file():
         sys.exit(
             f"There are no recorded answers at {path}. They do not ship with the project: "
             "name a folder of the same form with --data DIR."
         )
-    terms = json.loads((data / PRICES).read_text())
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return tuple(_item(json.loads(line), terms) for line in lines)
+    return path
 
 
 def _item(row: Mapping[str, Any], terms: Mapping[str, Mapping[str, Any]]) -> Item:

@@ -24,6 +24,8 @@ async def aside(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> 
         return await asyncio.shield(future)
     except asyncio.CancelledError:
         await asyncio.wait([future])
+        if not future.cancelled():
+            future.exception()  # looked at: who was cancelled ends by that, and asyncio prints no traceback
         raise
 
 

@@ -9,7 +9,8 @@ is served without the extra.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -51,7 +52,8 @@ def learn_vote(
     graded = as_votes(examples(of, task, most=most), options)
     if len(graded) < fitting.LEAST:
         raise _too_few("vote", len(graded), fitting.LEAST, task)
-    return fitting.fit(graded, features=manner)
+    with _fitting("vote"):
+        return fitting.fit(graded, features=manner)
 
 
 def learn_reader(of: Store | Session[Any], task: str | None = None, *, most: int = MOST) -> FittedReader:
@@ -107,20 +109,42 @@ def learn_cascade(
         tiers: Names of models that are asked together, the cheapest first.
         usd: The most that a question may cost in the mean: as many right answers as that buys.
         accuracy: Or how often it has to be right (0 to 1): as cheap as that can be.
+
+    Raises:
+        GraphError: Also where a tier is empty, a model stands in two, or the bound cannot be met.
     """
     from .judgement.fitting_paying import Tried
 
     if (usd is None) == (accuracy is None):
         raise GraphError("A cascade is fitted to a sum or to an accuracy: give one of usd= and accuracy=")
-    wanted = {model for tier in tiers for model in tier}
+    named = [model for tier in tiers for model in tier]
+    wanted = set(named)
+    if not tiers or not all(tiers) or len(named) > len(wanted):
+        raise GraphError(
+            "A cascade has tiers of one or more models, each in one tier alone",
+            next_step="Name them as the store does (`dissensus quality`), the cheapest tier first",
+        )
     found = [one for one in examples(of, task, most=most) if wanted <= {v.voter.model for v in one.voices}]
     for one in found:
         one.voices = [voice for voice in one.voices if voice.voter.model in wanted]
     found = [one for one in found if one.decided]
     if len(found) < LEAST_OF_CASCADE:
         raise _too_few("cascade", len(found), LEAST_OF_CASCADE, task, "questions that all tiers answered")
-    tried = Tried(as_votes(found, options), tiers, costs_of(found), features=manner)
-    return tried.costing(usd) if usd is not None else tried.keeping(accuracy or 0.0)
+    costs = costs_of(found)
+    with _fitting("cascade"):
+        tried = Tried(as_votes(found, options), tiers, costs, features=manner)
+        return tried.costing(usd) if usd is not None else tried.keeping(accuracy or 0.0)
+
+
+@contextmanager
+def _fitting(what: str) -> Iterator[None]:
+    """What cannot be fitted is no mistake of the program's, but of what was asked for, or graded."""
+    try:
+        yield
+    except ValueError as error:
+        raise GraphError(
+            f"No {what} was fitted: {error}", next_step="Ask for what these models can do, or grade more"
+        ) from error
 
 
 def load_vote(file: str | Path) -> FittedVote:

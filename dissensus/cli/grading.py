@@ -178,11 +178,11 @@ def _data(of: Store | Session[Any], found: Report) -> dict[str, Any]:
 def _alarms(reference: str) -> Any:
     from dissensus_agents.watch.alarms import Alarms
 
-    if reference.isdecimal():
+    if reference.isdecimal() and len(reference) < 10:
         return Alarms(reference=int(reference))
     first, dots, last = reference.partition("..")
     if not dots:
-        raise Misuse(f"{reference!r} is no reference", next_step="Write 200, or 2026-01-01..2026-02-01")
+        raise Misuse(f"{reference[:80]!r} is no reference", next_step="Write 200, or 2026-01-01..2026-02-01")
     return Alarms(reference=(_moment(first) or 0, _moment(last) or 0))
 
 

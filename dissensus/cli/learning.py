@@ -124,13 +124,13 @@ def _told(origin: Any) -> Data:
 def _page(data: Data) -> list[Block]:
     held = data["held_out"]
     rows = [
-        (name, f"{value:.4f}", _between(held, name))
+        (name, f"{value:.4g}" if name == "usd" else f"{value:.4f}", _between(held, name))
         for name, value in held.items()
         if not name.endswith((".low", ".high"))
     ]
     return [
         Line(f"A {data['kind']}, fitted on {data['on']:,} graded questions; {data['split']}"),
-        *grid("unseen figure interval", rows, "bold"),
+        *grid(f"{'promised' if data['kind'] == 'cascade' else 'unseen'} figure interval", rows, "bold"),
     ]
 
 

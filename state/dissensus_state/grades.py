@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from . import rights, rounds
 from .engines import Row, Statement, Work, insert, insert_absent
-from .errors import Conflict, NotFound, Refused, ValueRefused
+from .errors import Conflict, NotFound, Refused, Tampered, ValueRefused
 from .objections import readable
 from .patches import touched
 from .records import RULING, Grade, GradeBasis, Proposal
@@ -51,8 +51,18 @@ def grades_of(work: Work, session_id: int, number: int | None = None) -> list[Gr
 
 
 def read(row: Row) -> Grade:
-    """A stored grade as a record."""
+    """A stored grade as a record.
+
+    Raises:
+        Tampered: It is right or wrong on no basis that there is; grades are no part of the hash chain.
+    """
     number, agent, n, is_right, basis, author, version, detail, at = row
+    if basis not in STRENGTH or is_right not in {0, 1}:
+        raise Tampered(
+            f"A grade of {agent} in round {number} is {is_right!r} on the basis {basis!r}, which is none",
+            round=number,
+            next_step="It was changed behind our back: restore a backup",
+        )
     return Grade(agent, bool(is_right), basis, author, version, detail, number, n, at)
 
 

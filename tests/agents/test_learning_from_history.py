@@ -213,6 +213,23 @@ async def test_a_cascade_that_was_learned_asks_on_while_it_pays(taught: Store) -
     assert any("brings" in str(one) for one in session.decisions(1))
 
 
+@pytest.mark.parametrize(
+    ("tiers", "bound", "said"),
+    [
+        ([["small"], ["large"]], {"accuracy": 1.0}, "No cascade was fitted: At any cost"),
+        ([["small"], ["large"]], {"usd": 1e-12}, "No cascade was fitted: The first tier alone costs"),
+        ([["small"], ["small"]], {"accuracy": 0.5}, "each in one tier alone"),
+        ([[], ["large"]], {"accuracy": 0.5}, "each in one tier alone"),
+        ([], {"accuracy": 0.5}, "each in one tier alone"),
+    ],
+)
+def test_a_cascade_that_cannot_be_fitted_is_refused_with_the_reason(
+    taught: Store, tiers: list[list[str]], bound: dict[str, float], said: str
+) -> None:
+    with pytest.raises(GraphError, match=said):
+        learn_cascade(taught, tiers, "quiz", **bound)
+
+
 async def test_too_little_is_said_to_be_too_little(store: Store) -> None:
     for learn, what in ((learn_vote, "vote"), (learn_router, "router"), (learn_reader, "reader")):
         with pytest.raises(GraphError, match=f"a {what} needs") as caught:

@@ -97,6 +97,7 @@ def test_who_proposed_what_is_right_is_right(told_url: str, ask: Command) -> Non
         (("--right", "alice", "--value", "{}"), 2, "A grade names agents, or what is right"),
         (("--value", "7"), 2, "with a value for each path"),
         (("--value", '{"verdict": 1}'), 2, "with a value for each path"),
+        (("--value", '{"/verdit": "x"}'), 3, "Nobody proposed anything at /verdit, but at /verdict"),
         (("--right", "tom"), 3, "No 'tom' was asked in round 1"),
         (("--right", "alice", "--wrong", "alice"), 18, "alice cannot be both right and wrong"),
     ],
@@ -162,6 +163,7 @@ def test_only_some_of_it(worse: Path, ask: Command) -> None:
         (("--since", "yesterday"), "'yesterday' is no date"),
         (("--reference", "some"), "'some' is no reference"),
         (("--reference", "3"), "at least 30 answers"),
+        (("--reference", "9" * 5000), "is no reference"),
         (("--reset", "right"), "0 alarms stand on 'right'"),
     ],
 )

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from by_hand import answered, begun, change, concluded, in_review, proposes, rules, to_judging
-from dissensus_state import tables
+from dissensus_state import standing, tables
 from dissensus_state.engines import Statement, Work
-from dissensus_state.errors import Conflict, Denied, NotFound, Refused, ValueRefused
+from dissensus_state.errors import Conflict, Denied, NotFound, Refused, Tampered, ValueRefused
 from dissensus_state.grades import MAX_DETAIL, counting
 from dissensus_state.journal import Journal
 from dissensus_state.records import Grade, Proposal
@@ -19,7 +19,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import SharedState
 from dissensus_state.store import Store
 from inquiries import Inquiry
-from tampering import rows
+from tampering import rows, write
 
 
 @pytest.fixture
@@ -41,6 +41,18 @@ def test_a_settled_round_is_graded_and_the_grades_are_read_as_they_were_given(
     assert settled.grades(1) == settled.grades() == sorted(given, key=lambda one: one.agent)
     assert settled.verify().rounds == 1, "a grade changes nothing of the history"
     assert settled.head == 3
+
+
+@pytest.mark.parametrize("changed", [{"basis": "guess"}, {"is_right": 7}])
+def test_a_grade_that_none_can_be_is_named_wherever_it_would_count(
+    settled: Session[Inquiry], changed: dict[str, Any]
+) -> None:
+    settled.grade(1, right=["ana"], by="eva")
+    write(settled, tables.grades, rows(settled, tables.grades)[0], changed)
+    with pytest.raises(Tampered, match="A grade of ana in round 1"):
+        settled.grades(1)
+    with settled.reading() as work, pytest.raises(Tampered, match="A grade of ana in round 1"):
+        list(standing.settled(work))
 
 
 def test_the_same_said_again_changes_nothing_and_another_word_is_added(settled: Session[Inquiry]) -> None:

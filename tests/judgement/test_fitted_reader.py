@@ -63,6 +63,14 @@ def test_on_what_it_was_fitted_and_how_it_was_tested_travels_with_it(fitted: Fit
     assert "200 graded" in read([Held("A"), Held("B")], "?", reader=again).note
 
 
+def test_sides_that_are_written_alike_teach_nothing_and_no_figure_says_otherwise() -> None:
+    question = Question.of("Which?", ["one", "two"])
+    sides = Held("A", ("So.",)), Held("B", ("So.",))
+    alike = [Dispute(f"q{n}", question, sides, n % 2) for n in range(120)]
+    with pytest.raises(GraphError, match="Nothing in how the sides are written"):
+        fit_reader(alike)
+
+
 def test_the_same_disputes_give_the_same_file_and_others_another_digest(fitted: FittedReader) -> None:
     assert fit_reader(_disputes(), made=date(2026, 1, 2)).dump() == fitted.dump()
     assert fit_reader(_disputes(199)).provenance.data != fitted.provenance.data

@@ -8,6 +8,7 @@ import pytest
 
 from dissensus_agents.judgement.grading import by_value, of_evidence, of_person, of_review
 from dissensus_agents.judgement.verifiers import Evidence
+from dissensus_state.errors import NotFound
 from dissensus_state.patches import Operation
 from dissensus_state.records import Proposal, Ruling
 
@@ -54,6 +55,18 @@ def test_each_verifier_grades_once_with_its_version_and_where_it_looked() -> Non
         ("ben", "quotes", "2", "/verdict/0, /verdict/1", "verifier"),
         ("ben", "sums", "1", None, "verifier"),
     ]
+
+
+def test_a_value_at_a_path_that_nobody_wrote_grades_nobody_wrong() -> None:
+    made = [
+        Proposal("ana", (Operation("set", ("verdict",), {"cause": "disk"}),), (), None, 1),
+        Proposal("ben", (Operation("set", ("verdict",), {"cause": "pump"}),), (), None, 1),
+    ]
+    assert by_value(made, {"/verdict/cause": "disk"}) == (["ana"], ["ben"])
+    assert by_value(made, {"/verdict/reason": "heat"}) == ([], ["ana", "ben"])
+    for path in ("/verdit", "/"):
+        with pytest.raises(NotFound, match=f"Nobody proposed anything at {path}, but at /verdict"):
+            by_value(made, {path: "disk"})
 
 
 def test_nothing_is_known_where_nothing_was_checked() -> None:

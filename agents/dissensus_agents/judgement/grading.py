@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dissensus_state.errors import NotFound
 from dissensus_state.journal import Outcome
+from dissensus_state.objections import readable
 from dissensus_state.records import Grade, Proposal, Ruling
 from dissensus_state.values import JSON, canonical, normalise, parse_path
 
@@ -63,15 +65,25 @@ def by_value(made: Sequence[Proposal], value: Mapping[str, JSON]) -> tuple[list[
     Args:
         made: The proposals of the round; who abstained is neither.
         value: What is right, by path; what stands at other paths is of no matter.
+
+    Raises:
+        NotFound: Nobody proposed anything at one of the paths: it is misspelt rather than all are wrong.
     """
     right: list[str] = []
     wrong: list[str] = []
     wanted = {path: canonical(normalise(item)) for path, item in value.items()}
-    for item in made:
-        if item.status != "abstained":
-            said = all_values(item.patch)
-            says = all(_text(said, path) == text for path, text in wanted.items())
-            (right if says else wrong).append(item.agent)
+    said = {item.agent: all_values(item.patch) for item in made if item.status != "abstained"}
+    known = sorted(set().union(*said.values()))
+    for path in wanted:
+        if said and not any(f"{path}/".startswith(f"{above}/") for above in known):
+            written = ", ".join(known) or "nothing"
+            raise NotFound(
+                f"Nobody proposed anything at {readable(path, 80)}, but at {readable(written, 400)}",
+                next_step="Name a path that was written, or the agents themselves",
+            )
+    for agent, values in said.items():
+        says = all(_text(values, path) == text for path, text in wanted.items())
+        (right if says else wrong).append(agent)
     return right, wrong
 
 

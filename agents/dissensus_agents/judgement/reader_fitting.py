@@ -123,11 +123,24 @@ def _design(differences: Array, calculating: Array, scale: Array) -> Array:
 
 
 def _figures(likely: Array) -> dict[str, float]:
-    """What the shares were worth on questions that were held out."""
+    """What the shares were worth on questions that were held out, where they decide at all.
+
+    Raises:
+        GraphError: They decide nowhere: all sides are written alike.
+    """
     np = numpy()
-    confidence = np.maximum(likely, 1 - likely)
-    right = likely > 0.5
-    figures = {"accuracy": float(right.mean()), "calibration_error": _calibration(confidence, right)}
+    decides = likely != 0.5
+    if not decides.any():
+        raise GraphError(
+            "Nothing in how the sides are written tells which of them is right",
+            next_step="Let models reason at more length, or leave reading to the supervisor",
+        )
+    confidence, right = np.maximum(likely, 1 - likely), likely > 0.5
+    figures = {
+        "accuracy": float(right[decides].mean()),
+        "decided": float(decides.mean()),
+        "calibration_error": _calibration(confidence[decides], right[decides]),
+    }
     for bound in (0.6, 0.7, 0.8, 0.9):
         decided = confidence > bound
         if decided.any():
