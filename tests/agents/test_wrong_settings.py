@@ -16,7 +16,7 @@ from dissensus_agents.judgement.ballots import Weighed
 from dissensus_agents.judgement.comparators import Exact
 from dissensus_agents.judgement.discounted import Discounted
 from dissensus_agents.judgement.lookups import lookup
-from dissensus_agents.judgement.supervisor import Supervisor
+from dissensus_agents.judgement.supervisor import Supervisor, Verdict
 from dissensus_agents.judgement.verifiers import verifier
 from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.patterns.asked import Choice
@@ -87,6 +87,7 @@ def two() -> list[Agent]:
         lambda: Panel(two(), grow="yes"),  # type: ignore[arg-type]
         lambda: Panel(two(), grow=1.5),  # type: ignore[arg-type]
         lambda: Chain(two()),  # type: ignore[arg-type]
+        lambda: Supervisor(lambda review: Verdict(decision="reject"), orders=2),
         lambda: lookup(5, "verdict"),  # type: ignore[arg-type]
     ],
 )

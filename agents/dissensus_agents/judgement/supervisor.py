@@ -157,6 +157,11 @@ class Supervisor:
             check_fit(fit, repr(self.name), self._fitting.window)
         if orders not in (1, 2):
             raise GraphError(f"The positions have two orders: `orders` is 1 or 2, not {orders!r}")
+        if orders == 2 and self.candidates is None:
+            raise GraphError(
+                f"{self.name!r} is no model, and is not asked in both orders",
+                next_step="Leave `orders` out; a function may look at the review in whatever order it likes",
+            )
         if kin not in get_args(Kin):
             raise GraphError(f"`kin` is one of {', '.join(get_args(Kin))}, not {kin!r}")
         self.orders = orders
