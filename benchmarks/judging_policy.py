@@ -2,9 +2,10 @@
 
 Five folds by sha256(id): votes, lines and the price of an answer are fitted to four of them
 (`fitting_paying.Tried`, which holds folds of its own out to see what a vote comes to), and the fifth is
-answered with the policy as it is served (`paying.Paying`). The order of the tiers is by price, and the
-bounds below were set before anything was run: the votes read who said what, the category as the task,
-and how the reasoning is written (`manner`).
+answered with the policy as it is served (`paying.Paying`). Which models are tiers was settled by trying a few
+on these very questions; their order is by price, pro before Llama-70B, and the bounds below were set before
+the policy was run. The votes read who said what, the category as the task, and how the reasoning is written
+(`manner`).
 """
 
 from __future__ import annotations

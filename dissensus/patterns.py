@@ -12,7 +12,7 @@ from dissensus_agents.patterns.learned import LearnedRouter
 from dissensus_agents.patterns.learning import Graded, apgr, fit_router
 from dissensus_agents.patterns.plan import Ask, Decision, Heard, Passed, Pattern, Stand, Stop, Switch
 from dissensus_agents.patterns.route import ModelRouter, Route
-from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
+from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest, reliable
 from dissensus_agents.patterns.spelled import Spelled, spelled
 from dissensus_agents.patterns.spelling import pattern_of
 from dissensus_agents.patterns.together import Panel, Parallel
@@ -59,5 +59,6 @@ __all__ = [
     "learn_router",
     "pattern_of",
     "pays",
+    "reliable",
     "spelled",
 ]

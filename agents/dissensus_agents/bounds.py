@@ -22,6 +22,11 @@ def check_whole(owner: str, **given: Any) -> None:
             )
 
 
+def is_share(value: object) -> bool:
+    """Whether something is a number from 0 to 1, such as a confidence."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 def check_seconds(owner: str, **given: Any) -> None:
     """Seconds, more than none; None sets no bound.
 

@@ -29,7 +29,7 @@ from .models.client import Model
 from .patterns.chain import Chain as Links
 from .patterns.chain import several_steps
 from .patterns.plan import Pattern
-from .patterns.route import SEAT as ROUTER
+from .patterns.route import routing_seats
 from .remembering import remember
 from .replaying import Replayed, replay
 from .running import Progress, Run
@@ -248,10 +248,10 @@ class AgentGraph:
         Raises:
             GraphError: No step has an agent of such a name.
         """
-        other = self.with_steps({name: swap(step, models) for name, step in self.steps.items()})
+        other = self.with_steps({name: swap(self.shape, step, models) for name, step in self.steps.items()})
         known = {agent.name for step in self.steps.values() for agent in step.everybody}
         known |= {seat for step in self.steps.values() for seat in step.seats}
-        known |= {ROUTER for step in self.steps.values() if step.pattern.models}
+        known |= {seat for step in self.steps.values() for seat in routing_seats(step.pattern)}
         known |= {one.seat for step in self.steps.values() for one in step.askers}
         known |= {COMPARATOR for step in self.steps.values() if step.fetching}
         if strange := sorted(models.keys() - known):

@@ -30,16 +30,22 @@ class Knowing:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._measured = Measured()
         self._weigher: Weigher = PRIOR
         self._next = 0.0
 
     def weigher(self) -> Weigher:
         """The newest weigher; that of lineages alone where nothing is graded."""
+        self.measured()
+        return self._weigher
+
+    def measured(self) -> Measured:
+        """How often models were right, and how their errors go together."""
         began = time.monotonic()
         if began >= self._next:
             with self._database.reading() as work:
-                measured = Measured.of(known(work, MOST))
-            self._weigher = Discounted(measured) if measured.on else PRIOR
+                self._measured = Measured.of(known(work, MOST))
+            self._weigher = Discounted(self._measured) if self._measured.on else PRIOR
             ended = time.monotonic()
             self._next = ended + (ended - began) / SHARE
-        return self._weigher
+        return self._measured

@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .agent import Agent
+from .knowing import Knowing
 from .models.prices import bound, most_input_tokens
 from .patterns.asked import Asked, Option
 from .running import Run
@@ -15,6 +16,7 @@ from .steps import Step, view_of
 if TYPE_CHECKING:
     from dissensus_state.values import JSON
 
+    from .judgement.ballots import Rate
     from .messages import Request
 
 
@@ -41,16 +43,20 @@ def asked_of(
     return Asked(
         task=step.name,
         question=request.prompt if request is not None else "",
-        options={name: option_of(run, name, agents, requests) for name, agents in options.items()},
+        options={name: option_of(run, name, agents, requests, step.name) for name, agents in options.items()},
         read=view_of(run.shape, reader, state, version).read,
         request=request,
     )
 
 
 def option_of(
-    run: Run, name: str, agents: Sequence[Agent], requests: Mapping[str, Request] | None = None
+    run: Run,
+    name: str,
+    agents: Sequence[Agent],
+    requests: Mapping[str, Request] | None = None,
+    task: str = "",
 ) -> Option:
-    """An option; its costs and times are looked up when a router asks for them."""
+    """An option; its costs, times and grades are looked up when a router asks for them."""
     return Option(
         name,
         agents=tuple(agent.name for agent in agents),
@@ -58,6 +64,7 @@ def option_of(
         lineages=tuple(agent.model.lineage for agent in agents),
         cost_of=partial(_cost, agents, requests or {}),
         seconds_of=partial(_seconds, run, agents),
+        right_of=partial(_right, run, agents, task),
     )
 
 
@@ -78,3 +85,13 @@ def _seconds(run: Run, agents: Sequence[Agent]) -> float | None:
     names = [agent.model.name for agent in agents]
     known = run.journal.latencies(names)
     return max(known[name] for name in names) if names and all(name in known for name in names) else None
+
+
+def _right(run: Run, agents: Sequence[Agent], task: str) -> Rate | None:
+    """How often the best of the agents' first models was right at a task."""
+    run.knowing = run.knowing or Knowing(run.journal.session.database)
+    measured = run.knowing.measured()
+    rates = (measured.accuracy(agent.model.name, task) for agent in agents)
+    return max(
+        (rate for rate in rates if rate is not None), key=lambda rate: rate.hits / rate.of, default=None
+    )

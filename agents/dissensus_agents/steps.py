@@ -25,13 +25,14 @@ from .judgement.opinions import AskedOf
 from .judgement.supervisor import Supervisor, chain_of, is_seat, seats_of
 from .judgement.witnessing import AnyVerifier
 from .models.client import is_trusted
+from .patterns.cascade import Cascade
 from .patterns.chain import several_steps
 from .patterns.failover import Candidates
 from .patterns.plan import Pattern, Switch
 from .patterns.route import SEAT as ROUTER
 from .patterns.route import routing_by, routing_seats, seated
 from .patterns.together import Parallel
-from .settings import Settings, Withheld
+from .settings import Settings, Withheld, check_settings
 from .views import View
 from .watch.governor import Governor
 
@@ -136,6 +137,8 @@ def make_step(
         FieldMissing: the schema has no field that an agent reads or the step writes.
     """
     more: dict[str, Any] = {**settings, "plain": not isinstance(agents, Pattern)}
+    more |= {key: tuple(more[key]) for key in ("verifiers", "hollow") if isinstance(more.get(key), Iterable)}
+    check_settings(shape, name, more)
     hollow, quorum = tuple(more.pop("hollow", ())), more.pop("quorum", None)
     pattern = _pattern_of(name, agents)
     agents = pattern.agents
@@ -161,21 +164,35 @@ def make_step(
         tasks=tasks,
         **more,
     )
+    return _checked(shape, step)
+
+
+def _checked(shape: Shape, step: Step) -> Step:
+    """The step, if none of its models would judge what it must not, or is not what a policy was fitted to."""
     _check_supervisors(shape, step)
     check_hollow(step)
     _check_askers(step)
+    for part in step.pattern.inner():
+        if isinstance(part, Cascade):
+            part.check_policy()
     return step
 
 
-def swap(step: Step, models: Mapping[str, Any]) -> Step:
-    """The step with other models behind some of its agents, supervisors, verifiers, or its router."""
+def swap(shape: Shape, step: Step, models: Mapping[str, Any]) -> Step:
+    """The step with other models behind some of its agents, supervisors, verifiers, or its routers.
+
+    Raises:
+        GraphError: A model would judge its own lineage, where the step does not have that.
+    """
 
     def swapped(agent: Agent) -> Agent:
         return agent.with_model(models[agent.name]) if agent.name in models else agent
 
     pattern = step.pattern.mapped(swapped)
-    if ROUTER in models:
-        pattern = pattern.with_routers(lambda _: routing_by(models[ROUTER]))
+    if any(seat in models for seat in routing_seats(pattern)):
+        pattern = pattern.with_routers(
+            lambda seat, given: routing_by(models[seat]) if seat in models else given
+        )
     chain = tuple(
         judge.with_model(models[seat]) if seat in models and seat is not None else judge
         for seat, judge in zip(seats_of(step.supervisors), step.supervisors, strict=True)
@@ -188,7 +205,7 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
     comparators = dict(step.comparators)
     if COMPARATOR in models:
         comparators |= {path: one.with_model(models[COMPARATOR]) for path, one in step.fetching.items()}
-    return replace(
+    swapped_step = replace(
         step,
         agents=pattern.agents,
         pattern=pattern,
@@ -197,6 +214,7 @@ def swap(step: Step, models: Mapping[str, Any]) -> Step:
         verifiers=tuple(map(checked, step.verifiers)),
         comparators=comparators,
     )
+    return _checked(shape, swapped_step)
 
 
 def _pattern_of(name: str, given: Sequence[Agent] | Pattern | Agent) -> Pattern:

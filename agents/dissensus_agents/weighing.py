@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
 from .agent import Task
 from .errors import GraphError
-from .judgement.ballots import Ballot, Voter, Weighed, Weigher
+from .judgement.ballots import Ballot, Basis, Voter, Weighed, Weigher
 from .judgement.disagreement import Disagreement
 from .judgement.lineage import effective_votes
 from .judgement.options import options_at
@@ -126,6 +126,11 @@ def _sound(weigher: Weigher, given: object, positions: int) -> Weighed:
         raise GraphError(
             f"The weigher {name} gave a {type(given).__name__}, and no Weighed",
             next_step="Return dissensus.judgement.Weighed(votes, shares) from its `weigh`",
+        )
+    if given.basis not in get_args(Basis):
+        raise GraphError(
+            f"The weigher {name} has the basis {given.basis!r}",
+            next_step=f"There are {', '.join(get_args(Basis))}",
         )
     if not _is_amount(given.votes, math.inf):
         raise GraphError(f"The weigher {name} gives {given.votes!r} effective votes")

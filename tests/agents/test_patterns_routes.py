@@ -21,7 +21,7 @@ from dissensus_agents.patterns.cascade import Cascade
 from dissensus_agents.patterns.chain import Chain, Link
 from dissensus_agents.patterns.complexity import complexity
 from dissensus_agents.patterns.route import Route
-from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest
+from dissensus_agents.patterns.routers import by_task, by_value, cheapest, fastest, reliable
 from dissensus_agents.patterns.together import Panel
 from dissensus_agents.recordings.answering import Recordings, answered_from
 from dissensus_agents.recordings.exporting import export_recordings
@@ -142,6 +142,41 @@ async def test_the_fastest_way_is_the_one_whose_models_took_least_time_as_it_is_
     again = store.create(Case())
     await fresh.run(again)
     assert again.decisions(1)[0]["reason"] == "no latency is recorded; the default is taken"
+
+
+async def test_the_reliable_way_is_the_cheapest_of_those_that_were_as_often_right(store: Store) -> None:
+    dear, cheap = Price(Decimal(9), Decimal(9)), Price(Decimal(1), Decimal(1))
+    agents = [agent("a", cause("x"), price=dear), agent("b", cause("x"), price=cheap)]
+    agents += [agent("c", cause("x"), price=cheap)]
+    parts = {"dear": agents[0], "cheap": agents[1], "poor": agents[2], "new": agent("d", cause("x"))}
+    session = store.create(Case())
+    route = Route(parts, reliable(least=4, within=0.1), default="dear")
+    await step(route).run(session)
+    assert session.decisions(1)[0]["reason"] == "no way has 4 graded rounds; the default is taken"
+    for round_ in range(4):
+        taught = store.create(Case())
+        await step(agents).run(taught)
+        good = ["a", "b"] + ["c"] * (round_ == 0)
+        taught.grade(1, right=good, wrong=[] if round_ == 0 else ["c"], basis="reference", by="the key")
+    again = store.create(Case())
+    await step(route).run(again)
+    (decided,) = again.decisions(1)
+    assert (decided["chosen"], decided["confidence"]) == (["cheap"], 1.0)
+    assert decided["reason"] == "it was right in 4 of 4 graded rounds"
+    over = {one["what"]: one["why"] for one in decided["passed_over"]}
+    assert over["new"] == "it has 0 graded rounds, and 4 are asked for"
+    assert over["poor"] == "it was right 0.25 of the time"
+    assert over["dear"] == "it was right 1.00 of the time"
+    other = AgentGraph(Case).add_step("another", route, writes={"verdict"})
+    elsewhere = store.create(Case())
+    await other.run(elsewhere)  # what a model is worth at one task says nothing of another
+    assert elsewhere.decisions(1)[0]["chosen"] == ["dear"]
+
+
+@pytest.mark.parametrize("wrong", [{"least": 0}, {"within": 2}])
+def test_a_reliable_way_has_bounds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(GraphError, match="least=1 or more"):
+        reliable(**wrong)
 
 
 async def test_a_way_by_task_and_by_a_value_of_the_state(store: Store) -> None:

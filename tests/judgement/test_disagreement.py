@@ -263,6 +263,16 @@ def test_what_is_not_far_enough_apart_for_you_is_immaterial() -> None:
     assert [one.path for one in found.immaterial] == ["/n"]
 
 
+def test_a_difference_that_does_not_matter_takes_no_vote_from_a_position() -> None:
+    found = compare(_panel("/n", 100, 150, 101), threshold=0.05)
+    (one,) = found
+    assert [position.holders for position in one.positions] == [("agent0", "agent2"), ("agent1",)]
+    assert [[held.holders for held in small.positions] for small in found.immaterial] == [
+        [("agent0",), ("agent2",)]
+    ]
+    assert found == compare(_panel("/n", 100, 150, 101), {"/n": Number(rel=0.0)}, threshold=0.05)
+
+
 @pytest.mark.parametrize(
     "stored",
     [

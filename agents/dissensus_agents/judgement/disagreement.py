@@ -169,8 +169,8 @@ def compare(
 
     Two objects are compared key by key, and a key that one of them lacks counts as null there; a
     proposal for `/verdict/cause` is compared with what others say of it inside their `/verdict`.
-    Values that a comparator finds the same are one position: each is within the tolerance of every
-    other one there, and the order of the stances does not matter.
+    Values that a comparator finds the same are one position: each is within the tolerance, or the
+    threshold, of every other one there, and the order of the stances does not matter.
 
     Prose beside other values is taken for their rationale: two models never word it alike, so that a
     difference there is immaterial, unless a comparator was given for its path. Where all that is
@@ -182,7 +182,7 @@ def compare(
             it; the longest path wins. Without one, it follows from the values' types: strings of
             more than 40 characters with a space are prose, lists are compared in order. `By`, and a
             comparator of your own, see a whole object at the path they are given for.
-        threshold: Disagreements at most this far apart (0 to 1) are immaterial. One for all paths, or
+        threshold: Values at most this far apart (0 to 1) differ immaterially. One for all paths, or
             for each path and all below it; the longest path wins.
 
     Returns:
@@ -197,11 +197,12 @@ def compare(
         least = thresholds(threshold) if least is None else least
         values = [value for value, _ in sides]
         given = inherited(chosen, path)
-        whole, within = _weighed(path, sides, given or default_for(values), stances)
+        bound = inherited(least, path) or 0.0
+        whole, within = _weighed(path, sides, given or default_for(values), bound, stances)
         if whole is not None:
             worded = given is None and all(map(is_prose, values))
             kind = wordings if worded else material
-            (kind if whole.distance > (inherited(least, path) or 0.0) else immaterial).append(whole)
+            (kind if whole.distance > bound else immaterial).append(whole)
         immaterial += within
     if wordings and any(_states(value) for stance in stances for value in stance.values.values()):
         return Comparison(tuple(material), tuple(wordings + immaterial))
@@ -260,7 +261,7 @@ def _fieldwise(path: str, sides: list[_Side], chosen: Mapping[str, Comparator]) 
 
 
 def _weighed(
-    path: str, sides: list[_Side], comparator: Comparator, stances: Sequence[Stance]
+    path: str, sides: list[_Side], comparator: Comparator, threshold: float, stances: Sequence[Stance]
 ) -> tuple[Disagreement | None, list[Disagreement]]:
     """The disagreement at a path, if there is one, and the differences within its positions."""
     if isinstance(comparator, Exact):
@@ -269,7 +270,7 @@ def _weighed(
         (one, other): comparator.distance(sides[one][0], sides[other][0])
         for one, other in combinations(range(len(sides)), 2)
     }
-    groups = _groups(sides, apart, comparator.tolerance)
+    groups = _groups(sides, apart, max(comparator.tolerance, threshold))
     members = [[sides[n] for n in group] for group in groups]
     within = [
         _disagreement(path, same, max(apart[pair] for pair in combinations(group, 2)))

@@ -16,6 +16,7 @@ from dissensus_state.errors import DissensusError, Refused
 from dissensus_state.values import JSON, Path, canonical, normalise, parse_path
 
 from ..bounds import check_seconds, check_whole
+from ..errors import GraphError
 from .evidence import Evidence, Values, failed, passed, plain, short, unknown
 from .fields import reach
 from .sameness import alike
@@ -156,8 +157,10 @@ def lookup(
         version: Change it when the function, or what it asks, changes.
 
     Raises:
-        GraphError: `seconds` or `at_once` is no such number.
+        GraphError: `function` is none; `seconds` or `at_once` is no such number.
     """
+    if not callable(function):
+        raise GraphError(f"{function!r} looks nothing up", next_step="Give a function, plain or async")
     check_seconds("a lookup", seconds=seconds)
     check_whole("a lookup", at_once=at_once)
     return _Lookup(

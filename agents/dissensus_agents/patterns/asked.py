@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from dissensus_state.values import JSON
 
 if TYPE_CHECKING:
+    from ..judgement.ballots import Rate
     from ..messages import Request
 
 
@@ -19,7 +20,8 @@ class Option:
     `agents` are all that may be asked on it, `models` the first model of each, `lineages` what these were
     made from. `cost` is the most that asking all of them once can cost, in nano-USD (None: a price is
     unknown). `seconds` is how long the slowest of its models took lately, as this database has it
-    recorded (None: one of them was never asked).
+    recorded (None: one of them was never asked). `right` is how often the best of its models was right at
+    this task, as graded rounds of this database say (None: none of them was ever graded).
     """
 
     name: str
@@ -28,6 +30,7 @@ class Option:
     lineages: tuple[str, ...] = ()
     cost_of: Callable[[], int | None] = field(default=lambda: None, repr=False, compare=False)
     seconds_of: Callable[[], float | None] = field(default=lambda: None, repr=False, compare=False)
+    right_of: Callable[[], Rate | None] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def cost(self) -> int | None:
@@ -38,6 +41,11 @@ class Option:
     def seconds(self) -> float | None:
         """How long its slowest model took lately; read from the database when it is asked for."""
         return self.seconds_of()
+
+    @property
+    def right(self) -> Rate | None:
+        """How often its best model was right; read from the database when it is asked for."""
+        return self.right_of()
 
 
 @dataclass(frozen=True, slots=True)

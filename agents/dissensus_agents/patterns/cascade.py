@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from ..bounds import is_share
 from ..errors import GraphError
 from .plan import Ask, Consult, Decision, Heard, Move, Passed, Pattern, Stop, as_pattern
 
@@ -77,7 +78,7 @@ class confident:  # noqa: N801 - as above
     least: float = 0.8
 
     def __post_init__(self) -> None:
-        if not 0 <= self.least <= 1:
+        if not is_share(self.least):
             raise GraphError(f"A confidence is a number from 0 to 1, and not {self.least!r}")
 
     def __call__(self, heard: Heard, made: Sequence[str]) -> Settled:
@@ -149,6 +150,11 @@ class Cascade(Pattern):
         if not tiers:
             raise GraphError("A cascade needs tiers", next_step="Give agents or patterns, the cheapest first")
         super().__init__({str(place): as_pattern(tier) for place, tier in enumerate(tiers, 1)})
+        if isinstance(until, type) or not (until is None or callable(until)):
+            raise GraphError(
+                f"{until!r} does not say when a tier settles it",
+                next_step="Give until=agree(), until=confident(0.8), or a function that gives a Settled",
+            )
         self.until: Until = until or agree()
         least = self.until.lineages if isinstance(self.until, agree) else 1
         for name, tier in list(self.parts.items())[:-1]:
@@ -157,7 +163,14 @@ class Cascade(Pattern):
                     f"Tier {name} of the cascade is of {_some(len(tier.agents), 'agent')}, and cannot agree",
                     next_step="Ask two agents of different lineage in it, or give until=confident(0.8)",
                 )
+        self.check_policy()
 
+    def check_policy(self) -> None:
+        """A fitted policy is about these models; those that stand in for others are checked again.
+
+        Raises:
+            GraphError: It was fitted to others.
+        """
         if isinstance(self.until, pays):
             _check_tiers(self.parts.values(), self.until.policy)
 
@@ -199,7 +212,7 @@ class Cascade(Pattern):
             return no(f"{' and '.join(bad)} failed {', '.join(heard.failed(bad[0]))}")
         if stop.unsettled:
             return no(stop.unsettled)
-        return self.until(heard, names)
+        return _sound(self.until(heard, names))
 
     def _stop(self, heard: Heard, level: int, move: Stop, found: Settled, made: tuple[Decision, ...]) -> Stop:
         tier = self.parts[str(level)]
@@ -220,6 +233,20 @@ class Cascade(Pattern):
     def label(self) -> str:
         """The tiers, from the cheapest up."""
         return " ⇒ ".join(part.label for part in self.parts.values())
+
+
+def _sound(said: object) -> Settled:
+    """What a function of the user's says, if it can be so."""
+    if not isinstance(said, Settled):
+        raise GraphError(
+            f"`until` of the cascade gave a {type(said).__name__}, and no Settled",
+            next_step="Return dissensus.patterns.Settled(yes, why, confidence) from it",
+        )
+    if said.confidence is not None and not is_share(said.confidence):
+        raise GraphError(
+            f"`until` of the cascade is confident by {said.confidence!r}, which is not from 0 to 1"
+        )
+    return said
 
 
 def _check_tiers(parts: Iterable[Pattern], policy: Paying) -> None:

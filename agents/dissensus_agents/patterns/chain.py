@@ -39,6 +39,11 @@ class Chain:
     """
 
     def __init__(self, links: Sequence[Link]) -> None:
+        for one in links:
+            if not isinstance(one, Link):
+                raise GraphError(
+                    f"{one!r} is no link of a chain", next_step="Give Link(name, work, writes=…)"
+                )
         names = [link.name for link in links]
         if not names or len(set(names)) < len(names):
             raise GraphError(

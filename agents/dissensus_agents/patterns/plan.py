@@ -263,7 +263,7 @@ class Pattern(ABC):
             found = found.parts.get(name) if found is not None else None
         return found
 
-    def with_routers(self, change: Callable[[Candidates], Candidates]) -> Self:
+    def with_routers(self, change: Callable[[str, Candidates], Candidates]) -> Self:
         """The same with other models where a model says which way to go."""
         other = copy.copy(self)
         other.parts = {name: part.with_routers(change) for name, part in self.parts.items()}

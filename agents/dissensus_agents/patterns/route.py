@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from ..agent import Agent, as_model
+from ..bounds import is_share
 from ..errors import GraphError, WrongType
 from ..messages import Part, Reply, Request
 from ..models.client import Model, is_chat_model
@@ -19,6 +20,9 @@ from .plan import Ask, Consult, Decision, Heard, Move, Passed, Pattern, Stop, as
 
 SEAT = "router"
 """Under which name the calls of a model that routes stand in the round's records."""
+
+MAX_REASON = 1000
+"""How many characters of a router's reason are kept."""
 
 INSTRUCTIONS = """\
 You choose who is to work on a question; you do not answer it. The ways there are:
@@ -68,7 +72,7 @@ class ModelRouter:
             raise WrongType(
                 f"There is no option {said.option[:80]!r}; there are: {', '.join(options)}", path="/option"
             )
-        return Choice(said.option, said.reason[:1000], said.confidence)
+        return Choice(said.option, said.reason[:MAX_REASON], said.confidence)
 
 
 def _described(descriptions: Mapping[str, str], name: str) -> str:
@@ -177,7 +181,7 @@ class Route(Pattern):
         if not isinstance(choice, Choice):
             return self.fallen_back(f"the router gave a {type(said).__name__}", tuple(asked.options))
         if choice.option in asked.options:
-            return choice
+            return _sound(choice)
         if not choice.option:
             return self.fallen_back(choice.reason, tuple(asked.options))
         named = repr(choice.option)[:80]
@@ -230,11 +234,11 @@ class Route(Pattern):
         hit = [part.unavoidable(barred) for part in self.parts.values()]
         return tuple(dict.fromkeys(name for one in hit for name in one)) if all(hit) and hit else ()
 
-    def with_routers(self, change: Callable[[Candidates], Candidates]) -> Self:
+    def with_routers(self, change: Callable[[str, Candidates], Candidates]) -> Self:
         """The same with another model that chooses."""
         other = super().with_routers(change)
         if isinstance(self.by, ModelRouter):
-            other.by = replace(self.by, candidates=change(self.by.candidates))
+            other.by = replace(self.by, candidates=change(self.seat, self.by.candidates))
         return other
 
     @property
@@ -247,6 +251,22 @@ class Route(Pattern):
     def label(self) -> str:
         """The ways, by name."""
         return " or ".join(f"{name}: {part.label}" for name, part in self.parts.items())
+
+
+def _sound(choice: Choice) -> Choice:
+    """What a router says, as the records can keep it.
+
+    Raises:
+        GraphError: Its reason is no text, or its confidence not from 0 to 1.
+    """
+    reason: object = choice.reason
+    if not isinstance(reason, str) or not (choice.confidence is None or is_share(choice.confidence)):
+        raise GraphError(
+            f"The router chose {choice.option!r} for {str(choice.reason)[:80]!r}, confident by "
+            f"{choice.confidence!r}",
+            next_step="Give a Choice with a reason in words, and a confidence from 0 to 1 or None",
+        )
+    return replace(choice, reason=choice.reason[:MAX_REASON])
 
 
 def routing_seats(pattern: Pattern) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dissensus_state.values import parse_path, pointer
 
 from ..errors import GraphError
+from ..judgement.ballots import Rate
 from .asked import Asked, Choice, Option, Router
 
 
@@ -52,6 +53,45 @@ def fastest() -> Router:
 
 def _slower(option: Option) -> str:
     return "it was never asked" if option.seconds is None else f"it took {option.seconds:.2f} s lately"
+
+
+def reliable(*, least: int = 30, within: float = 0.02) -> Router:
+    """The cheapest option that is nearly as often right at this task as the best one, by graded rounds.
+
+    What counts is what this database has graded from outside the models, at a task of the step's name. An
+    option of which less is graded is passed over. Where no option has enough, the router says nothing, and
+    the route's default is taken; where a price is unknown, the one most often right is taken.
+
+    Args:
+        least: In how many graded rounds an option's best model must have been, 1 or more.
+        within: How much less often right (0 to 1) an option may be for being cheaper.
+    """
+    if least < 1 or not 0 <= within <= 1:
+        raise GraphError(f"A reliable way needs least=1 or more and a share within=, not {least}, {within}")
+
+    def by_grades(asked: Asked) -> Choice:
+        rates = {name: one.right for name, one in asked.options.items()}
+        known = {name: one.hits / one.of for name, one in rates.items() if one and one.of >= least}
+        over = {name: _graded(rates[name], least) for name in asked.options if name not in known}
+        if not known:
+            return Choice("", f"no way has {least} graded rounds", passed_over=over)
+        near = [name for name, rate in known.items() if rate >= max(known.values()) - within]
+        costs = {name: asked.options[name].cost for name in near}
+        priced = {name: cost for name, cost in costs.items() if cost is not None}
+        unpriced = len(priced) < len(costs)
+        best = (
+            max(near, key=lambda name: known[name]) if unpriced else min(near, key=lambda name: priced[name])
+        )
+        over |= {name: f"it was right {known[name]:.2f} of the time" for name in known if name != best}
+        rate = rates[best]
+        reason = f"it was right in {rate.hits:.0f} of {rate.of:.0f} graded rounds" if rate else ""
+        return Choice(best, reason, known[best], over)
+
+    return by_grades
+
+
+def _graded(rate: Rate | None, least: int) -> str:
+    return f"it has {rate.of if rate else 0:.0f} graded rounds, and {least} are asked for"
 
 
 def by_task(ways: Mapping[str, str]) -> Router:

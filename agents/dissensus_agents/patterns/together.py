@@ -151,8 +151,9 @@ class Panel(Pattern):
         super().__init__(_numbered(self.kind, agents))
         if len(self.names) < 2 or not all(isinstance(part, Switch) for part in self.parts.values()):
             raise GraphError("A panel is of two agents or more", next_step="Take Parallel for other patterns")
-        if grow is not None and grow < 0:
-            raise GraphError(f"A panel grows by one agent or more, and not by {grow}")
+        more: object = grow
+        if more is not None and not (isinstance(more, int) and more >= 0):
+            raise GraphError(f"A panel grows by one agent or more, and not by {more!r}")
         self.size = int(grow or 0)
 
     def next(self, heard: Heard) -> Move:
@@ -210,7 +211,7 @@ class Panel(Pattern):
 
 
 def _numbered(kind: str, parts: Sequence[Any]) -> dict[str, Pattern]:
-    if not parts:
+    if not parts or not isinstance(parts, Iterable):
         raise GraphError(f"A {kind} needs somebody to ask", next_step="Give agents, or patterns of them")
     return {str(place): as_pattern(part) for place, part in enumerate(parts, 1)}
 

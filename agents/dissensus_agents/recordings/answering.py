@@ -241,7 +241,7 @@ def answered_from(graph: AgentGraph, recordings: Recordings) -> AgentGraph:
         return replace(one, candidates=seated(one.candidates)) if isinstance(one, AskedOf) else one
 
     def step_of(step: Step) -> Step:
-        pattern = step.pattern.mapped(agent_of).with_routers(seated)
+        pattern = step.pattern.mapped(agent_of).with_routers(lambda _, given: seated(given))
         hollow = tuple(agent_of(one) if isinstance(one, Agent) else check_of(one) for one in step.hollow)
         checks = tuple(map(check_of, step.verifiers))
         judges = tuple(map(judge_of, step.supervisors))
