@@ -50,6 +50,25 @@ async def test_an_alarm_rings_in_the_run_in_which_it_gets_worse_and_once(session
     assert event == dict(one.body)
 
 
+async def test_what_is_graded_after_its_round_rings_with_the_next_run(session: Session[Case]) -> None:
+    """So it does for what another run has settled, or one that was killed before it could tell."""
+    watched = Alarms(reference=30, measures={"right": "falls"})
+    graph = AgentGraph(Case, alarms=watched).add_step(
+        "judge", [agent("a", cause("disk"))], writes={"verdict"}
+    )
+    for number in range(1, 61):
+        assert "alarm" not in kinds(await told(graph, session, start="judge"))
+        names: dict[str, Any] = {"right" if number <= 40 else "wrong": ["a"]}
+        session.grade(number, **names, by="key", basis="reference")
+        if quality(session, alarms=watched).alarms:
+            break
+    (rung,) = [one for one in await told(graph, session, start="judge") if one.kind == "alarm"]
+    (event,) = happened(session, "alarm")
+    assert event == dict(rung.body)
+    assert (event["measure"], event["round"]) == ("right", number)
+    assert "alarm" not in kinds(await told(graph, session, start="judge"))
+
+
 async def test_an_alarm_that_was_reset_may_ring_again(session: Session[Case], store: Store) -> None:
     graph = worsening(40, 60)
     for _ in range(50):

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Watching:
     """The streams of a store, brought up to date with what one run settles.
 
-    What other runs settle meanwhile is seen when the next one begins. An alarm that stands in the history
-    rings no second time before it is reset.
+    What other runs settle meanwhile, and what is graded afterwards, is seen when the next run begins: an
+    alarm that stands then, and that nobody told, rings with its first settled round. One that is in the
+    history rings no second time before it is reset.
 
     Args:
         session: The session that runs; the streams are those of its whole store (or tenant).
@@ -28,22 +29,21 @@ class Watching:
     """
 
     def __init__(self, session: Session[Any], alarms: Alarms) -> None:
-        self._session = session
-        whole = Store(session.database)
-        self._watch = Watch(alarms, resets(whole))
-        self._told = told(whole)
-        self._watch.over(standing(whole))
+        self._session, self._whole = session, Store(session.database)
+        self._watch = Watch(alarms, resets(self._whole))
+        self._due = self._watch.over(standing(self._whole))
 
     def settled(self, number: int) -> list[Alarm]:
         """Look at a round that was just settled; the alarms that ring by it, put into the history."""
-        rung: list[Alarm] = []
+        rung, self._due = self._due, []
         for one in self._read(number):
             for record in Standing.of([one]).records.values():
                 for entry in record.ordered():
                     rung += self._watch.heed(record.model, record.task, entry)
-        new = [alarm for alarm in rung if alarm.key not in self._told]
+        known = told(self._whole) if rung else set()  # another run may have been sooner
+        new = [alarm for alarm in rung if alarm.key not in known]
         for alarm in new:
-            tell(self._session, alarm)
+            tell(self._whole, alarm)
         return new
 
     def _read(self, number: int) -> list[Settled]:
