@@ -31,7 +31,7 @@ from places import SUPPORT, Folder, Place, Server, is_sqlite, own_postgres, path
 sys.path.append(str(SUPPORT))
 
 from dissensus.research.schema import Research
-from dissensus_agents.steps import SEAT
+from dissensus_agents.judgement.supervisor import SEAT
 from dissensus_state.records import Call
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store

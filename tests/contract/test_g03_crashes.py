@@ -19,7 +19,7 @@ from workers import Nursery
 
 KILLS = 100
 
-UNWALKED = {"tags", "conflicts", "tenants", "answers", "documents", "passages", "terms"}
+UNWALKED = {"grades", "tags", "conflicts", "tenants", "answers", "documents", "passages", "terms"}
 """Tables that `crashing.Walk` does not write."""
 
 

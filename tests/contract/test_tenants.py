@@ -192,7 +192,7 @@ def _statements() -> dict[str, sa.ClauseElement]:
                 core = value._core
                 core = core["postgresql"] if isinstance(core, dict) else core
                 text = str(core.compile(dialect=postgresql.dialect()))
-                if "session_id = " in text or "sessions.name = " in text:
+                if "session_id = %(" in text or "sessions.name = %(" in text:
                     found[f"{module.name.rpartition('.')[2]}.{name}"] = core
     return found
 
