@@ -45,7 +45,8 @@ def find(work: Work, session_id: int, branch: str, shape: Shape, path: Path, ver
     else:
         try:
             commit = blame.writer(work, session_id, branch, path, version, canonical(value), keys)
-            written = _operation(work, session_id, branch, commit, path, value, keys)
+            written = _again(work, session_id, branch, commit.version, path, version, value, keys)
+            written = written or _operation(work, session_id, branch, commit, path, value, keys)
         except Pruned:
             written = _at_base(work, session_id, branch, path, value, keys)
     if written is None and base is not None:
@@ -77,6 +78,26 @@ def _in_set(
             if value in operation.value:
                 place = (str(operation.value.index(value)),)
                 return Written(commit.branch, commit.version, value, commit, number, place)
+    return None
+
+
+def _again(
+    work: Work,
+    session_id: int,
+    branch: str,
+    first: int,
+    path: Path,
+    version: int,
+    value: JSON,
+    keys: Keys,
+) -> Written | None:
+    """The newest operation that wrote what stood there already: while it is there, so is the value."""
+    for commit in reversed(list(commits.between(work, session_id, branch, first, version))):
+        if any(overlap(path, touched) for touched in commit.writes):
+            after = commits.state_at(work, session_id, branch, commit.version)
+            found = _last(commit, after, path, value, keys.of(commit.schema_version))
+            if found is not None:
+                return found
     return None
 
 

@@ -189,6 +189,18 @@ def test_every_branch_that_has_the_commit_in_it_is_rid_of_the_value(own_store: S
         assert own_store.session(session.name, Notes).on(one.branch).state == one.state
 
 
+def test_the_value_goes_from_the_version_that_was_named_though_it_was_written_twice(own_store: Store) -> None:
+    session = own_store.create(Notes())
+    for note in (CANARY, CANARY, "nothing"):
+        session.transact(does("set", "text", note), "ana")
+    done = session.redact("/text", 2, author="ana", reason="asked")
+    assert (done.version, session.raw(2)["text"]) == (2, "[redacted]")
+    assert [one.as_dict()["version"] for one in done.remains] == [1]  # what was written otherwise is told
+    session.redact("/text", 1, author="ana", reason="asked")
+    assert CANARY not in json.dumps([state for _, state in session.versions()])
+    assert session.verify().versions == session.head + 1
+
+
 def test_what_is_said_on_another_branch_counts_only_if_that_branch_is_whole(own_store: Store) -> None:
     session = own_store.create(Notes())
     session.transact(does("set", "text", CANARY), "ana")
