@@ -31,19 +31,22 @@ PARTS = {
 }
 """Each part with the first words of its figures' keys."""
 
-FILES = (PANEL, PRICES, "gsm8k_pair.jsonl.gz", "mmlu_pair.jsonl.gz")
-"""What a folder of recorded answers holds."""
+FILES = {"judging_router": ("gsm8k_pair.jsonl.gz", "mmlu_pair.jsonl.gz"), "judging_alarms": ()}
+"""Which recorded answers a part reads, if not those of the panel."""
 
 
 def main() -> None:
     """Run the parts that are wanted, and print the figures."""
     options = _options()
     figures: dict[str, Any] = {}
-    for name in FILES:
+    wanted = [
+        part
+        for part, keys in PARTS.items()
+        if any(options.only.startswith(key) or key.startswith(options.only) for key in keys)
+    ]
+    for name in [name for part in wanted for name in FILES.get(part, (PANEL, PRICES))]:
         recorded(options.data, name)  # said before minutes are spent on the others
-    for part, keys in PARTS.items():
-        if not any(options.only.startswith(key) or key.startswith(options.only) for key in keys):
-            continue
+    for part in wanted:
         began = time.monotonic()
         found = importlib.import_module(part).figures(options.data)
         figures |= {key: value for key, value in found.items() if key.startswith(options.only)}

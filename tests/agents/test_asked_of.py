@@ -215,15 +215,18 @@ async def test_where_it_is_that_is_said(session: Session[Case]) -> None:
     assert session.commit_at(1).evidence[0]["detail"].endswith("(same lineage)")
 
 
-async def test_another_model_can_be_put_behind_it_and_one_of_the_lineage_is_not_asked(
+async def test_another_model_can_be_put_behind_it_and_none_of_the_lineage_it_judges(
     session: Session[Case],
 ) -> None:
     check, voice = judge(HOLDS)
-    other = Voice("other", HOLDS, lineage="maker-a/one")
+    kin, other = Voice("kin", HOLDS, lineage="maker-a/one"), Voice("other", HOLDS, lineage="maker-z/one")
     made = graph(["disk"], check, supervisor=Supervisor(upholds("disk")))
+    with pytest.raises(GraphError, match="of the lineage of the agent 'a', whom it would judge"):
+        await made.run(session, models={"verifier:asked_of": kin})
+    assert (session.head, kin.asked) == (0, [])
     await made.run(session, models={"verifier:asked_of": other})
-    assert (voice.asked, other.asked) == ([], [])
-    assert session.commit_at(1).evidence[0]["detail"] == "not asked: it would judge its own lineage"
+    assert (voice.asked, len(other.asked)) == ([], 1)
+    assert session.commit_at(1).evidence[0]["passed"]
 
 
 def test_two_of_one_name_and_a_question_of_nothing_are_refused() -> None:
