@@ -31,7 +31,11 @@ PARTS = {
 }
 """Each part with the first words of its figures' keys."""
 
-FILES = {"judging_router": ("gsm8k_pair.jsonl.gz", "mmlu_pair.jsonl.gz"), "judging_alarms": ()}
+FILES = {
+    "judging_reading": (PANEL,),
+    "judging_router": ("gsm8k_pair.jsonl.gz", "mmlu_pair.jsonl.gz"),
+    "judging_alarms": (),
+}
 """Which recorded answers a part reads, if not those of the panel."""
 
 

@@ -20,7 +20,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 
 from dissensus_agents.judgement.ballots import Ballot, Rate, Voter
-from dissensus_agents.judgement.fitting import Graded, between, fold_of
+from dissensus_agents.judgement.fitting import Graded, between
+from dissensus_agents.judgement.folds import fold_of
 from dissensus_agents.judgement.manner import manner as _manner
 from dissensus_agents.models.client import tokens_in
 

@@ -1,6 +1,6 @@
 """Which side is wrong when two models disagree, told from their reasoning alone: the figures `review.*`.
 
-    python benchmarks/judging_reading.py --data DIR --json
+    python benchmarks/judgement.py --data DIR --only review --json
 
 Pairs of recorded models that name different letters to a question of MMLU-Pro, exactly one of them the
 right one: all 36 pairs of nine models. What decides is fitted without the questions of a fold (sha256 of
@@ -10,7 +10,6 @@ recognised. What the figures mean stands in benchmarks/README.md.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 from collections.abc import Iterator
@@ -23,8 +22,9 @@ from typing import Any
 import numpy as np
 
 from dissensus_agents.judgement.chains import Chain, Question
+from dissensus_agents.judgement.folds import fold_of
 from dissensus_agents.judgement.logistic import expit, logistic
-from dissensus_agents.judgement.reader_fitting import FOLDS, chances, fit, fold_of
+from dissensus_agents.judgement.reader_fitting import FOLDS, chances, fit
 from dissensus_agents.judgement.reading import BY_FINDINGS, Held
 from dissensus_agents.judgement.reading_features import Measured, measured, together
 
@@ -208,20 +208,3 @@ def figures(data: Path) -> dict[str, float]:
         **decided("_author_alone", by_author(given), question, 0.5),
         "review.calibration_error": round(float(sum(gaps) / len(right)), 4),
     }
-
-
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the recorded answers")
-    parser.add_argument("--json", action="store_true", help="the figures as one object on the last line")
-    options = parser.parse_args()
-    found = figures(options.data)
-    for name, value in found.items():
-        print(f"{name:44} {value}")
-    if options.json:
-        print(json.dumps({"figures": found}))
-
-
-if __name__ == "__main__":
-    main()

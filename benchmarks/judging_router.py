@@ -1,6 +1,6 @@
 """Routing between a weak and a strong recorded model: the figures `router.*`.
 
-    python benchmarks/judging_router.py --data DIR --json
+    python benchmarks/judgement.py --data DIR --only router --json
 
 Cross-validated in five folds by sha256 of the question's id. What the figures mean stands in
 benchmarks/README.md.
@@ -8,7 +8,6 @@ benchmarks/README.md.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import json
 from collections.abc import Callable, Sequence
@@ -131,20 +130,3 @@ def figures(data: Path) -> dict[str, float]:
 
 def _complexity(graded: Sequence[Graded]) -> np.ndarray:
     return np.array([complexity_of(one.text).score for one in graded])
-
-
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="the recorded answers")
-    parser.add_argument("--json", action="store_true", help="the figures as one object on the last line")
-    options = parser.parse_args()
-    found = figures(options.data)
-    for name, value in found.items():
-        print(f"{name:44} {value}")
-    if options.json:
-        print(json.dumps({"figures": found}))
-
-
-if __name__ == "__main__":
-    main()

@@ -105,10 +105,10 @@ def test_routing_is_better_than_chance_where_the_question_tells(tmp_path: Path) 
 def test_the_figures_are_printed_as_one_object_on_the_last_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import judging_reading
+    import judgement
 
-    _write(tmp_path / judging_reading.PANEL, _panel(200))
-    monkeypatch.setattr(sys, "argv", ["judging_reading.py", "--data", str(tmp_path), "--json"])
-    judging_reading.main()
+    _write(tmp_path / judgement.PANEL, _panel(200))
+    monkeypatch.setattr(sys, "argv", ["judgement.py", "--data", str(tmp_path), "--only", "review", "--json"])
+    judgement.main()
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["figures"]["review.accuracy"] == 1.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dissensus.judgement import Dispute, FittedReader, Held, Question, fit_reader, read
-from dissensus_agents.errors import GraphError
+from dissensus_agents.errors import GraphError, NotInstalled
 from dissensus_agents.judgement.fitted_reader import measure
 from dissensus_agents.judgement.reader_fitting import chances
 from dissensus_agents.judgement.reading_features import FEATURES, together
@@ -83,7 +83,7 @@ def test_what_was_fitted_is_served_without_numpy(
     monkeypatch.setitem(sys.modules, "numpy", None)
     served = FittedReader.load(fitted.dump())
     assert served.shares(_disputes()[0].positions, _disputes()[0].question) == before
-    with pytest.raises(GraphError, match=r"needs numpy.*not installed") as refused:
+    with pytest.raises(NotInstalled, match=r"needs numpy.*not installed") as refused:
         fit_reader(_disputes())
     assert "dissensus[learn]" in str(refused.value.next_step)
 

@@ -16,8 +16,9 @@ import pytest
 from dissensus_agents.errors import NotInstalled
 from dissensus_agents.judgement.ballots import Ballot, Voter, Weighed
 from dissensus_agents.judgement.fitted import FittedVote, Provenance
-from dissensus_agents.judgement.fitting import Graded, calibration_error, digest_of, fit, fold_of
+from dissensus_agents.judgement.fitting import Graded, calibration_error, digest_of, fit
 from dissensus_agents.judgement.fitting_paying import Tried, only
+from dissensus_agents.judgement.folds import fold_of
 from dissensus_agents.judgement.manner import manner
 from dissensus_agents.judgement.paying import Paying, posture
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..errors import NotInstalled
 from .ballots import Ballot
 from .fitted import MAX_WEIGHT, Features, FittedVote, Provenance, Tested, standing
+from .folds import fold_of, numpy
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,11 +45,6 @@ class Graded:
     task: str
     right: int | None
     options: int | None = None
-
-
-def fold_of(key: str, folds: int) -> int:
-    """Which of so many folds a round belongs to: the SHA-256 of its key, modulo."""
-    return int(hashlib.sha256(key.encode()).hexdigest(), 16) % folds
 
 
 def fit(
@@ -252,15 +247,3 @@ def digest_of(rounds: Sequence[Graded]) -> str:
         held = [(ballot.voter.model, ballot.position, ballot.thinking) for ballot in one.ballots]
         seen.update(repr((one.key, one.task, one.right, one.options, held)).encode("utf-8", "replace"))
     return seen.hexdigest()
-
-
-def numpy() -> Any:
-    """The module numpy, imported when something is fitted."""
-    try:
-        import numpy as np
-    except ImportError as error:
-        raise NotInstalled(
-            "Fitting needs numpy, which is not installed",
-            next_step="Install the extra: pip install 'dissensus[learn]'",
-        ) from error
-    return np

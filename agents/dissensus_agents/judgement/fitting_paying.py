@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .fitted import Features, Provenance
-from .fitting import Design, Graded, digest_of, numpy
+from .fitting import Design, Graded, digest_of
+from .folds import numpy
 from .paying import Paying, Promised, Tier, posture
 
 if TYPE_CHECKING:

@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GraphError
+from .folds import numpy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
-
-
-def numpy() -> ModuleType:
-    """numpy, which only fitting needs.
-
-    Raises:
-        GraphError: It is not installed.
-    """
-    try:
-        import numpy as np
-    except ImportError as error:
-        raise GraphError(
-            "Fitting needs numpy, which is not installed",
-            next_step='Install the extra: pip install "dissensus[learn]"; what was fitted runs without it',
-        ) from error
-    return np
 
 
 def logistic(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import GraphError
 from .chains import Question
 from .fitted_reader import FittedReader, ReaderWeights, measure
-from .logistic import expit, logistic, numpy
+from .folds import fold_of, numpy
+from .logistic import expit, logistic
 from .provenance import Provenance
 from .reading import Held
 from .reading_features import FEATURES, together
@@ -42,11 +43,6 @@ class Dispute:
     right: int
 
 
-def fold_of(key: object, folds: int = FOLDS) -> int:
-    """In which fold a question is: by sha256 of its name, so that it is the same everywhere."""
-    return int(hashlib.sha256(str(key).encode()).hexdigest(), 16) % folds
-
-
 def fit_reader(disputes: Iterable[Dispute], *, made: date | None = None) -> FittedReader:
     """Fit a reader, and test it on questions that it has not seen.
 
@@ -58,7 +54,8 @@ def fit_reader(disputes: Iterable[Dispute], *, made: date | None = None) -> Fitt
         made: The date to put down; today's by default.
 
     Raises:
-        GraphError: There are too few, or numpy is not installed.
+        GraphError: There are too few.
+        NotInstalled: numpy is not installed.
     """
     np = numpy()
     given = list(disputes)

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..errors import GraphError
-from ..judgement.logistic import logistic, numpy
+from ..judgement.folds import fold_of, numpy
+from ..judgement.logistic import logistic
 from ..judgement.provenance import Provenance
 from .learned import LearnedRouter, RouterWeights, measures_of, sparse_row
 
@@ -62,7 +63,8 @@ def fit_router(
         made: The date to put down; today's by default.
 
     Raises:
-        GraphError: There are too few or too many, an answer that is to be read is missing, or numpy is.
+        GraphError: There are too few or too many, an answer that is to be read is missing.
+        NotInstalled: numpy is not installed.
     """
     given = list(graded)
     models = _checked(given, answers_of)
@@ -135,11 +137,6 @@ def design(
     models = sorted({model for one in given for model in one.right})
     labels = np.array([[float(one.right.get(model, np.nan)) for model in models] for one in given])
     return rows, labels, np.array([fold_of(one.key) for one in given])
-
-
-def fold_of(key: object, folds: int = FOLDS) -> int:
-    """In which fold a question is: by sha256 of its name, so that it is the same everywhere."""
-    return int(hashlib.sha256(str(key).encode()).hexdigest(), 16) % folds
 
 
 class Fitting:
