@@ -21,6 +21,7 @@ from .patches import Patch, grow, patch_to_json
 from .records import Change, Commit, Proposal, Round, Ruling, erases, is_migration
 from .replay import Steps
 from .shapes import Shape
+from .showing import Shown
 from .tables import branches
 from .values import JSON, canonical, digest
 
@@ -35,7 +36,7 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Shown):
     """What was checked and holds: `versions` commits up to the hash of the head.
 
     `other_schema` of them were written under another version of the schema than the one given, so
