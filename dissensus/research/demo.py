@@ -33,7 +33,7 @@ DELAY = 0.5
 """Seconds that a scripted model takes where somebody watches."""
 
 ABOUT = (
-    "Three models analyse an incident over four documents, and a supervisor rules on what they do not "
+    "Four agents analyse an incident over four documents, and a supervisor rules on what they do not "
     "agree on. The models are scripted: what they say was written for this demo, and their lineages and "
     "prices are invented. All else is the ordinary path: no key, no network."
 )
