@@ -35,7 +35,8 @@ class Commit(Shown):
     `base` is the version its author had read; where that is not the one before, the commit was
     rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
     `source` says where a patch was taken from that nobody wrote by hand: `{"merge": …}`, `{"revert": …}`,
-    `{"upcast": …}`. `size` counts the characters of the stored patch.
+    `{"upcast": …}`, `{"carry": …}`; or what an empty patch says: `{"retract": …}`. `size` counts the
+    characters of the stored patch.
     """
 
     version: int
@@ -130,6 +131,10 @@ REDACT, PRUNE = "redact", "prune"
 """What the sources of commits are called that say what was taken away for good."""
 
 
+RETRACT, CARRY = "retract", "carry"
+"""What the sources of commits are called that take another one for wrong, or bring it again elsewhere."""
+
+
 def is_migration(commit: Commit) -> bool:
     """Whether a commit says that it lifts the state to a newer schema version."""
     return commit.source is not None and UPCAST in commit.source
@@ -138,6 +143,11 @@ def is_migration(commit: Commit) -> bool:
 def erases(source: dict[str, JSON] | None) -> bool:
     """Whether a source says that something was taken away for good."""
     return source is not None and not source.keys().isdisjoint({REDACT, PRUNE})
+
+
+def carries(source: dict[str, JSON] | None) -> bool:
+    """Whether a source says that a commit of another line was brought again."""
+    return source is not None and CARRY in source
 
 
 @dataclass(frozen=True, slots=True)
