@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
@@ -36,9 +36,11 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
+from .moments import Moment
 from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .showing import Listing, Shown
+from .sifting import sieve
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
@@ -175,11 +177,47 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return lifting.schema_version(work, self.session_id, self.branch, number)
 
-    def log(self, limit: int = 50, before: int | None = None) -> Listing[Commit]:
-        """The newest commits, newest first; `before` a version turns the page."""
+    def log(
+        self,
+        limit: int = 50,
+        before: int | None = None,
+        *,
+        author: str | None = None,
+        path: str | None = None,
+        kind: str | Iterable[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        reading: str | None = None,
+    ) -> history.Page:
+        """The newest commits, newest first, with those of what the branch was forked from.
+
+        What is asked for is asked for together: a commit must be all of it.
+
+        Args:
+            limit: How many a page holds.
+            before: Only commits before this version: the `next` of the page before.
+            author: Who committed it, or an agent whose proposal was accepted in its round.
+            path: It wrote there, above, or below (JSON pointer).
+            kind: `write` (by hand), `round`, `merge`, `revert`, `migration`, `redaction`, `prune`,
+                `retraction`, `carry`; one or several.
+            step: The transition it took, or the step of its round.
+            text: In no case, part of a text or number it wrote, of the reason of a ruling, or of the
+                reasoning in its round; the page's `places` says of which.
+            since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
+                the time of a commit tells nothing about its order.
+            until: At or before this moment; of a day, until its end (UTC).
+            reading: It rests on what it had read there, above, or below (JSON pointer).
+
+        Raises:
+            NotFound: there is no such kind of commit.
+            ValueRefused: a time is none.
+        """
+        wanted = sieve(author, step, kind, since, until, path, reading, text)
         with self.reading() as work:
             upto = BEYOND if before is None else before
-            return Listing(history.log(work, self.session_id, self.branch, max(limit, 0), upto))
+            return history.log(work, self.session_id, self.branch, limit, upto, wanted)
 
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
