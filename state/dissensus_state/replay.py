@@ -12,12 +12,13 @@ from .growing import settled
 from .lineages import BEYOND, lineage, pruned
 from .patches import grow
 from .records import Commit
+from .showing import Shown
 from .snapshots import Kept, Step
 from .values import JSON, canonical, digest
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Shown):
     """What a replay found: how many versions were rebuilt, and the digest of the last state."""
 
     versions: int
