@@ -189,9 +189,24 @@ def fold(state: JSON, patch: Iterable[Operation]) -> JSON:
             state[path[0]] = operation.value
         elif len(path) == 1 and verb == "append" and type(state.get(path[0])) is list:
             state[path[0]].extend(_items(operation))
-        else:
+        elif not _put(state, operation):
             state = _at(state, path, operation, 0)
     return state
+
+
+def _put(state: JSON, operation: Operation) -> bool:
+    """Put what an operation brings into a dictionary of the state, which is not copied for it."""
+    path, verb = operation.path, operation.verb
+    there = state.get(path[0]) if path and type(state) is dict else None
+    if type(there) is not dict:
+        return False
+    if len(path) == 2 and verb == "set":
+        there[path[1]] = operation.value
+    elif len(path) == 1 and verb == "merge" and operation.key is None and type(operation.value) is dict:
+        there.update(operation.value)
+    else:
+        return False
+    return True
 
 
 def _items(operation: Operation) -> list[JSON]:
