@@ -36,7 +36,7 @@ from .making import Made, committed, lift, make, row
 from .marks import fills
 from .notices import announced
 from .patches import Operation
-from .records import Change, Commit, Ruling, erases
+from .records import Change, Commit, Ruling, carries, erases
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
@@ -190,7 +190,7 @@ def _check_review(work: Work, session_id: int, change: Change, shape: Shape, hea
     transition = admission.transition_of(shape, change, head.state)
     asked = transition is not None and transition.review
     if change.round is None:
-        if asked and transition is not None:
+        if asked and transition is not None and not carries(change.source):
             raise ReviewRequired(f"The transition {transition.name!r} is committed under a ruling only")
         return
     round_ = rounds.round_(work, session_id, change.round)
