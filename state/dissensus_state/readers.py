@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
@@ -36,24 +35,12 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
+from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling, SessionInfo
 from .shapes import Shape, SharedState, shape_of
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
-
-
-@dataclass(frozen=True, slots=True)
-class SessionInfo:
-    """What the database says of a session."""
-
-    session_id: int
-    name: str
-    schema: str
-    schema_version: int
-    keys: dict[str, str]
-    created_at: int
 
 
 class Reader(Generic[StateT]):

@@ -30,6 +30,18 @@ SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"}
 
 
 @dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What the database says of a session."""
+
+    session_id: int
+    name: str
+    schema: str
+    schema_version: int
+    keys: dict[str, str]
+    created_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """One accepted, atomic step to `version`.
 

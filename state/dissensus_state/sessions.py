@@ -23,9 +23,9 @@ from .intake import sound_change
 from .library import Library
 from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
-from .readers import SessionInfo, StateT
+from .readers import StateT
 from .recorders import Recorder
-from .records import Change, Commit, Isolation, Ruling
+from .records import Change, Commit, Isolation, Ruling, SessionInfo
 from .redaction import MASK, Redaction, Wanted
 from .transactions import Transaction, settings
 from .values import JSON, normalise, parse_path
