@@ -136,6 +136,7 @@ KINDS: dict[str, Kind] = dict(
             lease_epoch=0,
             watched_until=None,
             rewritten=None,
+            indexed=None,
         ),
         _kind(
             "blob",

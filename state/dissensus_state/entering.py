@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from . import policies
 from .engines import Statement, Work, insert_absent
 from .errors import Conflict
-from .records import SessionInfo
+from .readers import SessionInfo
 from .tables import sessions
 from .values import store
 

@@ -23,7 +23,7 @@ from .entering import enter
 from .erasures import Erasures
 from .errors import ArchiveRefused, DissensusError, Tampered
 from .lineages import MAIN
-from .records import SessionInfo
+from .readers import SessionInfo
 from .values import parse_object
 
 _RANK = {

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
 from . import blame as blames
@@ -35,12 +36,27 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .heads import Head
 from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling, SessionInfo
+from .moments import Moment
+from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
+from .showing import Listing, Shown
+from .sifting import sieve
 from .values import JSON, parse_path
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo(Shown):
+    """What the database says of a session."""
+
+    session_id: int
+    name: str
+    schema: str
+    schema_version: int
+    keys: dict[str, str]
+    created_at: int
 
 
 class Reader(Generic[StateT]):
@@ -161,18 +177,56 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return lifting.schema_version(work, self.session_id, self.branch, number)
 
-    def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
-        """The newest commits, newest first; `before` a version turns the page."""
+    def log(
+        self,
+        limit: int = 50,
+        before: int | None = None,
+        *,
+        author: str | None = None,
+        path: str | None = None,
+        kind: str | Iterable[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        reading: str | None = None,
+    ) -> history.Page:
+        """The newest commits, newest first, with those of what the branch was forked from.
+
+        What is asked for is asked for together: a commit must be all of it.
+
+        Args:
+            limit: How many a page holds.
+            before: Only commits before this version: the `next` of the page before.
+            author: Who committed it, or an agent whose proposal was accepted in its round.
+            path: It wrote there, above, or below (JSON pointer).
+            kind: `write` (by hand), `round`, `merge`, `revert`, `migration`, `redaction`, `prune`,
+                `retraction`, `carry`; one or several.
+            step: The transition it took, or the step of its round.
+            text: In no case, part of a text or number it wrote, of the reason of a ruling, or of the
+                reasoning in its round; the page's `places` says of which.
+            since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
+                the time of a commit tells nothing about its order.
+            until: At or before this moment; of a day, until its end (UTC).
+            reading: It rests on what it had read there, above, or below (JSON pointer).
+
+        Raises:
+            NotFound: there is no such kind of commit.
+            ValueRefused: a time is none.
+        """
+        wanted = sieve(author, step, kind, since, until, path, reading, text)
         with self.reading() as work:
             upto = BEYOND if before is None else before
-            return history.log(work, self.session_id, self.branch, max(limit, 0), upto)
+            return history.log(work, self.session_id, self.branch, limit, upto, wanted)
 
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
 
-    def diff(self, before: int, after: int | None = None, *, of: str | None = None) -> list[diffs.Difference]:
+    def diff(
+        self, before: int, after: int | None = None, *, of: str | None = None
+    ) -> Listing[diffs.Difference]:
         """What differs between two versions (None: the head) as they are stored, path by path.
 
         A list that merges by another key in one than in the other is compared by position.
@@ -185,7 +239,7 @@ class Reader(Generic[StateT]):
             first, last = self._version(work, before, origin), self._version(work, after)
             old, one = lifting.stored_at(work, self.session_id, origin, first)
             new, other = lifting.stored_at(work, self.session_id, self.branch, last)
-            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
+            return Listing(diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other)))
 
     def blame(self, path: str, version: int | None = None) -> blames.Blame:
         """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
@@ -193,21 +247,21 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
 
-    def branches(self) -> list[BranchInfo]:
+    def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""
         with self.reading() as work:
-            return branches.all_branches(work, self.session_id)
+            return Listing(branches.all_branches(work, self.session_id))
 
-    def tags(self) -> list[Tag]:
+    def tags(self) -> Listing[Tag]:
         """The tags of the session, by name."""
         with self.reading() as work:
-            return branches.all_tags(work, self.session_id)
+            return Listing(branches.all_tags(work, self.session_id))
 
-    def conflicts(self, *, open_only: bool = False) -> list[MergeConflict]:
+    def conflicts(self, *, open_only: bool = False) -> Listing[MergeConflict]:
         """What merges have left to be settled, and how it was settled."""
         with self.reading() as work:
             found = branches.all_conflicts(work, self.session_id)
-        return [one for one in found if one.status == "open" or not open_only]
+        return Listing(one for one in found if one.status == "open" or not open_only)
 
     def replay(self) -> replays.Replay:
         """Rebuild every version from the history; `Diverged` names the first that differs."""
@@ -230,10 +284,10 @@ class Reader(Generic[StateT]):
             head = heads.read(work, self.session_id, self.branch).version
             return sizes.sizes(work, self.session_id, self.branch, head)
 
-    def rounds(self) -> list[Round]:
+    def rounds(self) -> Listing[Round]:
         """All rounds, in order."""
         with self.reading() as work:
-            return rounds.all_rounds(work, self.session_id)
+            return Listing(rounds.all_rounds(work, self.session_id))
 
     def round(self, number: int) -> tuple[Round, list[Proposal], list[Call], list[Ruling]]:
         """A round with its proposals, calls and rulings."""
@@ -245,14 +299,14 @@ class Reader(Generic[StateT]):
                 rounds.rulings_of(work, self.session_id, number),
             )
 
-    def disagreements(self, *, immaterial: bool = False) -> list[Dispute]:
+    def disagreements(self, *, immaterial: bool = False) -> Listing[Dispute]:
         """Where the proposals of a round differed: positions, holders, distance, cause, and what was ruled.
 
         Args:
             immaterial: Also what nobody had to rule on: wordings, roundings, what is below the threshold.
         """
         with self.reading() as work:
-            return disputes.disputes(work, self.session_id, immaterial=immaterial)
+            return Listing(disputes.disputes(work, self.session_id, immaterial=immaterial))
 
     def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
         """What patterns have decided in a round, or (without a number) between the rounds of the branch."""
@@ -261,15 +315,15 @@ class Reader(Generic[StateT]):
                 return decisions.of_round(work, self.session_id, round_)
             return decisions.between(work, self.session_id, self.branch, 1_000)[::-1]
 
-    def grades(self, number: int | None = None) -> list[Grade]:
+    def grades(self, number: int | None = None) -> Listing[Grade]:
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""
         with self.reading(round=number) as work:
-            return grades.grades_of(work, self.session_id, number)
+            return Listing(grades.grades_of(work, self.session_id, number))
 
-    def events(self, kind: str | None = None) -> list[Event]:
+    def events(self, kind: str | None = None) -> Listing[Event]:
         """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind."""
         with self.reading() as work:
-            return history.happenings(work, self.session_id, kind)
+            return Listing(history.happenings(work, self.session_id, kind))
 
     @property
     def budget(self) -> Account:

@@ -15,8 +15,8 @@ from .engines import Database, Statement, wall_clock
 from .entering import enter
 from .errors import NotFound, SchemaRefused, located
 from .lineages import MAIN
-from .readers import StateT
-from .records import Budget, SessionInfo
+from .readers import SessionInfo, StateT
+from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
 from .tables import sessions
