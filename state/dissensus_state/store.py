@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import sqlalchemy as sa
 
-from . import ledger, migrations, policies, tenants, transitions
+from . import ledger, migrations, tenants, transitions
 from .budgets import Usd
-from .engines import Database, Statement, Work, insert_absent, wall_clock
-from .errors import Conflict, NotFound, SchemaRefused, located
+from .engines import Database, Statement, wall_clock
+from .entering import enter
+from .errors import NotFound, SchemaRefused, located
 from .lineages import MAIN
 from .readers import SessionInfo, StateT
 from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
 from .tables import sessions
-from .values import parse, store
+from .values import parse
 
-_insert_session = insert_absent(sessions)
 _columns = (
     sessions.c.session_id,
     sessions.c.name,
@@ -31,8 +30,6 @@ _columns = (
     sessions.c.key_fields,
     sessions.c.created_at,
 )
-_by_name = Statement(sa.select(sessions.c.session_id).where(sessions.c.name == sa.bindparam("name")))
-_last_session = Statement(sa.select(sa.func.max(sessions.c.session_id)))
 _all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.session_id))
 
 
@@ -115,7 +112,7 @@ class Store:
             self.database.clock(),
         )
         with located(session=info.name), self.database.writing() as work:
-            info = _enter(work, info)
+            info = enter(work, info)
             head = transitions.begin(work, info.session_id, MAIN, shape.initial(state), shape, author)
             ledger.open_accounts(work, info.session_id, budget or Budget(unpriced="allow"))
         session: Session[StateT] = Session(self.database, info, shape)
@@ -166,34 +163,3 @@ class Store:
                 SessionInfo(sid, name, schema, version, parse(keys), at)
                 for sid, name, schema, version, keys, at in work.all(_all_sessions)
             ]
-
-
-def _enter(work: Work, info: SessionInfo) -> SessionInfo:
-    """Write a new session down under the next number of this database, or of its tenant.
-
-    Raises:
-        Conflict: there is one of that name.
-    """
-    before_all = policies.first(work.database.tenant)
-    while True:
-        row = work.one(_last_session)
-        numbered = replace(info, session_id=1 + ((row and row[0]) or before_all))
-        if work.run(_insert_session, **_session_row(numbered)) == 1:
-            return numbered
-        if work.one(_by_name, name=info.name) is not None:
-            raise Conflict(
-                f"There is a session {info.name!r} already",
-                next_step="Open it, or choose another name",
-            )
-
-
-def _session_row(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "session_id": info.session_id,
-        "name": info.name,
-        "schema": info.schema,
-        "schema_version": info.schema_version,
-        "key_fields": store(info.keys),
-        "past_keys": None,
-        "created_at": info.created_at,
-    }
