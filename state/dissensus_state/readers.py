@@ -18,6 +18,7 @@ from . import (
     grades,
     heads,
     history,
+    indexing,
     ledger,
     lifting,
     queues,
@@ -27,6 +28,7 @@ from . import (
 )
 from . import diff as diffs
 from . import replay as replays
+from . import story as stories
 from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
@@ -241,11 +243,36 @@ class Reader(Generic[StateT]):
             new, other = lifting.stored_at(work, self.session_id, self.branch, last)
             return Listing(diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other)))
 
-    def blame(self, path: str, version: int | None = None) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
+    def blame(self, path: str, version: int | None = None, *, chain: bool = False) -> blames.Blame:
+        """Who wrote the value at a path, from which reads and reasoning, under which ruling.
+
+        It reads the few commits that the index names: as much of a long history as of a short one. The
+        first of these verbs indexes a database from before there was an index, if it may write.
+
+        Args:
+            path: A JSON pointer, or the name of a field.
+            version: As of this one; None for the head.
+            chain: Also on what that rests, and those who wrote it, back to the sources.
+
+        Raises:
+            NotFound: nothing stands at the path in that version, or there is no such version.
+            Pruned: it was written before the values that are still there.
+        """
+        indexing.ready(self.database, self.session_id, self.branch)
         with self.reading(path=path) as work:
             number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
+            place = parse_path(path)
+            return blames.blame(work, self.session_id, self.branch, place, number, deep=chain)
+
+    def show(self, version: int | None = None) -> stories.Story:
+        """A version (None: the head), told whole: its commit, the round it ended, proposals, calls, rulings.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        with self.reading(version=version) as work:
+            number = self._version(work, version)
+            return stories.story(work, self.session_id, self.branch, number)
 
     def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""
