@@ -12,6 +12,7 @@ from . import (
     border,
     branching,
     checking,
+    completion,
     databases,
     demonstration,
     doctor,
@@ -53,6 +54,10 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     "--debug", is_flag=True, expose_value=False, callback=border.show_tracebacks,
     help="Show the traceback of an error.",
 )  # fmt: skip
+@click.option(
+    "--no-pager", is_flag=True, expose_value=False, callback=border.without_pager,
+    help="Print long answers at once.",
+)  # fmt: skip
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Several models on one versioned state, supervised before anything is committed.
@@ -73,6 +78,7 @@ for command in (
     reading.blame,
     reading.events,
     watching.watch,
+    watching.tail,
     branching.branch,
     branching.fork,
     branching.merge,
@@ -103,6 +109,7 @@ for command in (
     evolving.schema,
     databases.db,
     doctor.doctor,
+    completion.completion,
     demonstration.demo,
 ):
     cli.add_command(command)
@@ -111,5 +118,5 @@ for command in (
 def main() -> NoReturn:
     """Run the command line on this process's arguments, and exit."""
     border.prepare_streams()
-    border.report_unexpected(as_json="--json" in sys.argv)
+    border.report_unexpected(as_json=border.wants_json(sys.argv))
     sys.exit(border.run(cli, sys.argv[1:]))
