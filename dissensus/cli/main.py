@@ -21,6 +21,7 @@ from . import (
     learning,
     machines,
     models,
+    paging,
     reading,
     recordings,
     researching,
@@ -66,12 +67,12 @@ def cli(context: click.Context) -> None:
 
 for command in (
     reading.sessions,
-    reading.log,
+    paging.log,
     reading.show_command,
     reading.state,
     reading.diff,
     reading.blame,
-    reading.events,
+    paging.events,
     watching.watch,
     branching.branch,
     branching.fork,
