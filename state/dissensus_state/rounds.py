@@ -78,21 +78,22 @@ def round_(work: Work, session_id: int, number: int) -> Round:
     row = work.one(_select_round, session_id=session_id, round=number)
     if row is None:
         raise NotFound(f"There is no round {number}")
-    return _read_round(row)
+    return read_round(row)
 
 
 def last_round(work: Work, session_id: int, branch: str) -> Round | None:
     """The newest round of a branch: what a resumed run goes on from."""
     row = work.one(_last_round, session_id=session_id, branch=branch)
-    return None if row is None else _read_round(row)
+    return None if row is None else read_round(row)
 
 
 def all_rounds(work: Work, session_id: int) -> list[Round]:
     """The rounds of a session, in order."""
-    return [_read_round(row) for row in work.all(_all_rounds, session_id=session_id)]
+    return [read_round(row) for row in work.all(_all_rounds, session_id=session_id)]
 
 
-def _read_round(row: Sequence[Any]) -> Round:
+def read_round(row: Sequence[Any]) -> Round:
+    """A round from its columns, in the order of the table."""
     *plain, review = row
     number, branch, step, base, status, started_at, again_of, note = plain
     return Round(
@@ -111,18 +112,21 @@ def _read_round(row: Sequence[Any]) -> Round:
 def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
     """The proposals of a round, by agent."""
     rows = work.all(_select_proposals, session_id=session_id, round=number)
-    return [
-        Proposal(
-            agent=agent,
-            patch=() if patch is None else blobs.fetch(work, session_id, patch),
-            reads=() if reads is None else tuple(parse_list(reads)),
-            confidence=confidence,
-            attempt=attempt,
-            status=status,
-            detail=None if detail is None else parse_object(detail),
-        )
-        for agent, patch, reads, confidence, attempt, status, detail in sorted(rows, key=_agent)
-    ]
+    return [read_proposal(work, session_id, row) for row in sorted(rows, key=_agent)]
+
+
+def read_proposal(work: Work, session_id: int, row: Row) -> Proposal:
+    """A proposal from its columns, in the order of the record's fields."""
+    agent, patch, reads, confidence, attempt, status, detail = row
+    return Proposal(
+        agent=agent,
+        patch=() if patch is None else blobs.fetch(work, session_id, patch),
+        reads=() if reads is None else tuple(parse_list(reads)),
+        confidence=confidence,
+        attempt=attempt,
+        status=status,
+        detail=None if detail is None else parse_object(detail),
+    )
 
 
 def _agent(row: Row) -> str:
