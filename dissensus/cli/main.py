@@ -22,6 +22,7 @@ from . import (
     learning,
     machines,
     models,
+    paging,
     reading,
     recordings,
     researching,
@@ -71,12 +72,12 @@ def cli(context: click.Context) -> None:
 
 for command in (
     reading.sessions,
-    reading.log,
+    paging.log,
     reading.show_command,
     reading.state,
     reading.diff,
     reading.blame,
-    reading.events,
+    paging.events,
     watching.watch,
     watching.tail,
     branching.branch,
