@@ -88,10 +88,18 @@ def _commit(item: Data) -> tuple[str, ...]:
 
 
 def _lifting(source: Data | None) -> str:
-    """In the place of a transition: between which schema versions a migration leads."""
+    """In the place of a transition: what a commit that nobody wrote by hand does, and with which."""
     match source:
         case {"upcast": [before, after]}:
             return f"schema {before} -> {after}"
+        case {"merge": {"branch": branch, "version": version, **rest}}:
+            return f"{'supersede' if rest.get('ours') else 'merge'} {branch}@{version}"
+        case {"revert": {"first": first, "last": last}}:
+            return f"revert v{first}" if first == last else f"revert v{first} to v{last}"
+        case {"retract": {"version": version, **rest}}:
+            return f"{'reinstate' if rest.get('undo') else 'retract'} v{version}"
+        case {"carry": {"branch": branch, "version": version}}:
+            return f"carry {branch}@{version}"
     return "-"
 
 

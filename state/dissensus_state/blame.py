@@ -12,11 +12,12 @@ from .lifting import Keys
 from .lineages import lineage, pruned
 from .patches import apply, get
 from .records import Call, Commit, Proposal, Ruling
+from .showing import Shown, cell
 from .values import JSON, Path, canonical, overlap, pointer
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class Blame(Shown):
     """Everything the history knows about the value at a path (G9).
 
     Attributes:
@@ -56,6 +57,19 @@ class Blame:
             said = canonical([operation.to_json() for operation in item.patch])
             lines.append(f"  against {item.agent}: {said}")
         return "\n".join(lines)
+
+    def cells(self) -> dict[str, object]:
+        """What a notebook shows of it."""
+        thinking = {call.agent: call.thinking for call in self.calls}
+        return {
+            "path": self.path,
+            "value": self.value,
+            "by": f"{', '.join(self.authors)} in version {self.commit.version}",
+            "who had read": ", ".join(self.commit.reads) or "nothing",
+            "ruled": "\n".join(f"{one.author}: {one.decision}: {one.reason}" for one in self.rulings),
+            "against": "\n".join(f"{one.agent}: {cell(one.patch)}" for one in self.dissent),
+            **{f"reasoning of {name}": text for name, text in thinking.items()},
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data."""

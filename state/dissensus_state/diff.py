@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from .showing import Shown
 from .values import JSON, Path, canonical, pointer
 
 Kind = Literal["added", "removed", "changed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Shown):
     """One path that differs: what stood there before, and what after."""
 
     path: str

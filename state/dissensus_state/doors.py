@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from . import rounds
+from . import rounds, takeovers
 from .patches import Operation, Patch, pieces, touched
-from .records import REDACT, erases
+from .records import CARRY, REDACT, RETRACT, carries, erases
 from .rights import JOINT, Grants, authors, check, denied, holds
 from .values import Path, overlap, parse_path
 
@@ -51,6 +51,9 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
     if erases(change.source):
         check_erasing(grants, change.author, change.source or {})
         return
+    if change.source is not None and not change.source.keys().isdisjoint({RETRACT, CARRY}):
+        check_taken_over(work, session_id, grants, change)
+        return
     if change.round is None:
         check_by_hand(grants, change)
         return
@@ -70,6 +73,22 @@ def check_erasing(grants: Grants | None, author: str, source: Mapping[str, Any])
     """Raise `Denied` where somebody may not rule on what is to be taken away; a prune takes all."""
     place = source[REDACT]["path"] if REDACT in source else ""
     check(grants, author, "rule", [parse_path(place)])
+
+
+def check_taken_over(work: Work, session_id: int, grants: Grants, change: Change) -> None:
+    """Raise `Denied` where somebody may not retract a commit, or not bring it again.
+
+    Who retracts needs the right to rule on what was written. What is carried over in the name of its
+    author is let pass by what let it pass before; whoever else brings it needs the right to commit it.
+    """
+    origin = takeovers.origin(work, session_id, change.source).commit
+    made = takeovers.first(work, session_id, origin)
+    if not carries(change.source):
+        check(grants, change.author, "rule", touched(origin.patch))
+    elif change.author == made.author:
+        check_commit(work, session_id, grants, takeovers.change_of(made))
+    else:
+        check_unruled(grants, change.author, change.patch, ())
 
 
 def check_by_hand(grants: Grants | None, change: Change) -> None:

@@ -24,6 +24,7 @@
         ├── InvariantViolated     18   a rule of the schema is broken
         ├── TransitionRefused     18   the machine has no such step from here, or its guard said no
         ├── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── CarryRefused          18   a commit of another line that does not fit here
         ├── SchemaNewer           18   the state was written by code with a newer schema
         └── UpcastFailed          18   a stored state cannot be lifted to this schema
             └── LinkMissing       18   for want of an upcaster
@@ -274,6 +275,16 @@ class ReviewRequired(Refused):
 
     code = "review.required"
     next_step = "Let a supervisor rule on the round, or settle it with `dissensus rule`"
+
+
+class CarryRefused(Refused):
+    """A commit of another line does not fit onto this one.
+
+    `context` holds its `origin` (`main@7`), and the code of what stands in the way as `because`.
+    """
+
+    code = "carry.refused"
+    next_step = "Leave it out, or make the change anew on this branch"
 
 
 class SchemaNewer(Refused):

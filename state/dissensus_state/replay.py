@@ -14,6 +14,7 @@ from .growing import settled
 from .lineages import lineage, pruned
 from .patches import fold, grow
 from .records import Commit
+from .showing import Shown
 from .snapshots import Kept, Step
 from .values import JSON, canonical, digest
 
@@ -22,7 +23,7 @@ MAX_SHOWN = 2000
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(Shown):
     """What a replay found: how many versions were rebuilt, and the digest of the last state.
 
     `rounds` are those that ended in a commit of them, `answers` the recorded answers that they rest on.

@@ -34,7 +34,7 @@ from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
 from .notices import announced
 from .patches import Operation
-from .records import Change, Commit, Ruling, erases
+from .records import Change, Commit, Ruling, carries, erases
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
@@ -187,7 +187,7 @@ def _check_review(work: Work, session_id: int, change: Change, shape: Shape, hea
     transition = admission.transition_of(shape, change, head.state)
     asked = transition is not None and transition.review
     if change.round is None:
-        if asked and transition is not None:
+        if asked and transition is not None and not carries(change.source):
             raise ReviewRequired(f"The transition {transition.name!r} is committed under a ruling only")
         return
     round_ = rounds.round_(work, session_id, change.round)

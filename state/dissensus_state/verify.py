@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, commits, documents, doors, joining, ledger, rounds
+from . import blobs, commits, documents, doors, joining, ledger, rounds, takeovers
 from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
@@ -21,6 +21,7 @@ from .patches import Patch, grow, patch_to_json
 from .records import Change, Commit, Proposal, Round, Ruling, erases, is_migration
 from .replay import Steps
 from .shapes import Shape
+from .showing import Shown
 from .tables import branches
 from .values import JSON, canonical, digest
 
@@ -35,7 +36,7 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Shown):
     """What was checked and holds: `versions` commits up to the hash of the head.
 
     `other_schema` of them were written under another version of the schema than the one given, so
@@ -202,6 +203,7 @@ def _asked(commit: Commit) -> Patch:
 
 
 def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+    commit = _first(work, session_id, commit)
     transition = shape.machine.transitions.get(commit.transition or "") if shape else None
     asked = transition is not None and transition.review
     if commit.round is None:
@@ -215,6 +217,14 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
     _check_rulings(commit, ended, made, given)
     _check_settled(commit, ended, made, given)
+
+
+def _first(work: Work, session_id: int, commit: Commit) -> Commit:
+    """What a commit was carried over from, which was reviewed where it was made; else itself."""
+    try:
+        return takeovers.first(work, session_id, commit)
+    except UNREADABLE as error:
+        raise _tampered(commit, f"what it was carried over from cannot be read ({error})") from error
 
 
 def _check_rulings(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:
@@ -233,12 +243,17 @@ def _check_source(
     work: Work, session_id: int, commit: Commit, shape: Shape | None, erasures: Erasures
 ) -> None:
     """A patch that nobody wrote by hand must follow from what it says that it was taken from."""
-    if commit.source is None or shape is None:
+    if commit.source is None:
         return
     try:
+        takeovers.check(work, session_id, commit, erasures.fields)
+        if shape is None:
+            return
         expected = joining.expected(work, session_id, commit, shape, erasures.fields)
     except Pruned:
         return  # what it was taken from is pruned
+    except Tampered as error:
+        raise _tampered(commit, error.message) from error
     except UNREADABLE as error:
         raise _tampered(commit, f"what it was taken from cannot be read ({error})") from error
     if expected is None:
