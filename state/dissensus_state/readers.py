@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from . import blame as blames
 from . import (
     branches,
     calls,
@@ -17,8 +16,6 @@ from . import (
     disputes,
     grades,
     heads,
-    history,
-    indexing,
     ledger,
     lifting,
     queues,
@@ -26,9 +23,7 @@ from . import (
     sizes,
     verify,
 )
-from . import diff as diffs
 from . import replay as replays
-from . import story as stories
 from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
@@ -36,14 +31,14 @@ from .budgets import Budget
 from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
+from .explaining import Explaining
 from .heads import Head
-from .lineages import BEYOND, MAIN
-from .moments import Moment
-from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
+from .lineages import MAIN
+from .records import Call, Commit, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .showing import Listing, Shown
-from .sifting import sieve
-from .values import JSON, parse_path
+from .telling import Telling
+from .values import JSON
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
@@ -61,7 +56,7 @@ class SessionInfo(Shown):
     created_at: int
 
 
-class Reader(Generic[StateT]):
+class Reader(Telling, Explaining, Generic[StateT]):
     """The reading half of a session on one of its branches."""
 
     def __init__(
@@ -179,100 +174,10 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return lifting.schema_version(work, self.session_id, self.branch, number)
 
-    def log(
-        self,
-        limit: int = 50,
-        before: int | None = None,
-        *,
-        author: str | None = None,
-        path: str | None = None,
-        kind: str | Iterable[str] | None = None,
-        step: str | None = None,
-        text: str | None = None,
-        since: Moment | None = None,
-        until: Moment | None = None,
-        reading: str | None = None,
-    ) -> history.Page:
-        """The newest commits, newest first, with those of what the branch was forked from.
-
-        What is asked for is asked for together: a commit must be all of it.
-
-        Args:
-            limit: How many a page holds.
-            before: Only commits before this version: the `next` of the page before.
-            author: Who committed it, or an agent whose proposal was accepted in its round.
-            path: It wrote there, above, or below (JSON pointer).
-            kind: `write` (by hand), `round`, `merge`, `revert`, `migration`, `redaction`, `prune`,
-                `retraction`, `carry`; one or several.
-            step: The transition it took, or the step of its round.
-            text: In no case, part of a text or number it wrote, of the reason of a ruling, or of the
-                reasoning in its round; the page's `places` says of which.
-            since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
-                the time of a commit tells nothing about its order.
-            until: At or before this moment; of a day, until its end (UTC).
-            reading: It rests on what it had read there, above, or below (JSON pointer).
-
-        Raises:
-            NotFound: there is no such kind of commit.
-            ValueRefused: a time is none.
-        """
-        wanted = sieve(author, step, kind, since, until, path, reading, text)
-        with self.reading() as work:
-            upto = BEYOND if before is None else before
-            return history.log(work, self.session_id, self.branch, limit, upto, wanted)
-
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
-
-    def diff(
-        self, before: int, after: int | None = None, *, of: str | None = None
-    ) -> Listing[diffs.Difference]:
-        """What differs between two versions (None: the head) as they are stored, path by path.
-
-        A list that merges by another key in one than in the other is compared by position.
-
-        Args:
-            of: The branch that `before` is a version of; this one where None.
-        """
-        origin = self.branch if of is None else of
-        with self.reading(version=before) as work:
-            first, last = self._version(work, before, origin), self._version(work, after)
-            old, one = lifting.stored_at(work, self.session_id, origin, first)
-            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
-            return Listing(diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other)))
-
-    def blame(self, path: str, version: int | None = None, *, chain: bool = False) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling.
-
-        It reads the few commits that the index names: as much of a long history as of a short one. The
-        first of these verbs indexes a database from before there was an index, if it may write.
-
-        Args:
-            path: A JSON pointer, or the name of a field.
-            version: As of this one; None for the head.
-            chain: Also on what that rests, and those who wrote it, back to the sources.
-
-        Raises:
-            NotFound: nothing stands at the path in that version, or there is no such version.
-            Pruned: it was written before the values that are still there.
-        """
-        indexing.ready(self.database, self.session_id, self.branch)
-        with self.reading(path=path) as work:
-            number = self._version(work, version)
-            place = parse_path(path)
-            return blames.blame(work, self.session_id, self.branch, place, number, deep=chain)
-
-    def show(self, version: int | None = None) -> stories.Story:
-        """A version (None: the head), told whole: its commit, the round it ended, proposals, calls, rulings.
-
-        Raises:
-            NotFound: there is no such version.
-        """
-        with self.reading(version=version) as work:
-            number = self._version(work, version)
-            return stories.story(work, self.session_id, self.branch, number)
 
     def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""
@@ -346,11 +251,6 @@ class Reader(Generic[StateT]):
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""
         with self.reading(round=number) as work:
             return Listing(grades.grades_of(work, self.session_id, number))
-
-    def events(self, kind: str | None = None) -> Listing[Event]:
-        """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind."""
-        with self.reading() as work:
-            return Listing(history.happenings(work, self.session_id, kind))
 
     @property
     def budget(self) -> Account:
