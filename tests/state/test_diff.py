@@ -47,7 +47,7 @@ def test_what_differs_makes_the_second_state_of_the_first(one: Any, other: Any) 
 
 
 def patched(state: Any, found: list[Difference]) -> Any:
-    """The state with all that differs done to it: changes, removals from the back, additions from the front."""
+    """The state with all that differs done to it: changes, then removals, then additions."""
     state = copy.deepcopy(state)
     for item in found:
         if item.kind == "changed":
