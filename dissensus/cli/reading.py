@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import pages, stories
+from . import completing, pages, stories
 from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
@@ -38,7 +38,7 @@ def sessions(*, database: str | None, as_json: bool) -> None:
     epilog=examples("dissensus show v12", "dissensus show HEAD~1", "dissensus show r3 --json"),
 )
 @on_session
-@click.argument("what", metavar="REVISION|ROUND", default="HEAD")
+@click.argument("what", metavar="REVISION|ROUND", default="HEAD", shell_complete=completing.revisions)
 def show_command(*, database: str | None, session: str | None, as_json: bool, what: str) -> None:
     """Show a commit with its round, or a round.
 
@@ -93,7 +93,7 @@ def state(*, database: str | None, session: str | None, as_json: bool, revision:
 )
 @on_session
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 1 where something differs.")
-@click.argument("range_", metavar="A..B", default="~1..HEAD")
+@click.argument("range_", metavar="A..B", default="~1..HEAD", shell_complete=completing.revisions)
 @click.pass_context
 def diff(
     context: click.Context,
@@ -125,7 +125,7 @@ def diff(
 @click.command(epilog=examples("dissensus blame /verdict", "dissensus blame /findings/0 --at v12"))
 @on_session
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def blame(*, database: str | None, session: str | None, as_json: bool, path: str, revision: str) -> None:
     """Say who wrote a value, and on what grounds.
 

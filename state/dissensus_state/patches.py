@@ -52,6 +52,9 @@ def is_ordered(operation: Operation) -> bool:
     return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
 
 
+VERBS = frozenset(APPLY)
+"""All there are."""
+
 _PLAIN = frozenset(APPLY) - {"remove", "fold"}
 """What is written as verb, path and value."""
 

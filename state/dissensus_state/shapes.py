@@ -350,7 +350,8 @@ class Shape:
 @functools.lru_cache(maxsize=256)
 def shape_of(schema: type[SharedState]) -> Shape:
     """The compiled shape of a schema."""
-    return Shape(schema)
+    kind: type[Shape] = getattr(schema, "shape_class", Shape)
+    return kind(schema)
 
 
 def _unresolved(merge: Merge, given: JSON) -> JSON:
