@@ -3,7 +3,7 @@
     python benchmarks/history.py [--database URL] [--n 100000] [--only PART] [--json]
     python benchmarks/history.py --build URL [--n 100000]        only makes the session, and keeps it
 
-A session of 100,000 commits by nine agents, every tenth of which ends a round (`histories`), is made
+A session of 100,000 commits by nine agents, every tenth of which ends a round (`surveys`), is made
 and then read. Times are of one process on a machine that others may use; ratios are taken in turns.
 
 Keys, each with the database before it (`sqlite.`, `postgresql.`):
@@ -38,14 +38,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import surveys
 from history_peer import against_langgraph
 from naive import naive_impact
 from places import Folder, Server
 from running import Figures, options_of, run
+from surveys import AGENTS, Survey
 
-import histories
 from dissensus import Session, Store
-from histories import AGENTS, Survey
 
 ROUNDS = 40
 COMMANDS = 5
@@ -60,7 +60,7 @@ def measured(place: Folder | Server, options: argparse.Namespace) -> Figures:
     url = options.use or place.fresh("history")
     if options.use is None:
         started = time.perf_counter()
-        asyncio.run(histories.build(url, options.n))
+        asyncio.run(surveys.build(url, options.n))
         print(f"{place.backend}: made in {time.perf_counter() - started:.0f} s", file=sys.stderr)
     parts: dict[str, Callable[[], Figures]] = {
         "verbs": lambda: _opened(url, _verbs) | _commands(url, options.n),
@@ -102,7 +102,7 @@ def _verbs(session: Session[Survey]) -> Figures:
 
     def place() -> tuple[str, int]:
         at = chosen.randrange(head // 2, head)
-        finding = f"/findings/{chosen.randrange(at // histories.CYCLE // 2)}"
+        finding = f"/findings/{chosen.randrange(at // surveys.CYCLE // 2)}"
         paths = ["/verdict", "/brief", finding, "/notes/ana", "/topics/t7", "/verdict/holds"]
         return chosen.choice(paths), at
 
@@ -158,7 +158,7 @@ def _at(session: Session[Survey]) -> Figures:
 
 
 def _bisect(session: Session[Survey]) -> Figures:
-    wanted = session.head // histories.CYCLE * 3 // 7
+    wanted = session.head // surveys.CYCLE * 3 // 7
     started = time.perf_counter()
     found = session.bisect(lambda state: state.counts < wanted)
     spent = time.perf_counter() - started
@@ -175,7 +175,7 @@ def _impact(session: Session[Survey]) -> Figures:
 
 def _exact(place: Folder | Server) -> float:
     url = place.fresh("exact")
-    asyncio.run(histories.build(url, 1000, seed=3))
+    asyncio.run(surveys.build(url, 1000, seed=3))
     with Store.open(url) as store:
         session = store.session(None, Survey)
         wrong = [
@@ -192,7 +192,7 @@ def _replay(session: Session[Survey]) -> Figures:
     found = session.replay()
     plain = found.versions / (time.perf_counter() - started)
     started = time.perf_counter()
-    again = asyncio.run(histories.survey_graph().replay(session))
+    again = asyncio.run(surveys.survey_graph().replay(session))
     return {
         "replay.per_s": plain,
         "replay.calls": found.calls + again.calls,
@@ -235,9 +235,9 @@ def main() -> None:
     if options.build is None:
         run(measured, parser)
         return
-    asyncio.run(histories.build(options.build, options.n))
+    asyncio.run(surveys.build(options.build, options.n))
     with Store.open(options.build) as store:
-        print(histories.summary(store.session(None, Survey)))
+        print(surveys.summary(store.session(None, Survey)))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ DissensusError
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
 ├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+├── HistoryUnreadable      27   a foreign database whose history cannot be read
+│   └── HistoryNewer       27   it was written in a format that is not known yet
 └── NotInstalled            2   something that an extra brings, and that is not there
 """
 
@@ -130,6 +132,21 @@ class SettingsRefused(DissensusError):
     code = "settings.refused"
     exit_code = 2
     next_step = "Mend the file; docs/catalogue.md names everything that it may say"
+
+
+class HistoryUnreadable(DissensusError):
+    """The foreign database holds no history that can be read."""
+
+    code = "history.unreadable"
+    exit_code = 27
+    next_step = "Name the database that the graph's checkpointer was given"
+
+
+class HistoryNewer(HistoryUnreadable):
+    """The foreign history was written in a format that is newer than what is known here."""
+
+    code = "history.newer"
+    next_step = "Update dissensus; what was brought in before stays"
 
 
 class TooFewGrades(DissensusError):

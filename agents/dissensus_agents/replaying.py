@@ -57,7 +57,6 @@ def replay(session: Session[Any], steps: Mapping[str, Step]) -> Replayed:
     Raises:
         Diverged: naming the round, the field, and the expected and actual value.
     """
-    folded = session.replay()
     states: dict[int, JSON] = {}
     rounds = answers = 0
     for commit, state in session.versions():
@@ -67,6 +66,7 @@ def replay(session: Session[Any], steps: Mapping[str, Step]) -> Replayed:
             rounds += 1
         states[commit.version] = state
         states.pop(commit.version - WINDOW, None)
+    folded = session.replay()
     return Replayed(folded.versions, rounds, answers, folded.digest)
 
 

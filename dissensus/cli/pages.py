@@ -205,7 +205,8 @@ def _rights(entries: list[Data]) -> list[Block]:
 def replayed(data: Data) -> list[Block]:
     """What a replay found."""
     said = f"{count(data['versions'], 'version')} rebuilt, {count(data['calls'], 'call')} made"
-    return [Line(f"replayed: {said}", "green"), *facts({"digest": data["digest"]}, 2)]
+    rested = f"{count(data['rounds'], 'round')}, {count(data['answers'], 'recorded answer')}"
+    return [Line(f"replayed: {said}", "green"), *facts({"from": rested, "digest": data["digest"]}, 2)]
 
 
 def verified(data: Data) -> list[Block]:

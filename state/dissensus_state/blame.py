@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import calls, commits, lifting, rounds
+from . import calls, commits, rounds
 from .engines import Work
 from .errors import NotFound, Pruned
 from .lifting import Keys
 from .lineages import lineage, pruned
 from .patches import apply, get
+from .peeking import NOTHING, Past
 from .records import Call, Commit, Proposal, Ruling
 from .showing import Shown, cell
 from .values import JSON, Path, canonical, overlap, pointer
@@ -110,12 +111,13 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int) ->
     Raises:
         NotFound: nothing stands at the path in that version.
     """
-    state, number = lifting.stored_at(work, session_id, branch, version)
-    keys = Keys(work, session_id)
-    value = get(state, path, keys.of(number))
+    past = Past(work, session_id, branch, version)
+    value = past.value(path, version)
+    if value is NOTHING:
+        value = get(past.state(version), path, past.keys_at(version))  # which says what is not there
     text = canonical(value)
-    found = writer(work, session_id, branch, path, version, text, keys)
-    commit = _origin(work, session_id, found, path, text, keys) or found
+    found = _writer(past, path, version, text)
+    commit = _origin(past, found, path, text) or found
     if commit.round is None:
         return Blame(pointer(path), value, version, commit)
     return Blame(
@@ -136,9 +138,32 @@ def writer(
     path: Path,
     version: int,
     value: str,
-    keys: Keys,
 ) -> Commit:
     """The commit after which the path held this value for good, among those that touch the path.
+
+    Raises:
+        Pruned: it was written before the values that are still there.
+    """
+    return _writer(Past(work, session_id, branch, version), path, version, value)
+
+
+def _writer(past: Past, path: Path, version: int, value: str) -> Commit:
+    if past.has_one_key(path):
+        return past.writer(path, version, value)
+    keys = Keys(past.work, past.session_id)
+    return folded_writer(past.work, past.session_id, past.branch, path, version, value, keys)
+
+
+def folded_writer(
+    work: Work,
+    session_id: int,
+    branch: str,
+    path: Path,
+    version: int,
+    value: str,
+    keys: Keys,
+) -> Commit:
+    """The same from all of the history: where the items of a list had other keys at other times.
 
     Raises:
         Pruned: it was written before the values that are still there.
@@ -165,15 +190,15 @@ def writer(
     return found
 
 
-def _origin(work: Work, session_id: int, merge: Commit, path: Path, value: str, keys: Keys) -> Commit | None:
+def _origin(past: Past, merge: Commit, path: Path, value: str) -> Commit | None:
     """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
     match merge.source:
         case {"merge": {"branch": str(branch), "version": int(version)}}:
             try:
-                state, number = lifting.stored_at(work, session_id, branch, version)
-                if _value(state, path, keys.of(number)) == value:
-                    found = writer(work, session_id, branch, path, version, value, keys)
-                    return _origin(work, session_id, found, path, value, keys) or found
+                theirs = Past(past.work, past.session_id, branch, version)
+                if theirs.text(path, version) == value:
+                    found = _writer(theirs, path, version, value)
+                    return _origin(theirs, found, path, value) or found
             except Pruned:
                 return None
     return None

@@ -19,7 +19,7 @@ import zstandard
 
 from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
-from .patches import Operation, Patch, patch_from_json
+from .patches import VERBS, Operation, Patch, patch_from_json
 from .tables import blobs
 from .values import JSON, bounded, canonical, canonical_of_plain, digest, parse, parse_list, pointer
 
@@ -209,6 +209,26 @@ def stow(work: Work, session_id: int, patch: Patch) -> str:
     made = stowed(patch)
     keep(work, session_id, made)
     return made.text
+
+
+def restowed(items: Sequence[JSON]) -> Stowed:
+    """How a patch is stored that was read back: the operations as they stood there, large values by digest.
+
+    Raises:
+        Tampered: one of them is no operation.
+        ValueRefused: one of them is no JSON value.
+    """
+    texts, headers = [], []
+    for item in items:
+        match item:
+            case [str(verb), str(place), value] if verb in VERBS:
+                text = canonical(value)
+                texts.append(f'["{verb}",{encode_basestring(place)},{text}]')
+                headers.append([verb, place, digest(text).hex(), None])
+            case _:
+                texts.append(canonical(item))
+                headers.append(header(item))
+    return Stowed(f"[{','.join(texts)}]", digest(canonical(headers)).hex())
 
 
 def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:

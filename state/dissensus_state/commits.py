@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -18,6 +18,9 @@ from .tables import commits
 from .values import JSON, parse_list, parse_object
 
 columns = [column for column in commits.c if column.name != "session_id"]
+ROUND = [column.name for column in columns].index("round")
+"""Where a row says which round it ended."""
+
 here = (
     commits.c.session_id == sa.bindparam("session_id"),
     commits.c.branch == sa.bindparam("branch"),
@@ -26,6 +29,7 @@ _range = Statement(
     sa.select(*columns)
     .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
     .order_by(commits.c.version)
+    .limit(sa.bindparam("limit"))
 )
 _patches = Statement(
     sa.select(commits.c.version, commits.c.patch)
@@ -49,6 +53,9 @@ _by_round = Statement(sa.select(*columns).where(*here, commits.c.round == sa.bin
 
 _PAGE = 2000
 """How many patches are read at once, so that a long history is never whole in memory as text."""
+
+_ROWS = 500
+"""The same for whole commits."""
 
 
 def commit_of(work: Work, session_id: int, row: Row) -> Commit:
@@ -92,9 +99,30 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
 
 def between(work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND) -> Iterator[Commit]:
     """The commits of a branch and of what it was forked from with `after < version <= upto`, oldest first."""
-    for part in _parts(lineage(work, session_id, branch), after, upto):
-        rows = work.all(_range, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
+    for rows in pages(work, session_id, branch, after, upto):
         yield from (commit_of(work, session_id, row) for row in rows)
+
+
+def pages(
+    work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND
+) -> Iterator[Sequence[Row]]:
+    """The same as rows, some hundreds at a time; `commit_of` makes commits of them."""
+    for part in _parts(lineage(work, session_id, branch), after, upto):
+        reached = part.after
+        while reached < part.upto:
+            rows = work.all(
+                _range,
+                session_id=session_id,
+                branch=part.branch,
+                after=reached,
+                upto=part.upto,
+                limit=_ROWS,
+            )
+            if rows:
+                yield rows
+            if len(rows) < _ROWS:
+                break
+            reached = rows[-1][1]
 
 
 def _parts(segments: tuple[Segment, ...], after: int, upto: int) -> Iterator[Segment]:

@@ -19,7 +19,18 @@ FACES = (FACE, "dissensus.research", "dissensus.testing")
 """They only hand names on, each when it is asked for, and so may name what imports them."""
 
 WRITING = ("proposals", "transitions")
-READING = ("history", "replay", "diff", "blame", "bisect", "impact", "verify", "watch", "schema_check")
+READING = (
+    "history",
+    "ended",
+    "replay",
+    "diff",
+    "blame",
+    "bisect",
+    "impact",
+    "verify",
+    "watch",
+    "schema_check",
+)
 """Both stairs stand on `rounds`, which reads, and on `conflicts`, the pure rule of admission."""
 
 CHANGING = {"insert", "insert_absent", "update", "delete", "run_all", "writing"}
