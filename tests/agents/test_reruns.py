@@ -360,7 +360,7 @@ async def test_what_a_person_ruled_stands_for_the_same_proposals_and_is_asked_fo
 
 async def test_g07_a_rerun_stops_at_its_own_limit_and_goes_on_with_a_larger_one(store: Store) -> None:
     session = store.create(Case(), name="limited", budget=Budget(usd=1))
-    graph = inquiry(*panel("disk", "disk"))
+    graph = inquiry(*panel("disk"))
     await graph.run(session)
     other = Voice("other", {"findings": ["cold"]}, price=PRICE)
     judge = Voice("judge", cause("cache"), price=PRICE, lineage="maker-j/one")
