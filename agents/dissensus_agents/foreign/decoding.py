@@ -44,9 +44,7 @@ _LONGEST_INTEGER = 13_000
 """In bits: the state holds integers of up to 4,000 digits."""
 
 _MESSAGES = frozenset({"human", "ai", "system", "tool", "function", "chat", "remove"})
-_CHUNKS = frozenset(
-    f"{kind}MessageChunk" for kind in ("Human", "AI", "System", "Tool", "Function", "Chat")
-)
+_CHUNKS = frozenset(f"{kind}MessageChunk" for kind in ("Human", "AI", "System", "Tool", "Function", "Chat"))
 _SETS = frozenset({"builtins.set", "builtins.frozenset"})
 
 _ONE, _MANY, _NAMED, _METHOD, _PYDANTIC_1, _PYDANTIC_2, _NUMPY, _SNAPSHOT = range(8)
@@ -237,7 +235,12 @@ class Decoder:
             return Snapshot(inner)
         if code == _NUMPY:
             kind, shape, order, buffer = inner
-            said = {"type": "numpy.ndarray", "dtype": str(kind), "shape": self.plain(shape), "order": str(order)}
+            said = {
+                "type": "numpy.ndarray",
+                "dtype": str(kind),
+                "shape": self.plain(shape),
+                "order": str(order),
+            }
             return self._converted("numpy.ndarray", {**said, "base64": base64.b64encode(buffer).decode()})
         if code not in {_ONE, _MANY, _NAMED, _METHOD, _PYDANTIC_1, _PYDANTIC_2}:
             return self.unread(f"of an extension type {code}", data)

@@ -175,5 +175,3 @@ def _alike(written: JSON, there: JSON) -> bool:
     if isinstance(written, dict) and isinstance(there, dict) and "id" not in written:
         there = {key: item for key, item in there.items() if key != "id"}
     return text_of(written) == text_of(there)
-
-

@@ -105,9 +105,7 @@ class Source(ABC):
         """One checkpoint."""
 
     @abstractmethod
-    def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
-    ) -> tuple[bool, JSON]:
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value."""
 
     @abstractmethod
@@ -128,9 +126,7 @@ class Source(ABC):
 
     def nodes(self, thread: str) -> list[Node]:
         """The checkpoints of a thread by their places, without their contents."""
-        sql = (
-            "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
-        )
+        sql = "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
         return [Node(str(row[0] or ""), str(row[1]), row[2] or None) for row in self._rows(sql, thread)]
 
     def writes(self, thread: str, namespace: str, checkpoint: str) -> list[Write]:
@@ -234,9 +230,7 @@ class SqliteSource(Source):
         blob = _blob(stored)
         return decoder.parsed("json", blob) or decoder.parsed("msgpack", blob)
 
-    def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
-    ) -> tuple[bool, JSON]:
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value, which the checkpoint holds."""
         if channel not in checkpoint.values:
             return False, None
@@ -309,9 +303,7 @@ class PostgresqlSource(Source):
             return self._made(node, _dictionary(json.loads(body)), json.loads(metadata), stored=True)
         raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
 
-    def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
-    ) -> tuple[bool, JSON]:
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value: apart, or in the checkpoint."""
         sql = (
             "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) FROM checkpoint_blobs "

@@ -116,7 +116,9 @@ class Thread:
             return branch, version
         if base is None:
             branch = MAIN
-        name = origin if origin not in self._heads else next(trees.free_names(self._heads, self._prefix(origin)))
+        name = (
+            origin if origin not in self._heads else next(trees.free_names(self._heads, self._prefix(origin)))
+        )
         batch.fork(branch, version, name, at)
         self._heads[name] = version
         self.counts.branches += 1
@@ -169,9 +171,7 @@ class Thread:
         known = {one.id for one in self.nodes.get(node.namespace, ())}
         if node.parent is None or node.parent not in known or not version:
             return values, None
-        parent = self.source.checkpoint(
-            self.thread, Node(node.namespace, node.parent, None), self.decoder
-        )
+        parent = self.source.checkpoint(self.thread, Node(node.namespace, node.parent, None), self.decoder)
         values.versions = parent.versions
         return values, parent
 
@@ -262,9 +262,7 @@ class Thread:
         return supersteps.JOINT.join(dict.fromkeys(names)) or USER
 
     @staticmethod
-    def _reads(
-        part: Part, before: Values, parent: Checkpoint | None, found: Checkpoint
-    ) -> tuple[Path, ...]:
+    def _reads(part: Part, before: Values, parent: Checkpoint | None, found: Checkpoint) -> tuple[Path, ...]:
         """What the nodes had before them.
 
         A node of a `StateGraph` is given the state as it was before its superstep; which of it its input
