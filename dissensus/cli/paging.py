@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import pages
+from .errors import Misuse
 from .opening import opened_session
 from .options import examples, on_session
 from .outcomes import confidences
@@ -38,6 +39,7 @@ KINDS = (
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
 )
 @click.option("--before", metavar="REVISION", help="Only commits before this version.")
+@click.option("--graph", is_flag=True, help="Draw all branches, with where they begin and are merged.")
 @click.option(
     "--author",
     "--agent",
@@ -62,6 +64,7 @@ def log(
     limit: int,
     before: str | None,
     kind: tuple[str, ...],
+    graph: bool,
     **asked: str | None,
 ) -> None:
     """List the commits, newest first.
@@ -71,6 +74,11 @@ def log(
     """
     from .data import place
 
+    if graph:
+        _graph(
+            database, session, limit, as_json=as_json, filtered=bool(before or kind or any(asked.values()))
+        )
+        return
     with opened_session(database, session) as found:
         turned = None if before is None else version_of(found, before)
         page = found.log(limit, turned, kind=kind or None, **asked)
@@ -86,6 +94,24 @@ def log(
             if kind or any(asked.values())
             else "There are no commits before that."
         )
+
+
+def _graph(database: str | None, session: str | None, limit: int, *, as_json: bool, filtered: bool) -> None:
+    """Draw the newest commits of all branches."""
+    from .braid import held, woven
+    from .data import place
+
+    if filtered:
+        raise Misuse("--graph draws all commits", next_step="Leave out what tells commits apart, or --graph")
+    with opened_session(database, session) as found:
+        rows = [(row.drawn, row.commit.as_dict() if row.commit else None) for row in woven(found, limit)]
+        branches = found.branches()
+        drawn = [commit for _, commit in rows if commit]
+        data = {**place(found), "head": found.head, "commits": drawn, "next": None}
+    show({**data, "branches": [one.as_dict() for one in branches]}, pages.braid(rows), as_json=as_json)
+    there = sum(map(held, branches))
+    if there > len(drawn):
+        note(f"{len(drawn):,} of {there:,} commits; more with --limit")
 
 
 def _told(item: Commit, sure: dict[int, float], places: Any) -> Data:

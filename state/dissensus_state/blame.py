@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import calls, commits, rounds
 from .engines import Work
 from .errors import NotFound, Pruned
+from .grounds import Chain, chain
 from .lifting import Keys
 from .lineages import lineage, pruned
 from .patches import apply, get
@@ -27,6 +28,7 @@ class Blame(Shown):
         proposals: What the agents of that round proposed, with their status.
         calls: Their calls, with reasoning and cost.
         rulings: What was decided over them.
+        chain: On what the commit rests, back to the sources; None where that was not asked for.
     """
 
     path: str
@@ -36,6 +38,7 @@ class Blame(Shown):
     proposals: tuple[Proposal, ...] = ()
     calls: tuple[Call, ...] = ()
     rulings: tuple[Ruling, ...] = ()
+    chain: Chain | None = None
 
     @property
     def authors(self) -> tuple[str, ...]:
@@ -57,6 +60,8 @@ class Blame(Shown):
         for item in self.dissent:
             said = canonical([operation.to_json() for operation in item.patch])
             lines.append(f"  against {item.agent}: {said}")
+        if self.chain is not None:
+            lines += ["  rests on", *(f"    {line}" for line in str(self.chain).splitlines())]
         return "\n".join(lines)
 
     def cells(self) -> dict[str, object]:
@@ -70,6 +75,7 @@ class Blame(Shown):
             "ruled": "\n".join(f"{one.author}: {one.decision}: {one.reason}" for one in self.rulings),
             "against": "\n".join(f"{one.agent}: {cell(one.patch)}" for one in self.dissent),
             **{f"reasoning of {name}": text for name, text in thinking.items()},
+            "rests on": None if self.chain is None else str(self.chain),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,15 +104,19 @@ class Blame(Shown):
                 }
                 for call in self.calls
             ],
+            "chain": None if self.chain is None else self.chain.as_dict(),
         }
 
 
-def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
+def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *, deep: bool = False) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
     A value that was merged has its writer on the branch that it came from. A migration that changed
     the value is its writer; what it was lifted from is found by asking for
     the version before.
+
+    Args:
+        deep: With the chain back to the sources.
 
     Raises:
         NotFound: nothing stands at the path in that version.
@@ -118,16 +128,16 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int) ->
     text = canonical(value)
     found = _writer(past, path, version, text)
     commit = _origin(past, found, path, text) or found
+    told = Blame(
+        pointer(path), value, version, commit, chain=chain(work, session_id, commit) if deep else None
+    )
     if commit.round is None:
-        return Blame(pointer(path), value, version, commit)
-    return Blame(
-        pointer(path),
-        value,
-        version,
-        commit,
-        tuple(rounds.proposals_of(work, session_id, commit.round)),
-        tuple(calls.of_round(work, session_id, commit.round)),
-        tuple(rounds.rulings_of(work, session_id, commit.round)),
+        return told
+    return replace(
+        told,
+        proposals=tuple(rounds.proposals_of(work, session_id, commit.round)),
+        calls=tuple(calls.of_round(work, session_id, commit.round)),
+        rulings=tuple(rounds.rulings_of(work, session_id, commit.round)),
     )
 
 

@@ -60,6 +60,10 @@ class Past:
         self._commits: dict[int, Commit] = {}
         self._state: tuple[int, JSON] | None = None
 
+    def place(self, version: int) -> tuple[str, int]:
+        """The branch under which a version is stored, with the version."""
+        return holder(self.touches.segments, version), version
+
     def commit(self, version: int) -> Commit:
         """The commit that made a version, read once."""
         if version not in self._commits:

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from . import blame as blames
 from . import (
     branches,
     calls,
@@ -32,13 +31,14 @@ from .budgets import Budget
 from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
+from .explaining import Explaining
 from .heads import Head
 from .lineages import MAIN
 from .records import Call, Commit, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .showing import Listing, Shown
 from .telling import Telling
-from .values import JSON, parse_path
+from .values import JSON
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
@@ -56,7 +56,7 @@ class SessionInfo(Shown):
     created_at: int
 
 
-class Reader(Telling, Generic[StateT]):
+class Reader(Telling, Explaining, Generic[StateT]):
     """The reading half of a session on one of its branches."""
 
     def __init__(
@@ -178,12 +178,6 @@ class Reader(Telling, Generic[StateT]):
         """The commit that made a version."""
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
-
-    def blame(self, path: str, version: int | None = None) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
-        with self.reading(path=path) as work:
-            number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
 
     def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from . import entering, ledger, migrations, tenants, transitions
-from .archive import Imported, import_file
+from .archive import import_file
 from .budgets import Usd
 from .engines import Database, wall_clock
 from .errors import SchemaRefused, located
@@ -135,8 +135,13 @@ class Store:
             return entering.every(work)
 
     def import_session(
-        self, path: str | Path | BinaryIO, name: str | None = None, *, session: str | None = None
-    ) -> Imported:
+        self,
+        path: str | Path | BinaryIO,
+        name: str | None = None,
+        schema: type[StateT] | None = None,
+        *,
+        session: str | None = None,
+    ) -> Session[StateT]:
         """Take a session in, as `Session.export` wrote it: all of it, or nothing.
 
         Every hash is computed again on the way. The same session has the same hashes here as there; a file
@@ -145,7 +150,11 @@ class Store:
         Args:
             path: A file of lines, a stream of them, or a SQLite file of dissensus.
             name: What it is to be called here; as it was called there where None.
+            schema: Its schema, needed to change it.
             session: Which session of a SQLite file; not needed where there is only one.
+
+        Returns:
+            The session, as it is here.
 
         Raises:
             NotFound: there is no such file, or session in it.
@@ -153,4 +162,5 @@ class Store:
             Tampered: a hash does not hold; it names the first bad commit.
             Conflict: there is a session of that name.
         """
-        return import_file(self.database, Path(path) if isinstance(path, str) else path, name, session)
+        source = Path(path) if isinstance(path, str) else path
+        return self.session(import_file(self.database, source, name, session).session, schema)

@@ -6,17 +6,21 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+from . import comparing, history
 from . import diff as diffs
-from . import history, lifting
 from .engines import Work
 from .lineages import BEYOND
 from .moments import Moment
-from .showing import Listing
 from .sifting import sieve
+from .values import parse_path
 
 
 class Place(Protocol):
     """A branch of a session that can be read."""
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
 
     @property
     def session_id(self) -> int:
@@ -78,21 +82,39 @@ class Telling:
             return history.log(work, self.session_id, self.branch, limit, upto, wanted)
 
     def diff(
-        self: Place, before: int, after: int | None = None, *, of: str | None = None
-    ) -> Listing[diffs.Difference]:
-        """What differs between two versions (None: the head) as they are stored, path by path.
+        self: Place,
+        before: int,
+        after: int | None = None,
+        *,
+        of: str | Place | None = None,
+        path: str | None = None,
+    ) -> diffs.Diff:
+        """What differs between two versions (None: the head) as they are stored, in the order of the paths.
 
-        A list that merges by another key in one than in the other is compared by position.
+        Items of a list that merges by key are compared by it, where both sides have it; those of other
+        lists where they stand after what went and came in front of them. Long texts are told word by word.
 
         Args:
-            of: The branch that `before` is a version of; this one where None.
+            of: What `before` is a version of: another branch of this session by its name, or a session
+                on the branch that it is on, be it in another database; this branch where None.
+            path: Only what stands there (JSON pointer), at or below.
+
+        Raises:
+            NotFound: there is no such version or branch, or nothing at the path on either side.
         """
-        origin = self.branch if of is None else of
-        with self.reading(version=before) as work:
-            first, last = self._version(work, before, origin), self._version(work, after)
-            old, one = lifting.stored_at(work, self.session_id, origin, first)
-            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
-            return Listing(diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other)))
+        place = () if path is None else parse_path(path)
+        origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
+        with origin.reading(version=before) as work:
+            first = origin._version(work, before, whose)  # noqa: SLF001 - another of its own kind
+            old = comparing.side(work, origin.session_id, whose, first)
+        with self.reading(version=after) as work:
+            last = self._version(work, after)
+            new = comparing.side(work, self.session_id, self.branch, last)
+        return diffs.Diff(
+            comparing.compared(old, new, place),
+            diffs.Version(origin.name, whose, first),
+            diffs.Version(self.name, self.branch, last),
+        )
 
     def events(
         self: Place,
