@@ -151,18 +151,27 @@ class Repair(Shown):
         parts = [f"{self.session}: {self.origin} without {said}, on {self.branch}: {self.status}"]
         told = [one.cells() for one in self.commits if one.what != "carried"]
         parts += [grid(told), f"carried as they were: {len(self.of('carried'))}"]
-        parts += [grid([one.cells() for one in self.decisions]), f"cost: {self.spent}"]
+        parts += [grid([_changed_cells(one) for one in self.decisions]), f"cost: {self.spent}"]
         parts += [f"round {self.parked} waits for a person"] if self.parked is not None else []
         parts += [str(self.why.get("message", ""))] if self.why else []
         return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
-        told, decided = [one.cells() for one in self.commits], [one.cells() for one in self.decisions]
+        told = [one.cells() for one in self.commits]
+        decided = [_changed_cells(one) for one in self.decisions]
         title = f"{self.session}: {self.origin} repaired on {self.branch}: {self.status}"
         html = table(list(told[0]) if told else (), [list(one.values()) for one in told], title)
         if decided:
             html += table(list(decided[0]), [list(one.values()) for one in decided], "asked again")
         return html + table((), [["cost", str(self.spent)]])
+
+
+def _changed_cells(one: Decision) -> dict[str, object]:
+    """What is shown of a decision that was made once more."""
+    said = one.cells()
+    return {name: said[name] for name in ("step", "path", "then", "now")} | {
+        "": "changed" if one.flipped.hits else ""
+    }
 
 
 async def repair(
