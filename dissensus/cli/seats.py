@@ -56,7 +56,7 @@ def _model(graph: AgentGraph, name: str) -> Any:
     except Misuse as error:
         raise Misuse(
             f"{name} is no model of a known provider, and none that sits in the graph: {error.message}",
-            next_step=f"In the graph sit {', '.join(there) or 'none'}; else write provider:model, MODULE:NAME",
+            next_step=f"The graph has {', '.join(there) or 'none'}; else write provider:model or MODULE:NAME",
         ) from error
 
 
