@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from dissensus_state.patches import Operation
 from dissensus_state.values import JSON
@@ -175,5 +174,3 @@ def _alike(written: JSON, there: JSON) -> bool:
     if isinstance(written, dict) and isinstance(there, dict) and "id" not in written:
         there = {key: item for key, item in there.items() if key != "id"}
     return text_of(written) == text_of(there)
-
-
