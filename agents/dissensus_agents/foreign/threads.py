@@ -21,8 +21,9 @@ from .channels import SPECIAL, START, TASKS, field_of, is_machinery, runs_next
 from .decoding import Decoder, forms, text_of
 from .events import Happened, happened
 from .naming import branch_name, key_of, shown
+from .records import Checkpoint, Node, Write
 from .supersteps import Part
-from .tables import Checkpoint, Node, Source, Write
+from .tables import Source
 
 AT_ONCE = 100
 """How many checkpoints share a transaction."""
