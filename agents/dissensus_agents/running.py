@@ -43,6 +43,7 @@ class Between(Protocol):
     async def led(self, running: Running, target: str) -> str:
         """Where to go after a round, when its edge leads to `target`: there, or END."""
 
+
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
 
 

@@ -24,6 +24,7 @@ RUN = {
     "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
     "watch": ["watch", "--from", "v3", "--limit", "1"],
+    "tail": ["tail", "-n", "1"],
     "redact": ["redact", "/findings/0", "--reason", "asked", "--schema", "outage:Outage"],
     "prune": ["prune", "v2"],
     "fork": ["fork", "another"],

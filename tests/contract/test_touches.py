@@ -20,13 +20,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.values import Path, overlap, parse_path
 from inquiries import Notes, does
-from touching import Grower, small_blocks
-
-PATHS = [
-    "/a", "/text", "/lines", "/lines/0", "/lines/2", "/lines/0/said", "/lines/11", "/tags", "/tags/0",
-    "/total", "/answers", "/answers/x", "/answers/x/said", "/answers/y/said/1", "/claims", "/claims/x",
-    "/claims/y/text", "/anything", "/anything/x", "/anything/x/y", "/anything/z/0", "/more", "/none",
-]  # fmt: skip
+from touching import PATHS, Grower, small_blocks
 
 
 @pytest.fixture
