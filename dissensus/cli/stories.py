@@ -126,7 +126,7 @@ def blame(data: Data) -> list[Block]:
         "in": f"v{made['version']}" + (f" (round {made['round']})" if made["round"] else ""),
         "transition": made["transition"],
         "when": when(made["at"]),
-        "rests on": data["outcome"]["text"] if data["outcome"] else None,
+        "outcome": data["outcome"]["text"] if data["outcome"] else None,
         "from": data["reads"],
         "calls": [f"{item['agent']}: {item['model']} {money(item['cost_usd'])}" for item in data["calls"]],
     }
