@@ -44,7 +44,7 @@ def checkpoint(number: int, values: Any, seen: Any, **more: Any) -> dict[str, An
         "id": f"c{number:03}",
         "ts": f"2024-09-01T10:00:{number:02}.000000+00:00",
         "channel_values": values,
-        "channel_versions": {name: number for name in values},
+        "channel_versions": dict.fromkeys(values, number),
         "versions_seen": seen,
         "pending_sends": [],
         **more,
