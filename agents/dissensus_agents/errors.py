@@ -12,6 +12,7 @@ DissensusError
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
 ├── TooFewGrades           25   a threshold that graded rounds do not bear out
+├── RerunStopped            6   what a rerun may cost is used up; the same rerun goes on with more
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
 ├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
@@ -100,6 +101,14 @@ class RoundParked(DissensusError):
     code = "round.parked"
     exit_code = 20
     next_step = "See `dissensus disagreements`, settle it with `dissensus rule`, and resume"
+
+
+class RerunStopped(DissensusError):
+    """The worst case of this call does not fit into what is left of the rerun's own limit."""
+
+    code = "rerun.budget"
+    exit_code = 6
+    next_step = "Give the same rerun a larger budget: what was answered is not asked again"
 
 
 class GraphError(DissensusError):

@@ -40,8 +40,9 @@ class Between(Protocol):
     async def settled(self, running: Running) -> None:
         """A round is settled, or parked; what follows is not decided yet."""
 
-    async def led(self, running: Running, target: str) -> str:
+    async def led(self, running: Running, target: str, /) -> str:
         """Where to go after a round, when its edge leads to `target`: there, or END."""
+
 
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
 

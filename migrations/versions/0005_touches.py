@@ -1,6 +1,6 @@
-"""The index of the commits: which versions have touched a path, and which are an author's.
+"""The index of the commits by path and by author, and that of the events by round.
 
-It is made of the commits and can be made again, so going back loses nothing.
+They are made of the commits and the events and can be made again, so going back loses nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
+
+_IN_A_ROUND = sa.text("round IS NOT NULL")
 
 
 def upgrade() -> None:
@@ -30,10 +32,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session_id", "branch", "what", "spot", "block", name="pk_touches"),
         sqlite_with_rowid=False,
     )
+    op.create_index(
+        "ix_events_round",
+        "events",
+        ["session_id", "round"],
+        sqlite_where=_IN_A_ROUND,
+        postgresql_where=_IN_A_ROUND,
+    )
 
 
 def downgrade() -> None:
     _hold()
+    op.drop_index("ix_events_round", "events")
     op.drop_table("touches")
     with op.batch_alter_table("branches") as table:
         table.drop_column("indexed")

@@ -15,12 +15,14 @@ import sqlalchemy as sa
 
 from . import commits
 from .archive_lines import Header, end_line
-from .archive_records import KINDS, MOST_LINE, Kind, encoded
+from .archive_records import KINDS, LEFT_OUT, MOST_LINE, Kind, encoded
 from .archive_types import fragment
 from .engines import Row, Statement, Work
 from .errors import NotFound, Refused, Tampered
+from .records import OMIT
+from .tables import commits as commits_table
 from .tables import sessions, snapshots
-from .values import canonical
+from .values import canonical, parse_object
 
 _PAGE, _MOST_PAGE, _PAGE_BYTES = 32, 1024, 4 * 1024 * 1024
 """Rows of a first page, and of the largest; bytes of lines that a page should come to."""
@@ -77,6 +79,11 @@ _of_rounds = {word: _within(KINDS[word]) for word in ("call", "proposal", "rulin
 _commits = _paged(KINDS["commit"], "version", "branch")
 _passages = _paged(KINDS["passage"], "passage", "document")
 _events = _paged(KINDS["event"], "event")
+_omits = Statement(
+    sa.select(commits_table.c.source).where(
+        commits_table.c.session_id == _session, commits_table.c.source.like(f'{{"{OMIT}":%')
+    )
+)
 _counts = {
     word: Statement(
         sa.select(sa.func.count()).select_from(kind.table).where(kind.table.c.session_id == _session)
@@ -90,9 +97,6 @@ _counts = {
 class Lines:
     """The lines of one session, to be gone through once.
 
-    Args:
-        left_out: What the session was freed of before, to be said in the header.
-
     Attributes:
         header: The first of them.
         lines, size, digest: How many have come, their bytes, and the SHA-256 of all but the last.
@@ -100,7 +104,6 @@ class Lines:
 
     work: Work
     session_id: int
-    left_out: Sequence[str] = ()
     lines: int = 0
     size: int = 0
     digest: str = ""
@@ -167,8 +170,17 @@ class Lines:
                 counts[word] = sum(_stands_on(one) is not None for one in self._branches)
         heads = {row[0]: (int(row[3]), bytes(row[4]).hex()) for row in self._branches}
         return Header(
-            name, schema, schema_version, keys, past_keys, created_at, heads, counts, tuple(self.left_out)
+            name, schema, schema_version, keys, past_keys, created_at, heads, counts, self._left_out()
         )
+
+    def _left_out(self) -> tuple[str, ...]:
+        """What the history says was left out of it, when it was a copy."""
+        found: set[str] = set()
+        for (source,) in self.work.all(_omits, session_id=self.session_id):
+            match parse_object(source):
+                case {"omit": {"what": list(parts)}}:
+                    found |= {part for part in parts if part in LEFT_OUT}
+        return tuple(sorted(found))
 
     def _pages(
         self, kind: Kind, statement: Statement, after: Any, at: int = 0, **where: Any

@@ -25,6 +25,9 @@ _ARRAYS: dict[type[Any], str] = {
 }
 
 
+_IN_WORDS = {"bigint", "integer", "double precision"}
+
+
 class Taken(Exception):
     """A row has the key of one that is there; whoever brought it says what that means."""
 
@@ -41,7 +44,7 @@ class Batch:
         self._work = work
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
-        self._columns = [column.name for column in table.columns]
+        self._columns = list(table.columns)
         self._arrays = work.database.backend == "postgresql"
         self._statement = _unnested(table) if self._arrays else insert(table)
 
@@ -66,8 +69,7 @@ class Batch:
             return
         try:
             if self._arrays:
-                columns = {f"all_{name}": [row[name] for row in rows] for name in self._columns}
-                self._work.run(self._statement, **columns)
+                self._work.run(self._statement, **self._as_arrays(rows))
             else:
                 self._work.run_all(self._statement, rows)
         except DissensusError:
@@ -76,6 +78,18 @@ class Batch:
             if any(kind.__name__ == "IntegrityError" for kind in type(error).__mro__):
                 raise Taken from error
             raise
+
+    def _as_arrays(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """The columns of some rows; numbers in the server's own words, for the driver looks at each."""
+        found: dict[str, Any] = {}
+        for column in self._columns:
+            values = [row[column.name] for row in rows]
+            if _ARRAYS[type(column.type)] in _IN_WORDS:
+                said = ["NULL" if value is None else repr(value) for value in values]
+                found[f"all_{column.name}"] = f"{{{','.join(said)}}}"
+            else:
+                found[f"all_{column.name}"] = values
+        return found
 
 
 def _unnested(table: sa.Table) -> Statement:

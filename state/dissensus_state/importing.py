@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import documents, index, ledger
+from . import documents, index, indexing, ledger
 from .archive_lines import Header, parsed, read_header
 from .archive_records import KINDS, Kind
 from .archive_types import Packed
@@ -58,6 +58,9 @@ _HANGS = {
 
 _ROOM = 1000
 """How many numbers an import leaves to the sessions that are begun meanwhile, on PostgreSQL."""
+
+_BLOCKS = 32
+"""Blocks of 256 commits that are indexed at a time."""
 
 _MOST_MODELS = 64 * 1024 * 1024
 """Bytes that all ways of asking a model may have: they are kept in memory."""
@@ -293,7 +296,7 @@ class Importing:
             self._next_branch()
         self._chain.take(record, said)
         self._batches["commit"].add(self._row(kind, said), size)
-        self._chain.keep(said)
+        self._chain.keep(record, len(said["patch"].text))
 
     def _next_branch(self) -> None:
         if self._current is not None:
@@ -331,6 +334,9 @@ class Importing:
                 documents.check(self._work, session_id, erased.passages)
                 index.renew(self._work, session_id)
             ledger.check(self._work, session_id)
+            for name, said in self._branches.items():
+                while indexing.catch_up(self._work, session_id, name, said["head"], _BLOCKS):
+                    pass
         except UNREADABLE as error:
             if isinstance(error, Tampered):
                 raise

@@ -72,6 +72,9 @@ _ruled = Statement(
 _NAMES = [column.name for column in calls.said_columns]
 _REQUEST, _DETAIL = _NAMES.index("request"), _NAMES.index("detail")
 
+_ELSE = "else"
+"""What of a round is neither a prompt nor reasoning."""
+
 
 def round_(work: Work, session_id: int, number: int) -> Round:
     """One round; `NotFound` if there is none of that number."""
@@ -275,18 +278,21 @@ def call_covered(row: Row, *, whole: bool = False) -> list[Any]:
     return told if later == [None, None, None] else [*told, *later]
 
 
-def has_gone(work: Work, session_id: int, number: int) -> bool:
-    """Whether something that models or people wrote in a round was taken away; raw bodies may go (`compact`).
+def gone_parts(work: Work, session_id: int, number: int) -> set[str]:
+    """What was taken away of a round: `prompts`, `reasoning`, something else; raw bodies may go (`compact`).
 
     A note, which a model may have worded, is not looked at: it could say that it is gone.
     """
     given = {"session_id": session_id, "round": number}
-    texts = [row[-1] for row in work.all(_began, **given)]
+    parts: list[tuple[str, Any]] = [(_ELSE, row[-1]) for row in work.all(_began, **given)]
     for row in work.all(calls.said, **given):
-        texts += [row[_REQUEST], row[_DETAIL], *row[-4:-1]]
+        echo, answer, reasoning = row[-4:-1]
+        parts += [("prompts", row[_REQUEST]), ("reasoning", reasoning), ("reasoning", echo)]
+        parts += [(_ELSE, row[_DETAIL]), (_ELSE, answer)]
     stated = work.all(_proposed, **given)
-    texts += [row[4] for row in stated] + [row[3] for row in work.all(_ruled, **given)]
+    parts += [(_ELSE, row[4]) for row in stated] + [(_ELSE, row[3]) for row in work.all(_ruled, **given)]
+    found = {part for part, text in parts if blobs.is_gone(text)}
     operations = [
         item for row in stated if row[1] is not None for item in patch_from_json(parse_list(row[1]))
     ]
-    return any(map(blobs.is_gone, texts)) or any(item.gone is not None for item in operations)
+    return found | {_ELSE for item in operations if item.gone is not None}

@@ -358,6 +358,14 @@ events = _table(
     _text("body"),
 )
 
+Index(
+    "ix_events_round",
+    events.c.session_id,
+    events.c.round,
+    sqlite_where=events.c.round.is_not(None),
+    postgresql_where=events.c.round.is_not(None),
+)
+
 tenants = _table(
     "tenants",
     "tenant",

@@ -230,3 +230,19 @@ def test_times_are_given_in_any_common_form(notes: Session[Notes]) -> None:
     for wrong in ("yesterday", "2026-13-01", "", True, 1.5):
         with pytest.raises(ValueRefused, match="is no moment"):
             notes.log(since=wrong)  # type: ignore[arg-type]
+
+
+def test_events_come_in_pages_of_the_newest(notes: Session[Notes]) -> None:
+    for number in range(7):
+        notes.record("seen" if number % 2 else "heard", {"n": number})
+    every = notes.events()
+    assert [event.body["n"] for event in every if event.kind in {"seen", "heard"}] == list(range(7))
+    page, found = notes.events(limit=3), []
+    while page:
+        found = [*page, *found]
+        if page.next is None:
+            break
+        page = notes.events(limit=3, before=page.next)
+    assert found == list(every)
+    assert [event.body["n"] for event in notes.events("seen", limit=2)] == [3, 5]
+    assert notes.events(limit=0) == notes.events("odd") == notes.events(rounds=(1, 9)) == []

@@ -22,6 +22,11 @@ VERBS = [
     "set", "same", "text", "append", "append", "append", "append", "many", "rewrite", "item", "union", "add",
     "merge", "again", "remove", "claims", "deep", "deeper", "inside", "nested", "long",
 ]  # fmt: skip
+PATHS = [
+    "/a", "/text", "/lines", "/lines/0", "/lines/2", "/lines/0/said", "/lines/11", "/tags", "/tags/0",
+    "/total", "/answers", "/answers/x", "/answers/x/said", "/answers/y/said/1", "/claims", "/claims/x",
+    "/claims/y/text", "/anything", "/anything/x", "/anything/x/y", "/anything/z/0", "/more", "/none",
+]  # fmt: skip
 AUTHORS = st.sampled_from(["ana", "ben", "cy"])
 
 
@@ -64,6 +69,17 @@ class Grower:
         self.open: dict[str, Session[Any]] = {"main": session}
         self.schema: type[SharedState] = Before
         self.number = 0
+
+    @staticmethod
+    def long(store: Store, commits: int) -> Session[Any]:
+        """A session that was appended to so often, and wrote some words and numbers again and again."""
+        session: Session[Any] = store.create(Before(total=1))
+        for number in range(commits):
+            with session.transaction(f"agent {number % 9}") as tx:
+                tx.append("lines", f"line {number}")
+                tx.add("total", 1)
+                tx.set("text", str(number // 2))
+        return session
 
     def grow(self, steps: int) -> None:
         for _ in range(steps):

@@ -31,6 +31,19 @@ def changes(name: str, old: JSON, new: JSON, before: bytes, after: bytes) -> lis
     return _between((name,), old, new)
 
 
+def added(value: JSON, written: JSON) -> JSON:
+    """What a write makes of the value of a channel whose reducer is not known."""
+    if isinstance(written, dict) and written.get("type") == "langgraph.types.Overwrite":
+        return written.get("value")
+    if value is None or isinstance(value, list):
+        if not isinstance(written, list) and value is None:
+            return written
+        return [*(value or []), *(written if isinstance(written, list) else [written])]
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {**value, **written}
+    return written
+
+
 def _continues(before: bytes, after: bytes) -> bool:
     """Whether the text of a list is the beginning of another one's."""
     if before == b"[]":

@@ -5,8 +5,8 @@ from __future__ import annotations
 from .naming import shown
 
 INTERRUPT, RESUME, ERROR = "__interrupt__", "__resume__", "__error__"
-SPECIAL = (INTERRUPT, RESUME, ERROR)
-"""Channels of writes that never enter a checkpoint: what they say becomes events."""
+SPECIAL = (INTERRUPT, ERROR, RESUME)
+"""Channels of writes that never enter a checkpoint, in the order in which they are written."""
 
 TASKS, RETURN = "__pregel_tasks", "__return__"
 START = "__start__"

@@ -15,9 +15,10 @@ from dissensus_state.chronicle import Chronicle
 from dissensus_state.errors import Conflict, NotFound, Refused
 
 from .naming import key_of, session_name
+from .records import Node
+from .records import Thread as Thread  # noqa: PLC0414 - what `list_threads` gives
 from .schema import LangGraphState
-from .tables import Node, Source, opened
-from .tables import Thread as Thread  # noqa: PLC0414 - what `list_threads` gives
+from .tables import Source, opened
 from .threads import Counts
 from .threads import Thread as _Thread
 
@@ -29,7 +30,7 @@ AUTHOR = "import"
 """Whom the history names for the empty state with which such a session begins."""
 
 Progress = Callable[[str, int, int], None]
-"""Told of each transaction: the thread, how many of its checkpoints are dealt with, and how many there are."""
+"""Told after each transaction: the thread, how many of its checkpoints are done, how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,10 @@ class Imported:
         newest: The branch on which the newest checkpoint of the graph itself stands; `main` unless the
             thread went on elsewhere after a first import.
         orphans: Checkpoints whose parent the database no longer holds.
-        converted: Values that JSON cannot hold as they were, by what they became.
+        converted: Values that JSON cannot hold as they were, by what they became in the commits.
         left_out: Channels that only say what runs next, with how often they held something.
+        rebuilt: Fields of which LangGraph kept what was added only, with how many additions were followed:
+            exact where the reducer appends to lists or merges dictionaries, and at each whole value it kept.
     """
 
     thread: str
@@ -62,6 +65,7 @@ class Imported:
     orphans: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
+    rebuilt: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data."""
@@ -125,7 +129,7 @@ def import_langgraph(
 
 
 def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:
-    there = [one.id for one in tables.threads()]
+    there = [one.thread for one in tables.threads()]
     if not there:
         raise NotFound(
             f"{tables.name} holds no thread yet", next_step="Run the graph with this checkpointer first"
@@ -158,8 +162,9 @@ def _bring(tables: Source, thread: str, store: Store, name: str, progress: Progr
         counts.events,
         None if newest is None else bringing.places[key_of("", newest)][0],
         counts.orphans,
-        dict(sorted(bringing.decoder.tally.items())),
+        dict(sorted(counts.converted.items())),
         dict(sorted(counts.left_out.items())),
+        dict(sorted(counts.rebuilt.items())),
     )
     if _any(counts):
         session.record("imported", {"from": "langgraph", **done.as_dict()})

@@ -11,14 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
 
 from dissensus_state.patches import Operation
 from dissensus_state.values import JSON
 
 from .channels import START
 from .decoding import text_of
-from .tables import Checkpoint, Write
+from .records import Checkpoint, Write
 
 JOINT = "+"
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -175,5 +174,3 @@ def _alike(written: JSON, there: JSON) -> bool:
     if isinstance(written, dict) and isinstance(there, dict) and "id" not in written:
         there = {key: item for key, item in there.items() if key != "id"}
     return text_of(written) == text_of(there)
-
-

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from dissensus_agents.errors import HistoryNewer, HistoryUnreadable, NotInstalled
 from dissensus_state.engines import read_url
@@ -22,60 +22,7 @@ from dissensus_state.errors import DatabaseFailed, NotFound
 from dissensus_state.values import JSON
 
 from .decoding import MAX_BLOB, Decoder
-
-NEWEST = 4
-"""The newest format of a checkpoint that is known: `v` in each of them, `LATEST_VERSION` in LangGraph."""
-
-_SQLITE = {
-    "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint"},
-    "writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "value"},
-}
-_POSTGRESQL = {
-    "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint"},
-    "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "version", "type", "blob"},
-    "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "blob"},
-}
-_MADE_BY = "langgraph-checkpoint-sqlite, or langgraph-checkpoint-postgres"
-
-
-class Node(NamedTuple):
-    """A checkpoint's place in its thread; `parent` may not be there any more."""
-
-    namespace: str
-    id: str
-    parent: str | None
-
-
-class Thread(NamedTuple):
-    """A thread, and how much of it there is."""
-
-    id: str
-    checkpoints: int
-    namespaces: int
-    newest: str
-
-
-class Write(NamedTuple):
-    """What a task wrote into a channel while a checkpoint was the newest; the value is read when asked for."""
-
-    checkpoint: str
-    task: str
-    path: str
-    n: int
-    channel: str
-
-
-class Checkpoint(NamedTuple):
-    """A checkpoint; `values` are parsed and not yet plain, or stand apart (`stored`)."""
-
-    node: Node
-    at: str
-    values: dict[str, Any]
-    versions: dict[str, Any]
-    seen: dict[str, dict[str, Any]]
-    metadata: dict[str, Any]
-    stored: bool
-    """Whether values stand apart, under the versions of their channels."""
+from .records import NEWEST, POSTGRESQL, SQLITE, Checkpoint, Node, Thread, Write, check
 
 
 class Source(ABC):
@@ -105,10 +52,8 @@ class Source(ABC):
         """One checkpoint."""
 
     @abstractmethod
-    def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
-    ) -> tuple[bool, JSON]:
-        """Whether a channel has a value there, and the value."""
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
+        """Whether a channel has a value there, and the value, as large as it is."""
 
     @abstractmethod
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
@@ -120,44 +65,43 @@ class Source(ABC):
     def threads(self) -> list[Thread]:
         """All threads, the oldest first."""
         sql = (
-            "SELECT thread_id, count(*), count(DISTINCT checkpoint_ns), min(checkpoint_id), max(checkpoint_id) "
-            "FROM checkpoints GROUP BY thread_id"
+            "SELECT thread_id, count(*), count(DISTINCT checkpoint_ns), min(checkpoint_id), "
+            "max(checkpoint_id) FROM checkpoints GROUP BY thread_id"
         )
         rows = sorted(self._rows(sql), key=lambda row: (row[3], row[0]))
         return [Thread(str(row[0]), row[1], row[2] - 1, str(row[4])) for row in rows]
 
     def nodes(self, thread: str) -> list[Node]:
         """The checkpoints of a thread by their places, without their contents."""
-        sql = (
-            "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
-        )
+        sql = "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
         return [Node(str(row[0] or ""), str(row[1]), row[2] or None) for row in self._rows(sql, thread)]
 
     def writes(self, thread: str, namespace: str, checkpoint: str) -> list[Write]:
-        """What tasks wrote while this checkpoint was the newest, in the order in which it was applied."""
+        """What tasks wrote on top of this checkpoint, in the order in which it was applied."""
         sql = (
-            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel FROM {self._writes} "
+            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel FROM {self._writes} "  # noqa: S608 - ours
             "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
         found = [Write(*row) for row in self._rows(sql, thread, namespace, checkpoint)]
         return sorted(found, key=lambda one: (one.path, one.task, one.n))
 
     def special(self, thread: str, channels: Iterable[str]) -> list[tuple[str, Write]]:
-        """The writes of a thread into channels of the engine's own, each with its namespace."""
+        """The writes of a thread into these channels, in their order, each with its namespace."""
         names = tuple(channels)
         sql = (
-            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel, checkpoint_ns FROM {self._writes} "
-            f"WHERE thread_id = ? AND channel IN ({', '.join('?' * len(names))})"
+            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel, checkpoint_ns "  # noqa: S608 - ours
+            f"FROM {self._writes} WHERE thread_id = ? AND channel IN ({', '.join('?' * len(names))})"
         )
         found = [(str(row[5] or ""), Write(*row[:5])) for row in self._rows(sql, thread, *names)]
-        return sorted(found, key=lambda one: (one[0], one[1].checkpoint, *one[1][1:4]))
+        order = {name: n for n, name in enumerate(names)}
+        return sorted(found, key=lambda one: (one[0], one[1].checkpoint, order[one[1].channel], *one[1][1:4]))
 
     def _made(self, node: Node, body: dict[str, Any], metadata: Any, *, stored: bool) -> Checkpoint:
         """A checkpoint from its parsed body; `HistoryNewer` where it is of a format that is not known."""
         version = body.get("v", 1)
         if not isinstance(version, int) or version > NEWEST:
             raise HistoryNewer(
-                f"The checkpoint {node.id[:80]} is of format {str(version)[:20]}; {NEWEST} is the newest known",
+                f"The checkpoint {node.id[:80]} is of format {str(version)[:20]}; known are 1 to {NEWEST}",
                 checkpoint=node.id[:80],
             )
         return Checkpoint(
@@ -183,15 +127,12 @@ class SqliteSource(Source):
                 f"There is no database file {path}", next_step="Name the file that the SqliteSaver was given"
             )
         try:
-            self._connection = sqlite3.connect(
-                f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30
-            )
-            self._connection.execute("BEGIN")
-            columns = {name: self._columns(name) for name in _SQLITE}
+            self._connection = _read_only(Path(path).absolute())
+            columns = {name: self._columns(name) for name in SQLITE}
         except sqlite3.DatabaseError as error:
             raise HistoryUnreadable(f"{path} cannot be read as a SQLite database: {error}") from None
         try:
-            _check(self.name, columns, _SQLITE)
+            check(self.name, columns, SQLITE)
         except BaseException:
             self.close()
             raise
@@ -235,12 +176,16 @@ class SqliteSource(Source):
         return decoder.parsed("json", blob) or decoder.parsed("msgpack", blob)
 
     def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
+        self,
+        thread: str,  # noqa: ARG002 - PostgreSQL's
+        checkpoint: Checkpoint,
+        channel: str,
+        decoder: Decoder,
     ) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value, which the checkpoint holds."""
         if channel not in checkpoint.values:
             return False, None
-        return True, decoder.bounded(decoder.plain(checkpoint.values[channel]))
+        return True, decoder.plain(checkpoint.values[channel])
 
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
         """What was written."""
@@ -276,15 +221,18 @@ class PostgresqlSource(Source):
         self._connection.read_only = True
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         try:
-            columns = {name: self._columns(name) for name in _POSTGRESQL}
-            _check(self.name, columns, _POSTGRESQL)
+            columns = {name: self._columns(name) for name in POSTGRESQL}
+            check(self.name, columns, POSTGRESQL)
         except BaseException:
             self.close()
             raise
         self._path = "task_path" if "task_path" in columns["checkpoint_writes"] else "''"
 
     def _columns(self, table: str) -> set[str]:
-        sql = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped"
+        sql = (
+            "SELECT attname FROM pg_attribute "
+            "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped"
+        )
         return {row[0] for row in self._rows(sql, table)}
 
     def close(self) -> None:
@@ -309,13 +257,11 @@ class PostgresqlSource(Source):
             return self._made(node, _dictionary(json.loads(body)), json.loads(metadata), stored=True)
         raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
 
-    def value(
-        self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder
-    ) -> tuple[bool, JSON]:
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value: apart, or in the checkpoint."""
         sql = (
-            "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) FROM checkpoint_blobs "
-            "WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
+            "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) "
+            "FROM checkpoint_blobs WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
         )
         version = str(checkpoint.versions.get(channel, ""))
         for kind, blob, size in self._rows(
@@ -328,7 +274,7 @@ class PostgresqlSource(Source):
             return True, decoder.read(kind, None if blob is None else bytes(blob))
         if channel not in checkpoint.values:
             return False, None
-        return True, decoder.bounded(decoder.plain(checkpoint.values[channel]))
+        return True, decoder.plain(checkpoint.values[channel])
 
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
         """What was written."""
@@ -354,25 +300,25 @@ def opened(address: str) -> Source:
     return PostgresqlSource(address)
 
 
-def _check(name: str, found: dict[str, set[str]], wanted: dict[str, set[str]]) -> None:
-    """Raise `HistoryUnreadable` where a table or a column is missing, and say what is there instead."""
-    missing = [table for table in wanted if not found[table]]
-    checkpoints = found["checkpoints"]
-    if "thread_ts" in checkpoints:
-        raise HistoryUnreadable(
-            f"{name} was written by LangGraph before 0.1: it pickled its checkpoints, and those are not opened",
-            next_step="Open it with a LangGraph of that time and save the thread again with a newer one",
-        )
-    if checkpoints and "checkpoint_id" not in checkpoints:
-        raise HistoryUnreadable(
-            f"{name} was written by a ShallowPostgresSaver, which keeps no history",
-            next_step="Use PostgresSaver from now on; what is gone cannot be brought in",
-        )
-    if missing:
-        raise HistoryUnreadable(f"{name} has no table {', '.join(missing)}: {_MADE_BY} did not make it")
-    for table, columns in wanted.items():
-        if lacking := sorted(columns - found[table]):
-            raise HistoryUnreadable(f"The table {table} of {name} has no column {', '.join(lacking)}")
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A file, opened so that it cannot be changed, at one moment of it.
+
+    Reading a file that is written ahead needs one more file beside it. Where that may not be made and
+    nobody has the file open, it is read as one that does not change.
+    """
+    modes = ["mode=ro", "mode=ro&immutable=1"]
+    while True:
+        mode = modes.pop(0)
+        connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=30)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        except sqlite3.OperationalError:
+            connection.close()
+            if not modes or path.with_name(f"{path.name}-wal").exists():
+                raise
+        else:
+            return connection
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

@@ -9,20 +9,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from dissensus_agents.errors import HistoryUnreadable
 from dissensus_state.chronicle import Batch, Chronicle
 from dissensus_state.lineages import MAIN
 from dissensus_state.patches import Operation
 from dissensus_state.records import Change
-from dissensus_state.values import JSON, Path
+from dissensus_state.values import JSON, MAX_BYTES, Path
 
 from . import supersteps, trees
-from .changes import Texts, changes
+from .changes import Texts, added, changes
 from .channels import SPECIAL, START, TASKS, field_of, is_machinery, runs_next
-from .decoding import Decoder, text_of
+from .decoding import Decoder, forms, text_of
 from .events import Happened, happened
 from .naming import branch_name, key_of, shown
+from .records import Checkpoint, Node, Write
 from .supersteps import Part
-from .tables import Checkpoint, Node, Source, Write
+from .tables import Source
 
 AT_ONCE = 100
 """How many checkpoints share a transaction."""
@@ -52,6 +54,7 @@ class Counts:
     branches: int = 0
     events: int = 0
     orphans: int = 0
+    converted: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     rebuilt: Counter[str] = field(default_factory=Counter)
 
@@ -80,11 +83,21 @@ class Thread:
         done = 0
         plan = self._plan()
         while chunk := list(islice(plan, AT_ONCE)):
-            with self.chronicle.batch() as batch:
-                for node, heir in chunk:
-                    self._one(batch, node, heir=heir)
+            trouble = self._chunk(chunk)
+            if trouble is not None:
+                raise trouble
             done += len(chunk)
             progress(done, total)
+
+    def _chunk(self, chunk: list[tuple[Node, bool]]) -> HistoryUnreadable | None:
+        """Bring in a few; what comes before one that cannot be read stays."""
+        with self.chronicle.batch() as batch:
+            for node, heir in chunk:
+                try:
+                    self._one(batch, node, heir=heir)
+                except HistoryUnreadable as trouble:
+                    return trouble
+        return None
 
     def _plan(self) -> Iterator[tuple[Node, bool]]:
         for nodes in self.nodes.values():
@@ -116,15 +129,14 @@ class Thread:
             return branch, version
         if base is None:
             branch = MAIN
-        name = origin if origin not in self._heads else next(trees.free_names(self._heads, self._prefix(origin)))
+        name = origin
+        if origin in self._heads:
+            prefix = "fork" if origin == MAIN else f"{origin}-fork"
+            name = next(trees.free_names(self._heads, prefix))
         batch.fork(branch, version, name, at)
         self._heads[name] = version
         self.counts.branches += 1
         return name, version
-
-    @staticmethod
-    def _prefix(origin: str) -> str:
-        return "fork" if origin == MAIN else f"{origin}-fork"
 
     # Checkpoints
 
@@ -153,6 +165,9 @@ class Thread:
             version = batch.commit(branch, change, at).version
         self.counts.checkpoints += 1
         self.counts.commits += len(parts)
+        for part in parts:
+            for operation in part.operations:
+                self.counts.converted.update(forms(operation.value))
         self._heads[branch] = version
         self._last = ((node.namespace, node.id), values, found)
         self.places[key_of(node.namespace, node.id)] = (branch, version)
@@ -169,9 +184,7 @@ class Thread:
         known = {one.id for one in self.nodes.get(node.namespace, ())}
         if node.parent is None or node.parent not in known or not version:
             return values, None
-        parent = self.source.checkpoint(
-            self.thread, Node(node.namespace, node.parent, None), self.decoder
-        )
+        parent = self.source.checkpoint(self.thread, Node(node.namespace, node.parent, None), self.decoder)
         values.versions = parent.versions
         return values, parent
 
@@ -195,8 +208,40 @@ class Thread:
             if is_machinery(channel, value, nodes):
                 self.counts.left_out[channel] += 1
                 continue
-            made.fields[name], made.texts[name] = value, text_of(value)
+            self._put(made, name, value)
+        if parent is not None:
+            self._rebuild(found, before, parent, made)
         return made
+
+    def _put(self, made: Values, name: str, value: JSON) -> None:
+        text = text_of(value)
+        if len(text) > MAX_BYTES:
+            value = self.decoder.unread("too large", text)
+            text = text_of(value)
+        made.fields[name], made.texts[name] = value, text
+
+    def _rebuild(self, found: Checkpoint, before: Values, parent: Checkpoint, made: Values) -> None:
+        """Channels that keep what was written, and a whole value only now and then (`DeltaChannel`).
+
+        How the graph's reducer brings the writes together is not recorded: lists are appended to,
+        dictionaries are merged by key. The next whole value sets right what the reducer did otherwise.
+        """
+        counters = found.metadata.get("counters_since_delta_snapshot")
+        for channel in sorted(counters) if isinstance(counters, dict) else ():
+            name = field_of(str(channel))
+            if name in made.texts:
+                continue
+            space, writes = found.node.namespace, []
+            if found.versions.get(channel) != parent.versions.get(channel):
+                writes = self.source.writes(self.thread, space, parent.node.id)
+            value, there = before.fields.get(name), name in before.fields
+            for write in writes:
+                if write.channel == channel:
+                    value = added(value, self.source.written(self.thread, space, write, self.decoder))
+                    there = True
+                    self.counts.rebuilt[name] += 1
+            if there:
+                self._put(made, name, value)
 
     @staticmethod
     def _changed(before: Values, after: Values) -> dict[str, list[Operation]]:
@@ -256,15 +301,16 @@ class Thread:
 
     @staticmethod
     def _author(part: Part, found: Checkpoint) -> str:
-        """Who did it: the nodes; the user, where it came from outside of the graph."""
+        """Who did it: the nodes; the user, or the node that called a subgraph, where it came from outside."""
         outside = found.metadata.get("source", "loop") != "loop"
-        names = [USER if outside or node == START else node for node in part.nodes]
+        caller = found.node.namespace.rpartition("|")[2].partition(":")[0] or USER
+        starts = found.metadata.get("source") == "input"
+        given = caller if starts else USER
+        names = [given if outside else caller if node == START else node for node in part.nodes]
         return supersteps.JOINT.join(dict.fromkeys(names)) or USER
 
     @staticmethod
-    def _reads(
-        part: Part, before: Values, parent: Checkpoint | None, found: Checkpoint
-    ) -> tuple[Path, ...]:
+    def _reads(part: Part, before: Values, parent: Checkpoint | None, found: Checkpoint) -> tuple[Path, ...]:
         """What the nodes had before them.
 
         A node of a `StateGraph` is given the state as it was before its superstep; which of it its input
@@ -296,8 +342,16 @@ class Thread:
             "next": [shown(name, 300) for name in runs_next(list(found.values))],
             "run": plain(found.metadata.get("run_id")),
             "subgraphs": self._subgraphs(node, part),
+            "called_from": self._called_from(node, found),
         }
         return {"langgraph": {**said, **{key: value for key, value in more.items() if value}}}
+
+    def _called_from(self, node: Node, found: Checkpoint) -> dict[str, JSON] | None:
+        """Where the checkpoint of the graph stands that called this run of a subgraph."""
+        above, parents = node.namespace.rpartition("|")[0], found.metadata.get("parents")
+        called = parents.get(above) if node.namespace and isinstance(parents, dict) else None
+        place = self.places.get(key_of(above, str(called))) if called else None
+        return None if place is None else {"branch": place[0], "version": place[1]}
 
     def _subgraphs(self, node: Node, part: Part) -> list[str]:
         """The branches on which the runs of the subgraphs stand that these tasks called."""
@@ -308,7 +362,7 @@ class Thread:
     # Events
 
     def _event(self, batch: Batch, place: Place, node: Node, write: Write) -> None:
-        """What interrupted a task, what it was resumed with, or the error in which it ended: an event, once."""
+        """What interrupted a task, resumed it or ended it in an error, as an event, unless it is there."""
         value = self.source.written(self.thread, node.namespace, write, self.decoder)
         event = Happened.of(write, value, place[1], key_of(node.namespace, node.id))
         if event.id in self._events:

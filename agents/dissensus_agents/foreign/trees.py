@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
-from .tables import Node
+from .records import Node
 
 
 def ordered(nodes: Sequence[Node]) -> list[Node]:
@@ -37,7 +37,7 @@ def ordered(nodes: Sequence[Node]) -> list[Node]:
 
 
 def heirs(nodes: Sequence[Node]) -> frozenset[str]:
-    """The checkpoints that go on with the branch of their parent: of its children, those with the newest below.
+    """The checkpoints that go on with the branch of their parent: of each, the child with the newest below.
 
     Args:
         nodes: Parents first.
@@ -63,7 +63,7 @@ def by_namespace(nodes: Iterable[Node]) -> dict[str, list[Node]]:
 
 
 def free_names(taken: Mapping[str, object] | Iterable[str], prefix: str) -> Iterator[str]:
-    """Names for branches that are not there yet: `prefix-1`, `prefix-2`, …"""
+    """Names for branches that are not there yet, counted up behind a prefix."""
     names = set(taken)
     number = 1
     while True:
