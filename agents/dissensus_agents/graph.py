@@ -34,6 +34,7 @@ from .patterns.plan import Pattern
 from .patterns.route import routing_seats
 from .remembering import remember
 from .replaying import Replayed, replay
+from .reruns.face import Reruns
 from .running import Progress, Run
 from .settings import Settings
 from .steps import Step, check_name, make_step, swap
@@ -60,7 +61,7 @@ class Result:
     parked: int | None = None
 
 
-class AgentGraph:
+class AgentGraph(Reruns):
     """Steps and the edges between them, over a schema.
 
     The first step added is where a run begins, unless an edge from `START` says otherwise. From a
@@ -201,16 +202,28 @@ class AgentGraph:
         """The same, without telling: the way it ended."""
         if models:
             return await self.swapped(models).run(session, start=start, max_rounds=max_rounds)
-        run = await self._begin(session, max_rounds)
-        run.emit, run.unheard = partial(log, session.name), unheard()
         await self._unheeded(session)
+        run = await self.walk(session, start, max_rounds, _unheard)
+        parked = run.current.round.round if run.current and _status(run) == "parked" else None
+        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+
+    async def walk(
+        self, session: Session[Any], start: str | None, max_rounds: int, put: Callable[[Run], None]
+    ) -> Run:
+        """Run as `run` does, with what `put` puts into it: what a rerun is made of."""
+        run = await self._begin(session, max_rounds)
+        run.emit = partial(log, session.name)
+        put(run)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
             await self.compile().ainvoke(
                 position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode=[]
             )
-        parked = run.current.round.round if run.current and _status(run) == "parked" else None
-        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+        return run
+
+    def follows(self, step: str, state: Any) -> str:
+        """What its edge leads to after a step in this state: a step, a fork, or END."""
+        return self._ways.after(step, state, self.steps)
 
     def node(
         self, step: str, session: Session[Any] | Callable[[Any], Session[Any]]
@@ -378,6 +391,10 @@ class AgentGraph:
 
 def _status(run: Run) -> str:
     return "parked" if run.current is not None and run.current.ending == "parked" else "finished"
+
+
+def _unheard(run: Run) -> None:
+    run.unheard = unheard()
 
 
 def _emit(session: str, progress: Progress) -> None:

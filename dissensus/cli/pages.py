@@ -51,6 +51,18 @@ def log(data: Data) -> list[Block]:
     return grid("version when author transition round rebased writes", rows, "bold dim cyan")
 
 
+def braid(rows: Sequence[tuple[str, Data | None]]) -> list[Block]:
+    """The commits of all branches beside the drawing of their lines."""
+    told = []
+    for drawn, item in rows:
+        if item is None:
+            told.append((drawn, *[""] * 7))
+            continue
+        version, *rest = _commit(item)
+        told.append((drawn, f"{version} {item['branch']}", *rest))
+    return grid("graph version when author transition round rebased writes", told, "cyan bold dim cyan")
+
+
 def tally(data: Data) -> list[Block]:
     """Disputes by path and suspected cause."""
     rows = [

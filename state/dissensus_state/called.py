@@ -59,9 +59,7 @@ class Call(Shown):
         The chain of thought that came beside the answer; else the `reasoning` that a JSON answer
         gives; else the answer itself.
         """
-        if self.reasoning_kind == "withheld" or self.reasoning is not None:
-            return self.reasoning
-        return _rationale(self.answer) if self.answer else None
+        return thinking(self.answer, self.reasoning, self.reasoning_kind)
 
     def cells(self) -> dict[str, object]:
         """What a line says of it."""
@@ -73,6 +71,13 @@ class Call(Shown):
             "answer": self.answer,
             "reasoning": self.reasoning,
         }
+
+
+def thinking(answer: str | None, reasoning: str | None, kind: str) -> str | None:
+    """What can be read of the reasoning behind an answer; see `Call.thinking`."""
+    if kind == "withheld" or reasoning is not None:
+        return reasoning
+    return _rationale(answer) if answer else None
 
 
 def _rationale(answer: str) -> str:

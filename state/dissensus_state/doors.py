@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import rounds, takeovers
 from .patches import Operation, Patch, pieces, touched
-from .records import CARRY, REDACT, RETRACT, carries, erases
+from .records import CARRY, OMIT, REDACT, RETRACT, carries, erases
 from .rights import JOINT, Grants, authors, check, denied, holds
 from .values import Path, overlap, parse_path
 
@@ -96,6 +96,8 @@ def check_made(
 
 def check_erasing(grants: Grants | None, author: str, source: Mapping[str, Any]) -> None:
     """Raise `Denied` where somebody may not rule on what is to be taken away; a prune takes all."""
+    if OMIT in source:
+        return  # of a copy, which its maker had read as a whole
     place = source[REDACT]["path"] if REDACT in source else ""
     check(grants, author, "rule", [parse_path(place)])
 

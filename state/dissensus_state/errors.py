@@ -9,6 +9,7 @@
     ├── CheckFailed                5   the history does not hold what it must
     │   ├── Tampered               5   verify: a commit that could not have been admitted
     │   └── Diverged               5   replay: the first difference
+    ├── ArchiveRefused             2   a file that is no session, or not whole
     ├── BudgetExceeded             6   the worst case of a call does not fit
     ├── DatabaseFailed            10   the database cannot be used
     │   ├── NeedsMigration         8   an older schema of ours
@@ -170,6 +171,14 @@ class BudgetExceeded(DissensusError):
     code = "budget.exceeded"
     exit_code = 6
     next_step = "Raise the limit with `dissensus budget USD`, or lower max_output_tokens, and resume"
+
+
+class ArchiveRefused(DissensusError):
+    """The file of a session cannot be used; nothing of it was taken in."""
+
+    code = "archive.refused"
+    exit_code = 2
+    next_step = "Export the session again, with `dissensus export`"
 
 
 class DatabaseFailed(DissensusError):

@@ -21,7 +21,7 @@ from .tables import VERSION_TABLE, metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest revision in `migrations/versions`; a test holds it to that."""
 
 _TAKEN = ("branches", "commits", "snapshots")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from . import blame as blames
 from . import (
     branches,
     calls,
@@ -17,7 +16,6 @@ from . import (
     disputes,
     grades,
     heads,
-    history,
     ledger,
     lifting,
     queues,
@@ -25,7 +23,6 @@ from . import (
     sizes,
     verify,
 )
-from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
 from .accounts import Account
@@ -34,12 +31,14 @@ from .budgets import Budget
 from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
+from .explaining import Explaining
 from .heads import Head
-from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
+from .lineages import MAIN
+from .records import Call, Commit, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .showing import Listing, Shown
-from .values import JSON, parse_path
+from .telling import Telling
+from .values import JSON
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
@@ -57,7 +56,7 @@ class SessionInfo(Shown):
     created_at: int
 
 
-class Reader(Generic[StateT]):
+class Reader(Telling, Explaining, Generic[StateT]):
     """The reading half of a session on one of its branches."""
 
     def __init__(
@@ -175,39 +174,10 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return lifting.schema_version(work, self.session_id, self.branch, number)
 
-    def log(self, limit: int = 50, before: int | None = None) -> Listing[Commit]:
-        """The newest commits, newest first; `before` a version turns the page."""
-        with self.reading() as work:
-            upto = BEYOND if before is None else before
-            return Listing(history.log(work, self.session_id, self.branch, max(limit, 0), upto))
-
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
-
-    def diff(
-        self, before: int, after: int | None = None, *, of: str | None = None
-    ) -> Listing[diffs.Difference]:
-        """What differs between two versions (None: the head) as they are stored, path by path.
-
-        A list that merges by another key in one than in the other is compared by position.
-
-        Args:
-            of: The branch that `before` is a version of; this one where None.
-        """
-        origin = self.branch if of is None else of
-        with self.reading(version=before) as work:
-            first, last = self._version(work, before, origin), self._version(work, after)
-            old, one = lifting.stored_at(work, self.session_id, origin, first)
-            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
-            return Listing(diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other)))
-
-    def blame(self, path: str, version: int | None = None) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
-        with self.reading(path=path) as work:
-            number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
 
     def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""
@@ -281,11 +251,6 @@ class Reader(Generic[StateT]):
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""
         with self.reading(round=number) as work:
             return Listing(grades.grades_of(work, self.session_id, number))
-
-    def events(self, kind: str | None = None) -> Listing[Event]:
-        """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind."""
-        with self.reading() as work:
-            return Listing(history.happenings(work, self.session_id, kind))
 
     @property
     def budget(self) -> Account:

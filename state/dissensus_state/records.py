@@ -135,6 +135,10 @@ RETRACT, CARRY = "retract", "carry"
 """What the sources of commits are called that take another one for wrong, or bring it again elsewhere."""
 
 
+OMIT = "omit"
+"""What the source of a commit is called that says what of the recordings was left out of a copy."""
+
+
 def is_migration(commit: Commit) -> bool:
     """Whether a commit says that it lifts the state to a newer schema version."""
     return commit.source is not None and UPCAST in commit.source
@@ -142,7 +146,7 @@ def is_migration(commit: Commit) -> bool:
 
 def erases(source: dict[str, JSON] | None) -> bool:
     """Whether a source says that something was taken away for good."""
-    return source is not None and not source.keys().isdisjoint({REDACT, PRUNE})
+    return source is not None and not source.keys().isdisjoint({REDACT, PRUNE, OMIT})
 
 
 def carries(source: dict[str, JSON] | None) -> bool:

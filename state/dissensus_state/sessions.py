@@ -14,11 +14,11 @@ from .accounts import Account
 from .branches import MergeConflict
 from .branching import Asked, MergeResult
 from .budgets import Budget, Usd
-from .carrying import Carrier
 from .compaction import Compaction, CompactPlan
 from .engines import Work
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
+from .handing import Handed
 from .heads import Head
 from .intake import sound_change
 from .library import Library
@@ -35,7 +35,7 @@ __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 ResultT = TypeVar("ResultT")
 
 
-class Session(Carrier[StateT]):
+class Session(Handed[StateT]):
     """One durable piece of work: its state, its history, and the ways to change it.
 
     Any number of threads and processes may hold the same session; each commit is admitted against what

@@ -116,6 +116,8 @@ def test_the_database_is_touched_by_the_state_alone() -> None:
     asked = {  # databases of the user's, by the verifier of SQL
         "dissensus_agents.judgement.databases": {"psycopg"},
         "dissensus_agents.judgement.sandbox.work": {"sqlite3"},
+        # databases of LangGraph's, whose histories are brought in
+        "dissensus_agents.foreign.tables": {"sqlite3", "psycopg"},
     }
     for package in ("dissensus_agents", "dissensus"):
         for library in ("sqlalchemy", "alembic", "sqlite3", "psycopg"):
