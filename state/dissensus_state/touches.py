@@ -249,6 +249,13 @@ class Touches:
                 return marks.length_told(known)
         return None
 
+    def length_of(self, field: str, version: int) -> tuple[int, int | None]:
+        """How long the list of a field was at a version or before, and at which; None where nobody knows."""
+        number = next(n for n, part in enumerate(self.segments) if part.after < version <= part.upto)
+        start = min(self._reach[number], (version + 1) // BLOCK * BLOCK - 1)
+        start = max(start, self.segments[number].after)
+        return start, 0 if start < 0 else self._length_before(field, number, start)
+
     def _length_stored(self, field: str, number: int, start: int) -> bytes | None:
         part = self.segments[number]
         if start <= part.after:
