@@ -13,9 +13,7 @@ from typing import Protocol
 
 def veiled(text: str) -> str:
     """A JSON text without U+0000 in it; which texts wear the veil stands beside them."""
-    return (
-        rf"replace(replace(replace({text}, '%', '%25'), '\\', '%5C'), '\u0000', '%00')"  # pairs first, so
-    )  # that a backslash which begins an escape is never one that was escaped itself
+    return rf"replace(replace(replace({text}, '%', '%25'), '\\', '%5C'), '\u0000', '%00')"  # pairs first, so  # that a backslash which begins an escape is never one that was escaped itself
 
 
 def bare(text: str, coded: str) -> str:

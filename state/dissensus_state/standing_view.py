@@ -78,7 +78,9 @@ def _packed(stages: list[_Stage], n: int) -> str:
     """A stage of SQLite's as a table of one row: its rows as one JSON text."""
     last, steps, columns = stages[n]
     if n:
-        read = ", ".join(f"json_extract(x.value, '$[{i}]') AS {name}" for i, name in enumerate(stages[n - 1][2]))
+        read = ", ".join(
+            f"json_extract(x.value, '$[{i}]') AS {name}" for i, name in enumerate(stages[n - 1][2])
+        )
         steps = [(f"from{n - 1}", f"SELECT {read} FROM json_each(s{n - 1}.value) x"), *steps]
     rows = f"SELECT json_group_array(json_array({', '.join(columns)})) FROM {last}"
     return f"json_each(json_array(({_with(steps)} {rows}))) s{n}"
@@ -440,7 +442,9 @@ def _named(say: Dialect) -> str:
 
 def _keyed(say: Dialect) -> str:
     """Those with their key, a text or a whole number, in the order in which they came."""
-    key = f"""CASE WHEN found LIKE '"%' THEN {inner("found")} WHEN {say.digits("found", "-")} THEN found END"""
+    key = (
+        f"""CASE WHEN found LIKE '"%' THEN {inner("found")} WHEN {say.digits("found", "-")} THEN found END"""
+    )
     return f"""
     SELECT q.*, {bare("w", "coded")} AS token, row_number() OVER (PARTITION BY path ORDER BY op, k, nth) AS came
     FROM (SELECT m.*, {key} AS w FROM named m) q"""
