@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from dissensus_state.accounts import Account, Policy
 from dissensus_state.charges import given_up
-from dissensus_state.errors import BudgetExceeded, LeaseLost, located
+from dissensus_state.errors import LeaseLost, located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, CallStatus, Round
 from dissensus_state.reuse import is_reused, used_again
