@@ -121,7 +121,11 @@ class Decision(Shown):
 
 
 def _text(value: JSON | Missing) -> str:
-    return str(value) if isinstance(value, Missing) else cell(value)
+    """A value in a cell; of a long list, how long it is."""
+    if isinstance(value, Missing):
+        return str(value)
+    text = cell(value)
+    return f"{len(value)} items" if isinstance(value, list) and len(text) > WIDEST else text
 
 
 @dataclass(frozen=True, slots=True)
