@@ -125,7 +125,8 @@ def _text(value: JSON | Missing) -> str:
     if isinstance(value, Missing):
         return str(value)
     text = cell(value)
-    return f"{len(value)} items" if isinstance(value, list) and len(text) > WIDEST else text
+    is_long = isinstance(value, list) and len(value) > 1 and len(text) > WIDEST
+    return f"{len(value)} items" if is_long else text
 
 
 @dataclass(frozen=True, slots=True)
