@@ -57,10 +57,10 @@ def import_langgraph(
     """
     from dissensus_agents.foreign import langgraph_history as history
 
+    if listed and (threads or name):
+        raise Misuse("--list lists all threads", next_step="Leave --thread and --name out")
+    found = history.list_threads(source)  # before a database of ours is made for nothing
     if listed:
-        if threads or name:
-            raise Misuse("--list lists all threads", next_step="Leave --thread and --name out")
-        found = history.list_threads(source)
         threads_ = [one._asdict() for one in found]
         show({"source": _shown(source), "threads": threads_}, _list(found), as_json=as_json)
         return

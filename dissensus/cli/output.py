@@ -42,6 +42,7 @@ LISTED = (
     "rounds",
     "grades",
     "costs",
+    "threads",
 )
 """Under which key an answer has what it lists: `--jsonl` prints these items."""
 

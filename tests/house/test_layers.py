@@ -26,6 +26,9 @@ READING = (
     "diff",
     "blame",
     "bisect",
+    "footprints",
+    "crossings",
+    "dependence",
     "impact",
     "verify",
     "watch",
@@ -116,6 +119,8 @@ def test_the_database_is_touched_by_the_state_alone() -> None:
     asked = {  # databases of the user's, by the verifier of SQL
         "dissensus_agents.judgement.databases": {"psycopg"},
         "dissensus_agents.judgement.sandbox.work": {"sqlite3"},
+        # databases of LangGraph's, whose histories are brought in
+        "dissensus_agents.foreign.tables": {"sqlite3", "psycopg"},
     }
     for package in ("dissensus_agents", "dissensus"):
         for library in ("sqlalchemy", "alembic", "sqlite3", "psycopg"):

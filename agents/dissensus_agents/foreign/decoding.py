@@ -108,7 +108,7 @@ class Decoder:
         `plain` makes each of its values plain when it is asked for.
         """
         try:
-            found = self._msgpack(blob) if kind == "msgpack" else json.loads(blob) if kind == "json" else None
+            found = self._msgpack(blob) if kind == "msgpack" else self._json(blob) if kind == "json" else None
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, dict) else None
@@ -116,9 +116,13 @@ class Decoder:
     def _msgpack(self, blob: bytes) -> Any:
         return ormsgpack.unpackb(blob, ext_hook=self._extension, option=ormsgpack.OPT_NON_STR_KEYS)
 
-    @staticmethod
-    def _json(blob: bytes) -> Any:
-        return json.loads(blob)
+    def _json(self, blob: bytes) -> Any:
+        return json.loads(blob, object_hook=self._revived)
+
+    def _revived(self, value: dict[str, Any]) -> Any:
+        """An object as LangChain wrote it into JSON, where it is one."""
+        envelope = value.get("type") == "constructor" and value.get("lc") in (1, 2) and "id" in value
+        return self._constructor(value) if envelope else value
 
     # Plain values
 
@@ -151,18 +155,16 @@ class Decoder:
         if not all(type(key) is str and (key.isascii() or is_unicode(key)) for key in value):
             items = [[self.plain(key, depth + 2), self.plain(item, depth + 2)] for key, item in value.items()]
             return Plain("builtins.dict", {"type": "builtins.dict", "items": items})
-        if value.get("type") == "constructor" and value.get("lc") in {1, 2} and "id" in value:
-            return self._constructor(value, depth)
         return {key: self.plain(item, depth + 1) for key, item in value.items()}
 
-    def _constructor(self, value: dict[str, Any], depth: int) -> JSON:
-        """An object as LangChain wrote it into JSON."""
+    def _constructor(self, value: dict[str, Any]) -> JSON:
         names = value["id"] if isinstance(value["id"], list) else [value["id"]]
         name = ".".join(str(part) for part in names)
         if isinstance(value.get("kwargs"), dict) and value["kwargs"]:
-            return self._object(name, self.plain(value["kwargs"], depth + 1))
-        arguments = self.plain(value.get("args") or [], depth + 1)
-        return self._object(name, arguments[0] if len(arguments) == 1 else arguments)
+            return self._object(name, self.plain(value["kwargs"], 1))
+        arguments = self.plain(value.get("args") or [], 1)
+        alone = isinstance(arguments, list) and len(arguments) == 1
+        return self._object(name, arguments[0] if alone else arguments)
 
     def _object(self, name: str, payload: JSON) -> JSON:
         """An object of a class: its fields beside the class's name."""

@@ -15,7 +15,7 @@ from .naming import shown
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
 
-    from .tables import Write
+    from .records import Write
 
 KINDS = {INTERRUPT: "interrupted", RESUME: "resumed", ERROR: "failed"}
 """What the event is called that a write into a channel of the engine's becomes."""

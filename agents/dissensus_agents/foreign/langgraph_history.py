@@ -15,9 +15,10 @@ from dissensus_state.chronicle import Chronicle
 from dissensus_state.errors import Conflict, NotFound, Refused
 
 from .naming import key_of, session_name
+from .records import Node
+from .records import Thread as Thread  # noqa: PLC0414 - what `list_threads` gives
 from .schema import LangGraphState
-from .tables import Node, Source, opened
-from .tables import Thread as Thread  # noqa: PLC0414 - what `list_threads` gives
+from .tables import Source, opened
 from .threads import Counts
 from .threads import Thread as _Thread
 

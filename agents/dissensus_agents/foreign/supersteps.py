@@ -17,7 +17,7 @@ from dissensus_state.values import JSON
 
 from .channels import START
 from .decoding import text_of
-from .tables import Checkpoint, Write
+from .records import Checkpoint, Write
 
 JOINT = "+"
 NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from dissensus_agents.errors import HistoryNewer, HistoryUnreadable, NotInstalled
 from dissensus_state.engines import read_url
@@ -22,60 +22,7 @@ from dissensus_state.errors import DatabaseFailed, NotFound
 from dissensus_state.values import JSON
 
 from .decoding import MAX_BLOB, Decoder
-
-NEWEST = 4
-"""The newest format of a checkpoint that is known: `v` in each of them, `LATEST_VERSION` in LangGraph."""
-
-_SQLITE = {
-    "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint"},
-    "writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "value"},
-}
-_POSTGRESQL = {
-    "checkpoints": {"thread_id", "checkpoint_ns", "checkpoint_id", "parent_checkpoint_id", "checkpoint"},
-    "checkpoint_blobs": {"thread_id", "checkpoint_ns", "channel", "version", "type", "blob"},
-    "checkpoint_writes": {"thread_id", "checkpoint_ns", "checkpoint_id", "task_id", "idx", "channel", "blob"},
-}
-_MADE_BY = "langgraph-checkpoint-sqlite, or langgraph-checkpoint-postgres"
-
-
-class Node(NamedTuple):
-    """A checkpoint's place in its thread; `parent` may not be there any more."""
-
-    namespace: str
-    id: str
-    parent: str | None
-
-
-class Thread(NamedTuple):
-    """A thread: how many checkpoints it has, how many runs of subgraphs, and the newest checkpoint."""
-
-    thread: str
-    checkpoints: int
-    subgraphs: int
-    newest: str
-
-
-class Write(NamedTuple):
-    """What a task wrote into a channel on top of a checkpoint; the value is read when it is asked for."""
-
-    checkpoint: str
-    task: str
-    path: str
-    n: int
-    channel: str
-
-
-class Checkpoint(NamedTuple):
-    """A checkpoint; `values` are parsed and not yet plain, or stand apart (`stored`)."""
-
-    node: Node
-    at: str
-    values: dict[str, Any]
-    versions: dict[str, Any]
-    seen: dict[str, dict[str, Any]]
-    metadata: dict[str, Any]
-    stored: bool
-    """Whether values stand apart, under the versions of their channels."""
+from .records import NEWEST, POSTGRESQL, SQLITE, Checkpoint, Node, Thread, Write, check
 
 
 class Source(ABC):
@@ -181,11 +128,11 @@ class SqliteSource(Source):
             )
         try:
             self._connection = _read_only(Path(path).absolute())
-            columns = {name: self._columns(name) for name in _SQLITE}
+            columns = {name: self._columns(name) for name in SQLITE}
         except sqlite3.DatabaseError as error:
             raise HistoryUnreadable(f"{path} cannot be read as a SQLite database: {error}") from None
         try:
-            _check(self.name, columns, _SQLITE)
+            check(self.name, columns, SQLITE)
         except BaseException:
             self.close()
             raise
@@ -274,8 +221,8 @@ class PostgresqlSource(Source):
         self._connection.read_only = True
         self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         try:
-            columns = {name: self._columns(name) for name in _POSTGRESQL}
-            _check(self.name, columns, _POSTGRESQL)
+            columns = {name: self._columns(name) for name in POSTGRESQL}
+            check(self.name, columns, POSTGRESQL)
         except BaseException:
             self.close()
             raise
@@ -372,27 +319,6 @@ def _read_only(path: Path) -> sqlite3.Connection:
                 raise
         else:
             return connection
-
-
-def _check(name: str, found: dict[str, set[str]], wanted: dict[str, set[str]]) -> None:
-    """Raise `HistoryUnreadable` where a table or a column is missing, and say what is there instead."""
-    missing = [table for table in wanted if not found[table]]
-    checkpoints = found["checkpoints"]
-    if "thread_ts" in checkpoints:
-        raise HistoryUnreadable(
-            f"{name} was written by LangGraph before 0.1, which pickled its checkpoints: they are not opened",
-            next_step="Open it with a LangGraph of that time and save the thread again with a newer one",
-        )
-    if checkpoints and "checkpoint_id" not in checkpoints:
-        raise HistoryUnreadable(
-            f"{name} was written by a ShallowPostgresSaver, which keeps no history",
-            next_step="Use PostgresSaver from now on; what is gone cannot be brought in",
-        )
-    if missing:
-        raise HistoryUnreadable(f"{name} has no table {', '.join(missing)}: {_MADE_BY} did not make it")
-    for table, columns in wanted.items():
-        if lacking := sorted(columns - found[table]):
-            raise HistoryUnreadable(f"The table {table} of {name} has no column {', '.join(lacking)}")
 
 
 def _dictionary(value: Any) -> dict[str, Any]:

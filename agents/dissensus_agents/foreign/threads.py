@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from dissensus_agents.errors import HistoryUnreadable
 from dissensus_state.chronicle import Batch, Chronicle
 from dissensus_state.lineages import MAIN
 from dissensus_state.patches import Operation
@@ -21,8 +22,9 @@ from .channels import SPECIAL, START, TASKS, field_of, is_machinery, runs_next
 from .decoding import Decoder, forms, text_of
 from .events import Happened, happened
 from .naming import branch_name, key_of, shown
+from .records import Checkpoint, Node, Write
 from .supersteps import Part
-from .tables import Checkpoint, Node, Source, Write
+from .tables import Source
 
 AT_ONCE = 100
 """How many checkpoints share a transaction."""
@@ -81,11 +83,21 @@ class Thread:
         done = 0
         plan = self._plan()
         while chunk := list(islice(plan, AT_ONCE)):
-            with self.chronicle.batch() as batch:
-                for node, heir in chunk:
-                    self._one(batch, node, heir=heir)
+            trouble = self._chunk(chunk)
+            if trouble is not None:
+                raise trouble
             done += len(chunk)
             progress(done, total)
+
+    def _chunk(self, chunk: list[tuple[Node, bool]]) -> HistoryUnreadable | None:
+        """Bring in a few; what comes before one that cannot be read stays."""
+        with self.chronicle.batch() as batch:
+            for node, heir in chunk:
+                try:
+                    self._one(batch, node, heir=heir)
+                except HistoryUnreadable as trouble:
+                    return trouble
+        return None
 
     def _plan(self) -> Iterator[tuple[Node, bool]]:
         for nodes in self.nodes.values():

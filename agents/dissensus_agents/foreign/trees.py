@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
-from .tables import Node
+from .records import Node
 
 
 def ordered(nodes: Sequence[Node]) -> list[Node]:
