@@ -6,17 +6,18 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from functools import partial
+from typing import Any, Protocol, TypeAlias
 
 from dissensus_state.accounts import Account, Policy
 from dissensus_state.charges import given_up
-from dissensus_state.errors import BudgetExceeded, LeaseLost, located
+from dissensus_state.errors import LeaseLost, located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, CallStatus, Round
-from dissensus_state.reuse import used_again
+from dissensus_state.reuse import is_reused, used_again
 from dissensus_state.values import JSON
 
-from .calls import answered, beside, cancelled, intent, lost, reply_of
+from .calls import answered, beside, cancelled, intent, lost, recorded_failure, reply_of
 from .context.counting import surely_over
 from .context.fitting import window_of
 from .crossing import aside
@@ -27,8 +28,8 @@ from .models.calling import ONCE, Heard, call, most_heard
 from .models.client import Model, is_trusted
 from .models.health import HEALTH, Health
 from .models.kinds import kind_of_error
-from .models.limits import line_up
-from .patterns.failover import choose
+from .models.limits import Place, line_up
+from .patterns.failover import Choice, choose
 from .questions import key_of
 
 Tell: TypeAlias = Callable[[Delta], None]
@@ -52,6 +53,36 @@ def _shared(session: str, done: Call | None) -> Shared | None:
     return done, where
 
 
+class Tape(Protocol):
+    """Where calls are recorded that are made again."""
+
+    def found(self, step: str, made: Call, request: Request) -> Call | None:
+        """The call with whatever became of it when it was recorded, at no cost; None: it is to be made.
+
+        Args:
+            step: The step of its round.
+            made: The call as it would be made.
+            request: What would be asked.
+        """
+
+
+class Purse(Protocol):
+    """What the calls of a run may cost together."""
+
+    def hold(self, call: Call) -> None:
+        """Put the worst case of a call aside.
+
+        Raises:
+            DissensusError: It does not fit; the run stops there.
+        """
+
+    def give_back(self, call: Call) -> None:
+        """The call is not made after all."""
+
+    def settle(self, calls: Sequence[Call]) -> None:
+        """What became of calls."""
+
+
 class Asker:
     """Makes the calls of a run, each recorded before and after.
 
@@ -64,12 +95,16 @@ class Asker:
 
     Attributes:
         warn: Hears of each account whose soft limit is reached.
+        tape: Where recorded calls are found that are made again at no cost; None: nowhere.
+        purse: What all calls of the run together may cost; None: only the session's budget holds.
     """
 
     def __init__(self, journal: Journal, policy: Policy, health: Health = HEALTH) -> None:
         self.policy = policy
         self.warn: Callable[[Account], None] = lambda _: None
         self.health = health
+        self.tape: Tape | None = None
+        self.purse: Purse | None = None
         self._journal = journal
         self._leaving: dict[tuple[int, str, int], Departure] = {}
         self._waiting: list[tuple[Call, asyncio.Future[None]]] = []
@@ -84,6 +119,7 @@ class Asker:
         unpaid: Sequence[str] = (),
         *,
         reuse: bool = False,
+        step: str = "",
     ) -> Departure:
         """A call of the first of these models that may be asked, ready to be written down.
 
@@ -94,6 +130,7 @@ class Asker:
             request_for: What each is to be asked.
             unpaid: The candidates whose calls do not fit into the budget.
             reuse: An answer that is recorded for the same question will do.
+            step: The step of the round.
 
         Raises:
             BudgetExceeded: Its price is unknown, and the session refuses such calls.
@@ -101,13 +138,20 @@ class Asker:
             Untrusted: None of them is trusted with what it would be shown.
         """
         left, distrusted = _by_trust(left, request_for)
+        if self.tape is not None:
+            reuse = False  # what is not recorded on the tape is asked, each time
+            known = self._on_tape(self.tape, seat, number, left, request_for, step)
+            if known is not None:
+                return known
         fitting = [model for model in left if not _overflows(model, request_for(model))] or left
         choice = choose(fitting, self.health)
         request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
         try:
             with located(model=choice.model.name):
                 made = intent(seat, number, choice.model, request, self.policy)
-        except BudgetExceeded:
+            if self.purse is not None:
+                self.purse.hold(made)
+        except BaseException:
             choice.give_back(self.health)
             raise
         place = line_up(choice.model, request)
@@ -119,6 +163,29 @@ class Asker:
         key = key_of(choice.model, request) if reuse else None
         made = replace(made, status=status, detail={"passed_over": passed} if passed else None, key=key)
         return Departure(made, choice, request, place)
+
+    def _on_tape(
+        self,
+        tape: Tape,
+        seat: str,
+        number: int,
+        left: Sequence[Model],
+        request_for: Callable[[Model], Request],
+        step: str,
+    ) -> Departure | None:
+        """The call of the first of these models of which one is recorded, with what became of it."""
+        for model in left:
+            asked = request_for(model).said_to(model.name, model.lineage)
+            made = intent(seat, number, model, asked, replace(self.policy, unpriced="allow"))
+            if (known := tape.found(step, made, asked)) is not None:
+                return Departure(known, Choice(model), asked, Place())
+        return None
+
+    async def prepared(self, *given: Any, **how: Any) -> Departure:
+        """The same; in a thread, where a tape has to be looked through."""
+        if self.tape is None:
+            return self.prepare(*given, **how)
+        return await aside(partial(self.prepare, *given, **how))
 
     def written(self, departures: Iterable[Departure], calls: Iterable[Call]) -> None:
         """These calls stand in the records now, and will be asked for next."""
@@ -135,6 +202,8 @@ class Asker:
         for departure in departures:
             departure.place.give_back()
             departure.choice.give_back(self.health)
+            if self.purse is not None:
+                self.purse.give_back(departure.call)
 
     async def send(self, round_: Round, departure: Departure) -> Departure:
         """Write a call down and hold its worst case.
@@ -169,6 +238,10 @@ class Asker:
         Raises:
             ModelFailed: No usable answer came; that is recorded as well.
         """
+        if self.tape is not None and is_reused(departure.call):
+            if departure.call.status == "failed":
+                raise recorded_failure(departure.call)
+            return departure.call, reply_of(departure.call)
         if departure.call.key is None:
             return await self._ask(departure, tell)
         if departure.call.status == "answered":
@@ -272,6 +345,8 @@ class Asker:
         """Write some outcomes; everybody who waits for one of them learns what came of that."""
         outcomes = [outcome for outcome, _ in batch]
         (result,) = await asyncio.gather(aside(self._journal.settle, outcomes), return_exceptions=True)
+        if self.purse is not None and not isinstance(result, BaseException):
+            self.purse.settle(outcomes)
         for _, done in batch:
             if done.done():
                 continue

@@ -116,7 +116,7 @@ class _First:
     """The first call of an agent: of the first candidate that may be asked and can be paid for."""
 
     def __init__(self, run: Run, step: Step, agent: Agent, request: Request) -> None:
-        self.run, self.reuse = run, step.governor.reuse
+        self.run, self.reuse, self.step = run, step.governor.reuse, step.name
         self.seat, self._left, self._request = first_call(agent, request)
         self._unpaid: dict[str, BudgetExceeded] = {}
 
@@ -130,7 +130,9 @@ class _First:
         while True:
             same, unpaid = partial(_same, self._request), tuple(self._unpaid)
             try:
-                return self.run.asker.prepare(self.seat, 1, self._left, same, unpaid, reuse=self.reuse)
+                return self.run.asker.prepare(
+                    self.seat, 1, self._left, same, unpaid, reuse=self.reuse, step=self.step
+                )
             except BudgetExceeded as error:
                 self._pass_over(error.context.get("model", self._left[0].name), error)
 

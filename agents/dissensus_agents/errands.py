@@ -108,7 +108,8 @@ class Errand:
             try:
                 reuse = self.running.step.governor.reuse if self.reuse is None else self.reuse
                 unpaid = tuple(self._unpaid)
-                made = self.run.asker.prepare(self.seat, number, left, self._for, unpaid, reuse=reuse)
+                given = self.seat, number, left, self._for, unpaid
+                made = await self.run.asker.prepared(*given, reuse=reuse, step=self.running.step.name)
                 return await self.run.asker.send(self.running.round, made)
             except BudgetExceeded as error:
                 named = str(error.context.get("model"))

@@ -12,9 +12,12 @@ DissensusError
 ├── RoundVoid              19   too few proposals to go on
 ├── RoundParked            20   the round waits for a person's ruling
 ├── TooFewGrades           25   a threshold that graded rounds do not bear out
+├── RerunStopped            6   what a rerun may cost is used up; the same rerun goes on with more
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
 ├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
+├── HistoryUnreadable      27   a foreign database whose history cannot be read
+│   └── HistoryNewer       27   it was written in a format that is not known yet
 └── NotInstalled            2   something that an extra brings, and that is not there
 """
 
@@ -100,6 +103,14 @@ class RoundParked(DissensusError):
     next_step = "See `dissensus disagreements`, settle it with `dissensus rule`, and resume"
 
 
+class RerunStopped(DissensusError):
+    """The worst case of this call does not fit into what is left of the rerun's own limit."""
+
+    code = "rerun.budget"
+    exit_code = 6
+    next_step = "Give the same rerun a larger budget: what was answered is not asked again"
+
+
 class GraphError(DissensusError):
     """The graph cannot be run as it was put together."""
 
@@ -121,6 +132,21 @@ class SettingsRefused(DissensusError):
     code = "settings.refused"
     exit_code = 2
     next_step = "Mend the file; docs/catalogue.md names everything that it may say"
+
+
+class HistoryUnreadable(DissensusError):
+    """The foreign database holds no history that can be read."""
+
+    code = "history.unreadable"
+    exit_code = 27
+    next_step = "Name the database that the graph's checkpointer was given"
+
+
+class HistoryNewer(HistoryUnreadable):
+    """The foreign history was written in a format that is newer than what is known here."""
+
+    code = "history.newer"
+    next_step = "Update dissensus; what was brought in before stays"
 
 
 class TooFewGrades(DissensusError):

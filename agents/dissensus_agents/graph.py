@@ -21,6 +21,7 @@ from dissensus_state.shapes import SharedState, shape_of
 from .agent import Agent
 from .asking import Asker
 from .crossing import aside
+from .divergences import MOST
 from .errors import GraphError, RoundParked
 from .forking import forked
 from .judgement.meaning import SEAT as COMPARATOR
@@ -32,6 +33,7 @@ from .patterns.plan import Pattern
 from .patterns.route import routing_seats
 from .remembering import remember
 from .replaying import Replayed, replay
+from .reruns.face import Reruns
 from .running import Progress, Run
 from .settings import Settings
 from .steps import Step, check_name, make_step, swap
@@ -58,7 +60,7 @@ class Result:
     parked: int | None = None
 
 
-class AgentGraph:
+class AgentGraph(Reruns):
     """Steps and the edges between them, over a schema.
 
     The first step added is where a run begins, unless an edge from `START` says otherwise. From a
@@ -199,16 +201,28 @@ class AgentGraph:
         """The same, without telling: the way it ended."""
         if models:
             return await self.swapped(models).run(session, start=start, max_rounds=max_rounds)
-        run = await self._begin(session, max_rounds)
-        run.emit, run.unheard = partial(log, session.name), unheard()
         await self._unheeded(session)
+        run = await self.walk(session, start, max_rounds, _unheard)
+        parked = run.current.round.round if run.current and _status(run) == "parked" else None
+        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+
+    async def walk(
+        self, session: Session[Any], start: str | None, max_rounds: int, put: Callable[[Run], None]
+    ) -> Run:
+        """Run as `run` does, with what `put` puts into it: what a rerun is made of."""
+        run = await self._begin(session, max_rounds)
+        run.emit = partial(log, session.name)
+        put(run)
         position = {"next": await aside(self._entry, run, start)}
         with located(session=session.name):
             await self.compile().ainvoke(
                 position, {"recursion_limit": max_rounds * 9 + 20}, context=run, stream_mode=[]
             )
-        parked = run.current.round.round if run.current and _status(run) == "parked" else None
-        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+        return run
+
+    def follows(self, step: str, state: Any) -> str:
+        """What its edge leads to after a step in this state: a step, a fork, or END."""
+        return self._ways.after(step, state, self.steps)
 
     def node(
         self, step: str, session: Session[Any] | Callable[[Any], Session[Any]]
@@ -268,13 +282,21 @@ class AgentGraph:
         other._ways = self._ways.copied()
         return other
 
-    async def replay(self, session: Session[Any]) -> Replayed:
-        """Rebuild every version and every round from the recordings, with this graph's code.
+    async def replay(self, session: Session[Any], *, every: bool = False, most: int = MOST) -> Replayed:
+        """Rebuild every version and every round from the recordings, with this graph's code and schema.
 
-        No model is called. `Diverged` names the first round, field, expected and actual value that
-        differ, because the history, the code, a prompt or the schema is not what it was.
+        No model is called. Each commit is admitted again; of each round that ended in one, the requests,
+        the proposals, what they say against each other and the patch are made again.
+
+        Args:
+            every: Report everything that differs, instead of raising the first of it.
+            most: How many differences a report lists; it counts the rest.
+
+        Raises:
+            Diverged: naming the version, round, call, field, expected and actual value of the first thing
+                that differs, because the history, the code, a prompt or the schema is not what it was.
         """
-        return await aside(replay, session, self.steps)
+        return await aside(replay, session, self.shape, self.steps, most if every else None)
 
     def mermaid(self) -> str:
         """The steps and edges as a Mermaid flowchart."""
@@ -364,6 +386,10 @@ class AgentGraph:
 
 def _status(run: Run) -> str:
     return "parked" if run.current is not None and run.current.ending == "parked" else "finished"
+
+
+def _unheard(run: Run) -> None:
+    run.unheard = unheard()
 
 
 def _emit(session: str, progress: Progress) -> None:

@@ -52,7 +52,7 @@ def reasons(run: Run, running: Running) -> dict[str, Any] | None:
 def _drawn(run: Run, running: Running) -> str | None:
     """The seed of the audit's lot, where it has drawn this agreement."""
     step = running.step
-    return drawn(step.audit, run.journal.session.name, step.name, running.round.round)
+    return drawn(step.audit, run.journal.session.name, step.name, running.lot or running.round.round)
 
 
 def unreviewed(running: Running) -> Iterator[Outcome]:

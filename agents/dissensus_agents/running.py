@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from dissensus_state.accounts import Account
 from dissensus_state.journal import Journal, Outcome
@@ -29,6 +29,20 @@ from .steps import Step
 
 if TYPE_CHECKING:
     from .watch.watching import Watching
+
+
+class Between(Protocol):
+    """Who has something to do while a run goes from round to round."""
+
+    async def opened(self, running: Running) -> None:
+        """A round was opened, or taken up; nobody is asked yet."""
+
+    async def settled(self, running: Running) -> None:
+        """A round is settled, or parked; what follows is not decided yet."""
+
+    async def led(self, running: Running, target: str, /) -> str:
+        """Where to go after a round, when its edge leads to `target`: there, or END."""
+
 
 Ending = Literal["", "review", "commit", "committed", "again", "rejected", "parked"]
 
@@ -55,7 +69,7 @@ class Run:
 
     `unheard` are the kinds of events that nobody listens to; `deltas` says that somebody wants to hear
     answers as they come. `weigher` weighs by what the store has graded, which `knowing` reads; None until
-    it is needed. `watching` are the alarms that were asked for.
+    it is needed. `watching` are the alarms that were asked for; `between` is who acts between rounds.
     """
 
     journal: Journal
@@ -69,6 +83,7 @@ class Run:
     weigher: Weigher | None = None
     knowing: Knowing | None = None
     watching: Watching | None = None
+    between: Between | None = None
 
     def tell(self, running: Running, kind: str, /, **body: Any) -> None:
         """Let whoever watches know what just happened in a round."""
@@ -92,7 +107,8 @@ class Running:
 
     `barred` are the agents that may not be asked, and why. `move` is what its pattern does next, `kept`
     what the records say it did next before the run was stopped; `wave` counts. `answers` are what models
-    that route have said, `stop` why nobody else was asked.
+    that route have said, `stop` why nobody else was asked. `lot` is the round whose lot decides on an audit,
+    where it is not this one's own.
     """
 
     step: Step
@@ -128,6 +144,7 @@ class Running:
     decisions: tuple[Decision, ...] = ()
     answers: dict[str, Choice] = field(default_factory=dict)
     stop: Stop | None = None
+    lot: int | None = None
 
     @property
     def comparators(self) -> Mapping[str, Comparator]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import Conflict, NotFound, Refused
@@ -69,6 +70,35 @@ def settle(
         amendment=amendment_of(session.shape, side, amendment) if decision == "amend" else (),
         clarification=clarification,
     )
+    return _settled(session, round_, made, ruling)
+
+
+def rule_alike(session: Session[Any], number: int, ruling: Ruling, said_of: int) -> Commit | None:
+    """Settle a round that waits for a person by what one ruled on exactly these proposals before.
+
+    Args:
+        ruling: The ruling of another round, bound to the same proposals on the same base version.
+        said_of: That round.
+
+    Raises:
+        Conflict: these are other proposals, or another base version.
+    """
+    round_, proposals, _, _ = session.round(number)
+    if binding(round_.base, proposals) != ruling.binding:
+        raise Conflict(
+            f"The ruling on round {said_of} is bound to other proposals than those of round {number}",
+            next_step="Rule on it anew: `dissensus rule`",
+            round=number,
+            retry=False,
+        )
+    made = [item for item in proposals if item.status != "abstained"]
+    again = replace(ruling, at=0, n=0, notes=(*ruling.notes, f"as ruled on round {said_of}"))
+    return _settled(session, round_, made, again)
+
+
+def _settled(session: Session[Any], round_: Round, made: list[Proposal], ruling: Ruling) -> Commit | None:
+    """Settle a round by a person's ruling: as a commit, or without one."""
+    decision = ruling.decision
     if decision not in _CLOSING:
         _check_shape(session, round_)
     journal = Journal(session)

@@ -94,6 +94,8 @@ def _reading_node(step: str) -> str:
 def _reading(step: Step) -> Any:
     async def read(_: Position, runtime: Runtime[Run]) -> Position:
         running = await rounds.read(runtime.context, step)
+        if runtime.context.between is not None:
+            await runtime.context.between.opened(running)
         return {"round": running.round.round}
 
     return read
@@ -141,14 +143,20 @@ async def _following(run: Run, running: Running, after: After) -> str:
     if run.watching is not None and running.ending != "parked":
         for alarm in await aside(run.watching.settled, running.round.round):
             run.tell(running, "alarm", **alarm.as_dict())
+    if run.between is not None:
+        await run.between.settled(running)
     if running.ending == "again":
         return _reading_node(running.step.name)
+    if running.ending not in {"committed", "rejected"}:
+        return END
     if running.ending == "committed":
-        return _node(await after(run, running.step.name, run.journal.session.remembered_state))
-    if running.ending == "rejected":
+        target = await after(run, running.step.name, run.journal.session.remembered_state)
+    else:
         state = await aside(lambda: run.journal.session.state)
-        return _node(await after(run, running.step.name, state, rejected=True))
-    return END
+        target = await after(run, running.step.name, state, rejected=True)
+    if run.between is not None:
+        target = await run.between.led(running, target)
+    return _node(target)
 
 
 def _node(step: str) -> str:

@@ -29,7 +29,8 @@ class Situation:
     """What the border must know of a command that does not end as it should.
 
     `kept` is the database it worked on, `again` the command that goes on where it stopped. `tenant`
-    is whose sessions are meant, `branch` which of a session's branches.
+    is whose sessions are meant, `branch` which of a session's branches. `lines`: an answer is wanted as
+    JSON Lines; `paged`: what is longer than the terminal may go through a pager.
     """
 
     debug: bool = False
@@ -37,6 +38,8 @@ class Situation:
     again: str = "the same command"
     tenant: str | None = None
     branch: str | None = None
+    lines: bool = False
+    paged: bool = True
 
 
 def situation() -> Situation:
@@ -47,7 +50,7 @@ def situation() -> Situation:
 def run(group: click.Group, arguments: Sequence[str]) -> int:
     """Run a command; what it exits with."""
     here = Situation()
-    as_json = "--json" in arguments
+    as_json = wants_json(arguments)
     try:
         code = group.main(list(arguments), "dissensus", standalone_mode=False, obj=here)
     except DissensusError as error:
@@ -60,6 +63,11 @@ def run(group: click.Group, arguments: Sequence[str]) -> int:
         _say(_interrupted(here))
         return INTERRUPTED
     return code or 0
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether an error is to be told as JSON, like the answer."""
+    return not {"--json", "--jsonl"}.isdisjoint(arguments)
 
 
 def program() -> str:
@@ -86,6 +94,11 @@ def show_tracebacks(context: click.Context, _: click.Parameter, wanted: bool) ->
     if wanted:
         context.ensure_object(Situation).debug = True
         sys.excepthook = sys.__excepthook__
+
+
+def without_pager(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    """What `--no-pager` does."""
+    context.ensure_object(Situation).paged = not wanted
 
 
 def _unexpected(

@@ -11,7 +11,7 @@ import click
 
 from dissensus_state.values import MAX_BYTES
 
-from . import options, pages
+from . import completing, options, pages
 from .blocks import Line
 from .errors import Misuse
 from .opening import opened_session
@@ -41,7 +41,10 @@ def branch(*, database: str | None, session: str | None, as_json: bool) -> None:
 
 @click.command(epilog=examples("dissensus fork idea", "dissensus fork idea --at v12"))
 @on_session
-@click.option("--at", "revision", default="HEAD", metavar="REVISION", help="Begin at this version.")
+@click.option(
+    "--at", "revision", default="HEAD", metavar="REVISION", shell_complete=completing.revisions,
+    help="Begin at this version.",
+)  # fmt: skip
 @author_option
 @click.argument("name")
 def fork(
@@ -62,7 +65,7 @@ def fork(
 @click.command("close-branch", epilog=examples("dissensus close-branch idea"))
 @on_session
 @author_option
-@click.argument("name")
+@click.argument("name", shell_complete=completing.branches)
 def close_branch(*, database: str | None, session: str | None, as_json: bool, name: str, author: str) -> None:
     """Let nothing be committed to a branch any more.
 
@@ -80,7 +83,7 @@ def close_branch(*, database: str | None, session: str | None, as_json: bool, na
 @click.option("--delete", "gone", is_flag=True, help="Take the name away; the version stays.")
 @author_option
 @click.argument("name", required=False)
-@click.argument("revision", required=False)
+@click.argument("revision", required=False, shell_complete=completing.revisions)
 def tag(
     *,
     database: str | None,
@@ -120,7 +123,7 @@ def tag(
 @options.as_json
 @schema
 @author_option
-@click.argument("source")
+@click.argument("source", shell_complete=completing.branches)
 @click.pass_context
 def merge(
     context: click.Context,
@@ -228,7 +231,7 @@ def _settlement(side: str | None, given: str | None) -> str | dict[str, Any]:
 @on_session
 @schema
 @author_option
-@click.argument("range_", metavar="REVISION|A..B")
+@click.argument("range_", metavar="REVISION|A..B", shell_complete=completing.revisions)
 def revert(
     *,
     database: str | None,

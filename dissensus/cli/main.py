@@ -12,17 +12,22 @@ from . import (
     border,
     branching,
     checking,
+    completion,
     databases,
     demonstration,
     doctor,
     evolving,
+    foreign,
     grading,
+    handing,
     judging,
     learning,
     machines,
     models,
+    paging,
     reading,
     recordings,
+    rerunning,
     researching,
     retention,
     running,
@@ -53,6 +58,10 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
     "--debug", is_flag=True, expose_value=False, callback=border.show_tracebacks,
     help="Show the traceback of an error.",
 )  # fmt: skip
+@click.option(
+    "--no-pager", is_flag=True, expose_value=False, callback=border.without_pager,
+    help="Print long answers at once.",
+)  # fmt: skip
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Several models on one versioned state, supervised before anything is committed.
@@ -66,13 +75,14 @@ def cli(context: click.Context) -> None:
 
 for command in (
     reading.sessions,
-    reading.log,
+    paging.log,
     reading.show_command,
     reading.state,
     reading.diff,
     reading.blame,
-    reading.events,
+    paging.events,
     watching.watch,
+    watching.tail,
     branching.branch,
     branching.fork,
     branching.merge,
@@ -87,6 +97,7 @@ for command in (
     grading.quality,
     learning.learn,
     running.run,
+    rerunning.rerun,
     recordings.recordings,
     researching.research,
     bench.bench,
@@ -101,8 +112,12 @@ for command in (
     machines.machine,
     models.models,
     evolving.schema,
+    handing.export,
+    handing.import_command,
+    foreign.import_langgraph,
     databases.db,
     doctor.doctor,
+    completion.completion,
     demonstration.demo,
 ):
     cli.add_command(command)
@@ -111,5 +126,5 @@ for command in (
 def main() -> NoReturn:
     """Run the command line on this process's arguments, and exit."""
     border.prepare_streams()
-    border.report_unexpected(as_json="--json" in sys.argv)
+    border.report_unexpected(as_json=border.wants_json(sys.argv))
     sys.exit(border.run(cli, sys.argv[1:]))

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from . import completing
 from .border import Situation
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -39,9 +40,33 @@ def database(command: CommandT) -> CommandT:
 
 
 session = click.option(
-    "--session", "-s", metavar="NAME", help="Which session; not needed where there is only one."
+    "--session",
+    "-s",
+    metavar="NAME",
+    shell_complete=completing.sessions,
+    help="Which session; not needed where there is only one.",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _remember_lines(context: click.Context, _: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+    context.ensure_object(Situation).lines = wanted
+
+
+_one_object = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+_objects = click.option(
+    "--jsonl",
+    is_flag=True,
+    expose_value=False,
+    callback=_remember_lines,
+    help="Print each item of the answer as a line of JSON.",
+)
+
+
+def as_json(command: CommandT) -> CommandT:
+    """Options that say in which form an answer is wanted."""
+    return _one_object(_objects(command))
+
+
 schema = click.option(
     "--schema",
     metavar="MODULE:CLASS",
@@ -59,6 +84,7 @@ branch = click.option(
     metavar="NAME",
     expose_value=False,
     callback=_remember_branch,
+    shell_complete=completing.branches,
     help="Which branch; main where none is named.",
 )
 into = click.option(
@@ -66,6 +92,7 @@ into = click.option(
     metavar="BRANCH",
     expose_value=False,
     callback=_remember_branch,
+    shell_complete=completing.branches,
     help="Merge into this branch; main where none is named.",
 )
 

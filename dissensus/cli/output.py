@@ -3,27 +3,71 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from .blocks import Block, plain
+from .border import situation
 from .errors import READER_GONE
 from .texts import encoded, visible
 
 
 def show(data: dict[str, Any], page: Sequence[Block], *, as_json: bool) -> None:
-    """Print one answer: its data as one JSON object, or its page."""
-    if as_json:
+    """Print one answer: its data as one JSON object or as JSON Lines, or its page."""
+    if situation().lines:
+        for item in items_of(data):
+            write(encoded(item) + "\n")
+    elif as_json:
         write(encoded(data) + "\n")
     elif colours():
         from .terminal import coloured
 
-        write(coloured(page))
+        _paged(coloured(page))
     else:
-        write(plain(page))
+        _paged(plain(page))
+
+
+LISTED = (
+    "sessions",
+    "commits",
+    "events",
+    "differences",
+    "branches",
+    "tags",
+    "conflicts",
+    "rounds",
+    "grades",
+    "costs",
+    "threads",
+)
+"""Under which key an answer has what it lists: `--jsonl` prints these items."""
+
+
+def items_of(data: dict[str, Any]) -> Sequence[Any]:
+    """What an answer lists; where it lists nothing, the answer itself."""
+    return next((data[key] for key in LISTED if isinstance(data.get(key), list)), [data])
+
+
+def _paged(text: str) -> None:
+    """Print a text, through the user's pager where it is longer than their terminal.
+
+    The pager is that of `PAGER`, else `less`; an empty one, or `cat`, is none.
+    """
+    longer = text.count("\n") >= shutil.get_terminal_size().lines
+    if not (longer and situation().paged and _has_pager() and sys.stdin.isatty() and sys.stdout.isatty()):
+        write(text)
+        return
+    os.environ.setdefault("LESS", "FRX")  # as git does: colours, and the text stays on the screen
+    click.echo_via_pager(text, color=True)
+
+
+def _has_pager() -> bool:
+    pager = os.environ.get("PAGER", "less").strip()
+    return pager not in {"", "cat"} and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def colours() -> bool:
@@ -38,8 +82,13 @@ def write(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(READER_GONE)
+        reader_gone()
+
+
+def reader_gone() -> NoReturn:
+    """Leave without a word: nobody reads the output any more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(READER_GONE)
 
 
 def note(text: str) -> None:

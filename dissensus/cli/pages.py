@@ -51,6 +51,18 @@ def log(data: Data) -> list[Block]:
     return grid("version when author transition round rebased writes", rows, "bold dim cyan")
 
 
+def braid(rows: Sequence[tuple[str, Data | None]]) -> list[Block]:
+    """The commits of all branches beside the drawing of their lines."""
+    told = []
+    for drawn, item in rows:
+        if item is None:
+            told.append((drawn, *[""] * 7))
+            continue
+        version, *rest = _commit(item)
+        told.append((drawn, f"{version} {item['branch']}", *rest))
+    return grid("graph version when author transition round rebased writes", told, "cyan bold dim cyan")
+
+
 def tally(data: Data) -> list[Block]:
     """Disputes by path and suspected cause."""
     rows = [
@@ -88,10 +100,18 @@ def _commit(item: Data) -> tuple[str, ...]:
 
 
 def _lifting(source: Data | None) -> str:
-    """In the place of a transition: between which schema versions a migration leads."""
+    """In the place of a transition: what a commit that nobody wrote by hand does, and with which."""
     match source:
         case {"upcast": [before, after]}:
             return f"schema {before} -> {after}"
+        case {"merge": {"branch": branch, "version": version, **rest}}:
+            return f"{'supersede' if rest.get('ours') else 'merge'} {branch}@{version}"
+        case {"revert": {"first": first, "last": last}}:
+            return f"revert v{first}" if first == last else f"revert v{first} to v{last}"
+        case {"retract": {"version": version, **rest}}:
+            return f"{'reinstate' if rest.get('undo') else 'retract'} v{version}"
+        case {"carry": {"branch": branch, "version": version}}:
+            return f"carry {branch}@{version}"
     return "-"
 
 
@@ -197,7 +217,8 @@ def _rights(entries: list[Data]) -> list[Block]:
 def replayed(data: Data) -> list[Block]:
     """What a replay found."""
     said = f"{count(data['versions'], 'version')} rebuilt, {count(data['calls'], 'call')} made"
-    return [Line(f"replayed: {said}", "green"), *facts({"digest": data["digest"]}, 2)]
+    rested = f"{count(data['rounds'], 'round')}, {count(data['answers'], 'recorded answer')}"
+    return [Line(f"replayed: {said}", "green"), *facts({"from": rested, "digest": data["digest"]}, 2)]
 
 
 def verified(data: Data) -> list[Block]:

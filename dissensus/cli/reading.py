@@ -1,4 +1,4 @@
-"""`sessions, log, show, state, diff, blame, events`: the history, read."""
+"""`sessions, show, state, diff, blame`: the history, read; `log` and `events` are in `paging`."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import pages, stories
+from . import completing, pages, stories
 from .blocks import Passage
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
-from .outcomes import confidences, outcome
-from .output import note, show
-from .revisions import place_of, range_of, round_number, version_of
+from .outcomes import outcome
+from .output import show
+from .revisions import place_of, range_of, round_number
 from .texts import compact
 
 if TYPE_CHECKING:
@@ -33,36 +33,12 @@ def sessions(*, database: str | None, as_json: bool) -> None:
     show(data, pages.sessions(data), as_json=as_json)
 
 
-@click.command(epilog=examples("dissensus log", "dissensus log --limit 10 --before v120"))
-@on_session
-@click.option(
-    "--limit",
-    "-n",
-    default=50,
-    show_default=True,
-    type=click.IntRange(1, 100_000),
-    help="How many.",
-)
-@click.option("--before", metavar="REVISION", help="Only commits before this version.")
-def log(*, database: str | None, session: str | None, as_json: bool, limit: int, before: str | None) -> None:
-    """List the commits, newest first."""
-    from .data import place
-
-    with opened_session(database, session) as found:
-        turned = None if before is None else version_of(found, before)
-        commits = [] if turned == 0 else found.log(limit, turned)
-        sure = confidences(found)
-        listed = [{**item.as_dict(), "confidence": sure.get(item.round or 0)} for item in commits]
-        data = {**place(found), "head": found.head, "commits": listed}
-    show(data, pages.log(data), as_json=as_json)
-
-
 @click.command(
     "show",
     epilog=examples("dissensus show v12", "dissensus show HEAD~1", "dissensus show r3 --json"),
 )
 @on_session
-@click.argument("what", metavar="REVISION|ROUND", default="HEAD")
+@click.argument("what", metavar="REVISION|ROUND", default="HEAD", shell_complete=completing.revisions)
 def show_command(*, database: str | None, session: str | None, as_json: bool, what: str) -> None:
     """Show a commit with its round, or a round.
 
@@ -117,7 +93,7 @@ def state(*, database: str | None, session: str | None, as_json: bool, revision:
 )
 @on_session
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 1 where something differs.")
-@click.argument("range_", metavar="A..B", default="~1..HEAD")
+@click.argument("range_", metavar="A..B", default="~1..HEAD", shell_complete=completing.revisions)
 @click.pass_context
 def diff(
     context: click.Context,
@@ -146,36 +122,28 @@ def diff(
     context.exit(1 if exit_code and differences else 0)
 
 
-@click.command(epilog=examples("dissensus blame /verdict", "dissensus blame /findings/0 --at v12"))
+@click.command(
+    epilog=examples(
+        "dissensus blame /verdict", "dissensus blame /findings/0 --at v12", "dissensus blame /verdict --chain"
+    )
+)
 @on_session
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
+@click.option("--chain", is_flag=True, help="Also what that rests on, back to the sources.")
 @click.argument("path")
-def blame(*, database: str | None, session: str | None, as_json: bool, path: str, revision: str) -> None:
+def blame(
+    *, database: str | None, session: str | None, as_json: bool, path: str, revision: str, chain: bool
+) -> None:
     """Say who wrote a value, and on what grounds.
 
     PATH is a JSON pointer or the name of a field. The answer holds the reads, the reasoning, the
-    ruling and the dissent.
+    ruling and the dissent. With --chain, who wrote what was read, and so on.
     """
     from .data import blame_data, place
 
     with opened_session(database, session) as opened:
         found, version = place_of(opened, revision)
-        answer = found.blame(path, version)
+        answer = found.blame(path, version, chain=chain)
         data = {**place(found), **blame_data(answer), "outcome": outcome(found, answer.commit.round)}
-    show(data, stories.blame(data), as_json=as_json)
-
-
-@click.command(epilog=examples("dissensus events", "dissensus events --json"))
-@on_session
-def events(*, database: str | None, session: str | None, as_json: bool) -> None:
-    """List what happened beside the commits.
-
-    That is what changed nothing: denied attempts, refused commits, abstentions.
-    """
-    from .data import event_data, place
-
-    with opened_session(database, session) as found:
-        data = {**place(found), "events": [event_data(item) for item in found.events()]}
-    show(data, pages.events(data), as_json=as_json)
-    if not data["events"]:
-        note("Nothing happened beside the commits.")
+    grounds = None if answer.chain is None else str(answer.chain)
+    show(data, stories.blame(data, grounds), as_json=as_json)

@@ -18,8 +18,8 @@ from . import options
 from .blocks import Block, Line, Passage
 from .border import program, situation
 from .errors import Misuse
+from .graphs import load_graph, note_run
 from .output import note, show
-from .schemas import load
 
 if TYPE_CHECKING:
     from dissensus_agents.graph import AgentGraph
@@ -73,15 +73,17 @@ def run(
     """
     from dissensus_state.store import Store
 
-    made = _graph(graph)
-    if models:
-        made = made.swapped(_models(models))
+    made = load_graph(graph)
+    swaps = _models(models)
+    if swaps:
+        made = made.swapped(swaps)
     if recordings is not None:
         made = _recorded(made, recordings)
     here = situation()
     here.kept = database or "dissensus.db"
     with closing(Store.open(here.kept, tenant=here.tenant)) as store:
         work = _session(store, made, session, initial, budget)
+        note_run(work, graph, swaps)
         whose = f" --tenant {shlex.quote(here.tenant)}" if here.tenant else ""
         swapped = "".join(f" --model {shlex.quote(one)}" for one in models)
         swapped += "" if recordings is None else f" --recordings {shlex.quote(recordings)}"
@@ -107,17 +109,6 @@ def _models(given: Iterable[str]) -> dict[str, Any]:
                 next_step="Write --model analyst=ollama:llama3.1; `supervisor` names the seat that rules",
             )
     return {agent: [one for one in model.split(",") if one] for agent, _, model in pairs}
-
-
-def _graph(name: str) -> AgentGraph:
-    from dissensus_agents.graph import AgentGraph
-
-    found = load(name)
-    if not isinstance(found, AgentGraph) and callable(found):
-        found = found()
-    if not isinstance(found, AgentGraph):
-        raise Misuse(f"{name} is no AgentGraph", next_step="Name one, or a function that makes one")
-    return found
 
 
 def _session(
@@ -164,7 +155,7 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
     note(f"session {session.name} at version {session.head}")
     parked: int | None = None
     async for event in graph.stream(session, start=start):
-        line = _told(event)
+        line = line_of(event)
         if line:
             note(line)
         parked = event.round if event.kind == "parked" else parked
@@ -172,7 +163,7 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
         raise RoundParked(f"Round {parked} waits for a person's ruling", session=session.name, round=parked)
 
 
-def _told(event: Progress) -> str:
+def line_of(event: Progress) -> str:
     """An event in a line; of some, nothing."""
     body = event.body
     where = "" if event.round is None else f"round {event.round}, {event.step}: "

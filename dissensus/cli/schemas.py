@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from dissensus_state.sessions import SessionInfo
     from dissensus_state.shapes import SharedState
 
-_OURS = re.compile(r"dissensus(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*")
+_OURS = re.compile(r"dissensus(_agents)?(\.[a-z][a-z0-9_]*)+:[A-Z][A-Za-z0-9]*")
 
 
 def known_schema(named: str | None, info: SessionInfo) -> type[SharedState] | None:

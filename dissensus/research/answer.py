@@ -44,7 +44,9 @@ def _verdict(verdict: Verdict) -> list[Block]:
 
 
 def _dissent(session: Session[Incident], why: Blame) -> list[Block]:
-    """Who lost, with what, what it was worth, and where it went wrong."""
+    """Who lost, with what, what it was worth, and where it went wrong; nothing where nobody did."""
+    if not why.dissent:
+        return []
     number = why.commit.round or 0
     failed = (session.round(number)[0].review or {}).get("failed", ())
     shown: list[Block] = [Line(), Line("The dissent, kept beside it", "bold")]

@@ -14,6 +14,7 @@ import click
 
 from dissensus.cli.border import program, situation
 from dissensus.cli.errors import Misuse
+from dissensus.cli.graphs import note_run
 from dissensus.cli.output import note
 from dissensus_agents.errors import RoundParked, RoundVoid
 from dissensus_state.errors import DissensusError, LeaseLost, NotFound, ValueRefused
@@ -30,6 +31,7 @@ from .result import show_result
 from .schema import Research
 from .signing import sign
 from .sources import changed
+from .study import GRAPH
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -88,6 +90,7 @@ def carry_out(store: Store, wish: Wish, database: str, *, as_json: bool) -> int:
         note(f"session {found.name}: {chosen.planner.name} plans, {_names(chosen)} read and judge")
     else:
         chosen = _taken_up(found, wish)
+    note_run(found, GRAPH)
     situation().again = again(database, found.name, wish.out)
     try:
         outcome = _run(found, chosen, wish, database)

@@ -11,6 +11,7 @@ from pathlib import Path
 from dissensus.cli import texts
 from dissensus.cli.blocks import Block, Line, plain
 from dissensus.cli.border import program
+from dissensus.cli.graphs import note_run
 from dissensus.cli.output import colours, write
 from dissensus_agents.graph import AgentGraph
 from dissensus_state.engines import read_url
@@ -26,12 +27,13 @@ from .telling import Teller, wrapped
 
 NAME = "demo"
 FILE = "dissensus-demo"
+GRAPH = "dissensus.research.demo:graph"
 LIMIT = Budget(usd=1)
 DELAY = 0.5
 """Seconds that a scripted model takes where somebody watches."""
 
 ABOUT = (
-    "Three models analyse an incident over four documents, and a supervisor rules on what they do not "
+    "Four agents analyse an incident over four documents, and a supervisor rules on what they do not "
     "agree on. The models are scripted: what they say was written for this demo, and their lineages and "
     "prices are invented. All else is the ordinary path: no key, no network."
 )
@@ -59,12 +61,17 @@ def main(database: str | None = None, tenant: str | None = None) -> int:
         where = Line(f"database: {address(chosen)}", "dim")
         _show([Line("dissensus demo", "bold"), wrapped(ABOUT, 0), where])
         if session.state.verdict is None:
-            graph = incident_graph(script.panel(delay), script.chair(delay))
-            asyncio.run(_watch(graph, session, is_new=is_new))
+            note_run(session, GRAPH)
+            asyncio.run(_watch(graph(delay), session, is_new=is_new))
         else:
             _show([Line(), Line("This demo has finished before; here is its result.", "yellow")])
         _show([*answer.page(session), *_next(store, session, _chosen(chosen, tenant))])
     return 0
+
+
+def graph(delay: float = 0.0) -> AgentGraph:
+    """The demo's graph, as `rerun` and `replay` find it; its models take about `delay` seconds."""
+    return incident_graph(script.panel(delay), script.chair(delay))
 
 
 def free_file() -> str:
@@ -123,10 +130,10 @@ def _session(store: Store) -> tuple[Session[Incident], bool]:
     return store.create(opening(), name=name, budget=LIMIT), True
 
 
-async def _watch(graph: AgentGraph, session: Session[Incident], *, is_new: bool) -> None:
+async def _watch(steps: AgentGraph, session: Session[Incident], *, is_new: bool) -> None:
     """Run the graph from where the session stands, and show what happens as it happens."""
     teller = Teller(session) if is_new else _taken_up(session)
-    async for event in graph.stream(session):
+    async for event in steps.stream(session):
         _show(teller.tell(event))
 
 

@@ -23,6 +23,7 @@ from dissensus_state.shapes import Append, SharedState, invariant
 
 QUESTION = "Why did payments fail on 14 October 2026 between 09:40 and 10:22, and how severe was it?"
 
+TRIAGE = "Name the change that is the first suspect, in at most six words, for the others to look into."
 READ = "Read the documents. Report what bears on the question, each finding with its quotation."
 JUDGE = "Name the one cause of the incident and its severity. Quote the lines that show it."
 
@@ -30,6 +31,9 @@ MAX_ANSWER = 1000
 """Tokens of an answer, thinking included."""
 
 FEWEST_FINDINGS = 3
+
+FIRST = "ola"
+"""The agent that reads first, alone, and names a suspect to the others."""
 
 
 class Quotation(BaseModel):
@@ -60,10 +64,12 @@ class Incident(SharedState):
     question: str
     documents: dict[str, str]
     phase: Literal["gathering", "judging", "closed"] = "gathering"
+    suspect: str | None = None
     findings: Annotated[list[Quotation], Append] = Field(default_factory=list)
     verdict: Verdict | None = None
 
     transitions: ClassVar[list[Transition]] = [
+        Transition("triage", "gathering -> gathering", writes={"suspect"}),
         Transition("gather", "gathering -> judging", writes={"findings"}),
         Transition("conclude", "judging -> closed", writes={"verdict"}, guard=enough_findings, review=True),
     ]
@@ -87,28 +93,32 @@ def opening() -> Incident:
 
 
 def incident_graph(panel: Mapping[str, Model | str], chair: Model | str) -> AgentGraph:
-    """The two steps of the analysis: all read, then all judge and the chair rules.
+    """The steps of the analysis: one names a suspect, all read, then all judge and the chair rules.
 
     Args:
-        panel: The model of each agent, by the agent's name.
+        panel: The model of each agent, by the agent's name; `ola` names the suspect.
         chair: The model that supervises.
     """
     graph = AgentGraph(Incident)
+    seats = {name: model for name, model in panel.items() if name != FIRST}
+    graph.add_step(
+        "triage", _agents({FIRST: panel[FIRST]}, TRIAGE, ["question", "documents"]), writes={"suspect"}
+    )
     graph.add_step(
         "gather",
-        _agents(panel, READ, ["question", "documents"]),
+        _agents(seats, READ, ["question", "documents", "suspect"]),
         writes={"findings"},
         verifiers=[quotes_stand_in_sources("findings")],
     )
     graph.add_step(
         "conclude",
-        _agents(panel, JUDGE, ["question", "documents", "findings"]),
+        _agents(seats, JUDGE, ["question", "documents", "suspect", "findings"]),
         writes={"verdict"},
         supervisor=Supervisor(chair, name="chair", max_output_tokens=MAX_ANSWER),
         verifiers=[quotes_stand_in_sources("verdict/evidence")],
         comparators={"verdict/evidence": By(_no_matter)},
     )
-    return graph.add_edge("gather", "conclude")
+    return graph.add_edge("triage", "gather").add_edge("gather", "conclude")
 
 
 def _agents(panel: Mapping[str, Model | str], role: str, reads: list[str]) -> list[Agent]:

@@ -16,7 +16,7 @@ from dissensus_agents.models.prices import Price
 from dissensus_agents.models.scripted import ScriptedModel
 from dissensus_state.values import canonical
 
-from .incident import JUDGE, READ
+from .incident import JUDGE, READ, TRIAGE
 
 LOG, METRICS, NOTES, CHANGES = "service-log.txt", "metrics.txt", "oncall-notes.md", "changes.md"
 
@@ -31,8 +31,9 @@ THE_RELEASE, THE_EXPORT = "release of checkout 4.18.0", "ledger-export moved to 
 
 
 def panel(delay: float = 0.0) -> dict[str, Model]:
-    """Three models of two lineages; `delay` is about how many seconds each takes to answer."""
+    """Three models of two lineages in four seats; `delay` is about how many seconds each takes to answer."""
     return {
+        "ola": _scripted("quill-small", "quill/quill-3", "0.30", "1.20", BEN, 0.6 * delay),
         "ana": _scripted("quill-large", "quill/quill-3", "2.00", "8.00", ANA, delay),
         "ben": _scripted("quill-small", "quill/quill-3", "0.30", "1.20", BEN, 0.6 * delay),
         "caro": _scripted("heron-2", "heron/heron-2", "1.00", "4.00", CARO, 1.4 * delay),
@@ -59,7 +60,42 @@ def _quotation(source: str, quote: str, shows: str) -> dict[str, str]:
     return {"source": source, "quote": quote, "shows": shows}
 
 
+def _shared(thoughts: str) -> Reply:
+    """What the two models of one lineage judge once they look at the export: the same, in the same words."""
+    return _reply(
+        thoughts,
+        0.85,
+        verdict={
+            "cause": THE_EXPORT,
+            "severity": "major",
+            "evidence": [
+                _quotation(LOG, EXPORT_BEGINS, "The export began before the first error."),
+                _quotation(LOG, ALL_TAKEN, "It held 32 connections when there were none left."),
+                _quotation(LOG, RELEASED, "The release came later."),
+            ],
+        },
+    )
+
+
 ANA = {
+    (READ, THE_EXPORT): _reply(
+        """
+Step 1. The suspect is the export. The change record gives it a new hour and 32 connections.
+Step 2. The failing payments wait for a database connection, which fits an export that holds many.
+""",
+        0.80,
+        findings=[
+            _quotation(CHANGES, "Connections to orders-db: from 4 to 32", "The export takes more of them."),
+            _quotation(LOG, FIRST_ERROR, "The payments wait for a connection; this one is the first."),
+        ],
+    ),
+    (JUDGE, THE_EXPORT): _shared(
+        f"""
+Step 1. The first error is the pool timeout at 09:41:07. Whatever did it came before.
+Step 2. The suspect began at 09:40:00 and holds 32 of the 80 connections.
+Step 3. The release is out of it: “{RELEASED}”.
+"""
+    ),
     READ: _reply(
         """
 Step 1. The question is what changed before the payments failed. The change record lists two changes.
@@ -94,6 +130,31 @@ Step 4. The errors end with the rollback. The release did it.
 }
 
 BEN = {
+    TRIAGE: _reply(
+        """
+Step 1. The on-call engineer writes “It must be the release: it adds a query to every payment”.
+Step 2. The rollback ended the errors. So the release is the first suspect.
+""",
+        0.70,
+        suspect=THE_RELEASE,
+    ),
+    (READ, THE_EXPORT): _reply(
+        """
+Step 1. The suspect is the export. The on-call notes ask why the ledger was there before lunch.
+Step 2. The metrics give the extent: about 14 % of the payments failed for 40 minutes.
+""",
+        0.75,
+        findings=[
+            _quotation(NOTES, "Finance asks why the ledger was there before lunch.", "Its hour was new."),
+            _quotation(METRICS, "1702 (of 12180 tried)", "One payment in seven was lost."),
+        ],
+    ),
+    (JUDGE, THE_EXPORT): _shared(
+        """
+Step 1. The suspect began one minute before the first error, with 32 connections.
+Step 2. When all 80 were taken, 32 of them were its own. It was the export.
+"""
+    ),
     READ: _reply(
         """
 Step 1. The on-call engineer suspected the release, rolled it back, and the errors ended.
@@ -125,6 +186,14 @@ Step 3. So it was the release. One payment in seven was lost: major.
 }
 
 CARO = {
+    TRIAGE: _reply(
+        """
+Step 1. I go through the log in the order of time. The first error is at 09:41:07.
+Step 2. What began right before it is ledger-export, at 09:40:00, with 32 connections.
+""",
+        0.60,
+        suspect=THE_EXPORT,
+    ),
     READ: _reply(
         """
 Step 1. I go through the log in the order of time. At 09:40:00 ledger-export starts, with 32 connections.
@@ -173,6 +242,9 @@ def ruling(prompt: str) -> dict[str, Any]:
         return {"decision": "escalate", "reason": "The checks do not tell the positions apart."}
     texts = dict(zip(parts[::2], parts[1::2], strict=True))
     wrong = {label: quotes[0] for label, quotes in failed.items() if quotes}
+    if not wrong:
+        reason = "All quotations of the one position stand in their sources."
+        return {"reason": reason, "decision": "uphold", "position": standing[0]}
     return {
         "wrong_steps": [
             {"position": label, "step": _step_with(quote, texts[label])} for label, quote in wrong.items()

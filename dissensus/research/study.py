@@ -9,15 +9,18 @@ from dissensus_agents.agent import Agent
 from dissensus_agents.graph import END, AgentGraph
 from dissensus_agents.judgement.comparators import Anything, Text
 from dissensus_agents.judgement.supervisor import Supervisor
+from dissensus_state.shapes import shape_of
 
 from . import checking, librarian, money, prompts
-from .crew import CHAIR, Staff
+from .crew import CHAIR, Staff, reseated
 from .rooms import CONCLUDED, PLANNED, SCOUTED, answers, told
 from .schema import Research, batches, side_by_side
 
 if TYPE_CHECKING:
     from dissensus_state.library import Library
     from dissensus_state.sessions import Session
+
+GRAPH = "dissensus.research.study:graph"
 
 GATHER = "gather-"
 """Steps of this name are rounds of so many scouts."""
@@ -26,6 +29,12 @@ SCOUT, ANALYST = "scout-", "analyst-"
 
 ALIKE = 0.5
 """Share of words from which on two short answers say the same."""
+
+
+def graph(session: Session[Any]) -> AgentGraph:
+    """The graph of a session with the models that it was begun with: how `rerun` and `replay` find it."""
+    opened = type(session)(session.database, session.info, shape_of(Research), session.branch)
+    return research_graph(opened, reseated(opened.state.crew, (), None))
 
 
 def research_graph(session: Session[Research], staff: Staff) -> AgentGraph:

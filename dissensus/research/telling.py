@@ -75,7 +75,9 @@ class Teller:
     def round(self, event: Progress) -> list[Block]:
         """A round begins, or is taken up."""
         agents, base = together(event.body["agents"]), event.body["base"]
-        return [Line(), Line(f"{event.step}: {agents} work side by side on version {base}", "bold")]
+        alone = len(event.body["agents"]) == 1
+        work = "works" if alone else "work side by side"
+        return [Line(), Line(f"{event.step}: {agents} {work} on version {base}", "bold")]
 
     def answered(self, event: Progress) -> list[Block]:
         """An agent's model has answered, now or before this run."""
@@ -111,7 +113,8 @@ class Teller:
         made = self.session.commit_at(event.body["version"])
         fields = together(path[0] for path in event.body["writes"] if path != ["phase"])
         stand = sum(check["passed"] for check in made.evidence)
-        checked = f"; {stand} of {len(made.evidence)} quotations stand in their sources"
+        quoted = len(made.evidence)
+        checked = f"; {stand} of {quoted} quotations stand in their sources" if quoted else ""
         return [Line(f"version {made.version} is committed: {fields} by {made.author}{checked}", "green", 2)]
 
     def otherwise(self, event: Progress) -> list[Block]:

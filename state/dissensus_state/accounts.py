@@ -8,6 +8,7 @@ from typing import Any, Self
 
 from .budgets import TOTAL, UNITS, Budget, InFlight, Limits, check_terms
 from .errors import BudgetExceeded, Tampered, ValueRefused
+from .showing import Shown
 from .values import JSON, parse
 
 DAY_MS = 86_400_000
@@ -52,7 +53,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Account(Shown):
     """One limit of a budget as it stands: what is held and what is spent of it.
 
     Amounts are nano-USD, tokens, calls or milliseconds, as `unit` says. `limit` and `soft` None: there

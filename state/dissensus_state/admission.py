@@ -9,7 +9,7 @@ from .errors import Conflict, Denied, FieldMissing, NotFound, ReviewRequired
 from .heads import Head
 from .machine import Transition, check_guard, check_invariant, check_rights, check_writes
 from .patches import Operation, Patch, grow, touched
-from .records import Change, Commit, Proposal, Round, Ruling
+from .records import Change, Commit, Proposal, Round, Ruling, carries
 from .rounds import binding, keeps_to
 from .shapes import Shape, SharedState, rules_for
 from .values import JSON
@@ -35,9 +35,10 @@ def check_repeated(done: Commit, change: Change) -> Commit:
 def transition_of(shape: Shape, change: Change, state: JSON) -> Transition | None:
     """The transition that a change takes from this state, if the machine has one.
 
-    A change that was taken from somewhere takes none: its parts took theirs where they were made.
+    A change that was taken from somewhere takes none: its parts took theirs where they were made. One
+    that is carried over takes its own again.
     """
-    if change.source is not None:
+    if change.source is not None and not carries(change.source):
         return None
     return shape.machine.find(change.transition, state.get("phase"))
 

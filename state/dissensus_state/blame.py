@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import calls, commits, lifting, rounds
+from . import calls, commits, rounds
 from .engines import Work
 from .errors import NotFound, Pruned
+from .grounds import Chain, chain
 from .lifting import Keys
 from .lineages import lineage, pruned
 from .patches import apply, get
+from .peeking import NOTHING, Past
 from .records import Call, Commit, Proposal, Ruling
+from .showing import Shown, cell
 from .values import JSON, Path, canonical, overlap, pointer
 
 
 @dataclass(frozen=True, slots=True)
-class Blame:
+class Blame(Shown):
     """Everything the history knows about the value at a path (G9).
 
     Attributes:
@@ -25,6 +28,7 @@ class Blame:
         proposals: What the agents of that round proposed, with their status.
         calls: Their calls, with reasoning and cost.
         rulings: What was decided over them.
+        chain: On what the commit rests, back to the sources; None where that was not asked for.
     """
 
     path: str
@@ -34,6 +38,7 @@ class Blame:
     proposals: tuple[Proposal, ...] = ()
     calls: tuple[Call, ...] = ()
     rulings: tuple[Ruling, ...] = ()
+    chain: Chain | None = None
 
     @property
     def authors(self) -> tuple[str, ...]:
@@ -55,7 +60,23 @@ class Blame:
         for item in self.dissent:
             said = canonical([operation.to_json() for operation in item.patch])
             lines.append(f"  against {item.agent}: {said}")
+        if self.chain is not None:
+            lines += ["  rests on", *(f"    {line}" for line in str(self.chain).splitlines())]
         return "\n".join(lines)
+
+    def cells(self) -> dict[str, object]:
+        """What a notebook shows of it."""
+        thinking = {call.agent: call.thinking for call in self.calls}
+        return {
+            "path": self.path,
+            "value": self.value,
+            "by": f"{', '.join(self.authors)} in version {self.commit.version}",
+            "who had read": ", ".join(self.commit.reads) or "nothing",
+            "ruled": "\n".join(f"{one.author}: {one.decision}: {one.reason}" for one in self.rulings),
+            "against": "\n".join(f"{one.agent}: {cell(one.patch)}" for one in self.dissent),
+            **{f"reasoning of {name}": text for name, text in thinking.items()},
+            "rests on": None if self.chain is None else str(self.chain),
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data."""
@@ -83,35 +104,40 @@ class Blame:
                 }
                 for call in self.calls
             ],
+            "chain": None if self.chain is None else self.chain.as_dict(),
         }
 
 
-def blame(work: Work, session_id: int, branch: str, path: Path, version: int) -> Blame:
+def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *, deep: bool = False) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
     A value that was merged has its writer on the branch that it came from. A migration that changed
     the value is its writer; what it was lifted from is found by asking for
     the version before.
 
+    Args:
+        deep: With the chain back to the sources.
+
     Raises:
         NotFound: nothing stands at the path in that version.
     """
-    state, number = lifting.stored_at(work, session_id, branch, version)
-    keys = Keys(work, session_id)
-    value = get(state, path, keys.of(number))
+    past = Past(work, session_id, branch, version)
+    value = past.value(path, version)
+    if value is NOTHING:
+        value = get(past.state(version), path, past.keys_at(version))  # which says what is not there
     text = canonical(value)
-    found = writer(work, session_id, branch, path, version, text, keys)
-    commit = _origin(work, session_id, found, path, text, keys) or found
+    found = _writer(past, path, version, text)
+    commit = _origin(past, found, path, text) or found
+    told = Blame(
+        pointer(path), value, version, commit, chain=chain(work, session_id, commit) if deep else None
+    )
     if commit.round is None:
-        return Blame(pointer(path), value, version, commit)
-    return Blame(
-        pointer(path),
-        value,
-        version,
-        commit,
-        tuple(rounds.proposals_of(work, session_id, commit.round)),
-        tuple(calls.of_round(work, session_id, commit.round)),
-        tuple(rounds.rulings_of(work, session_id, commit.round)),
+        return told
+    return replace(
+        told,
+        proposals=tuple(rounds.proposals_of(work, session_id, commit.round)),
+        calls=tuple(calls.of_round(work, session_id, commit.round)),
+        rulings=tuple(rounds.rulings_of(work, session_id, commit.round)),
     )
 
 
@@ -122,9 +148,32 @@ def writer(
     path: Path,
     version: int,
     value: str,
-    keys: Keys,
 ) -> Commit:
     """The commit after which the path held this value for good, among those that touch the path.
+
+    Raises:
+        Pruned: it was written before the values that are still there.
+    """
+    return _writer(Past(work, session_id, branch, version), path, version, value)
+
+
+def _writer(past: Past, path: Path, version: int, value: str) -> Commit:
+    if past.has_one_key(path):
+        return past.writer(path, version, value)
+    keys = Keys(past.work, past.session_id)
+    return folded_writer(past.work, past.session_id, past.branch, path, version, value, keys)
+
+
+def folded_writer(
+    work: Work,
+    session_id: int,
+    branch: str,
+    path: Path,
+    version: int,
+    value: str,
+    keys: Keys,
+) -> Commit:
+    """The same from all of the history: where the items of a list had other keys at other times.
 
     Raises:
         Pruned: it was written before the values that are still there.
@@ -151,15 +200,15 @@ def writer(
     return found
 
 
-def _origin(work: Work, session_id: int, merge: Commit, path: Path, value: str, keys: Keys) -> Commit | None:
+def _origin(past: Past, merge: Commit, path: Path, value: str) -> Commit | None:
     """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
     match merge.source:
         case {"merge": {"branch": str(branch), "version": int(version)}}:
             try:
-                state, number = lifting.stored_at(work, session_id, branch, version)
-                if _value(state, path, keys.of(number)) == value:
-                    found = writer(work, session_id, branch, path, version, value, keys)
-                    return _origin(work, session_id, found, path, value, keys) or found
+                theirs = Past(past.work, past.session_id, branch, version)
+                if theirs.text(path, version) == value:
+                    found = _writer(theirs, path, version, value)
+                    return _origin(theirs, found, path, value) or found
             except Pruned:
                 return None
     return None

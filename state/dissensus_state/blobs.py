@@ -19,7 +19,7 @@ import zstandard
 
 from .engines import Statement, Work, insert_absent
 from .errors import NotFound, Tampered
-from .patches import Operation, Patch, patch_from_json
+from .patches import VERBS, Operation, Patch, patch_from_json
 from .tables import blobs
 from .values import JSON, bounded, canonical, canonical_of_plain, digest, parse, parse_list, pointer
 
@@ -211,6 +211,26 @@ def stow(work: Work, session_id: int, patch: Patch) -> str:
     return made.text
 
 
+def restowed(items: Sequence[JSON]) -> Stowed:
+    """How a patch is stored that was read back: the operations as they stood there, large values by digest.
+
+    Raises:
+        Tampered: one of them is no operation.
+        ValueRefused: one of them is no JSON value.
+    """
+    texts, headers = [], []
+    for item in items:
+        match item:
+            case [str(verb), str(place), value] if verb in VERBS:
+                text = canonical(value)
+                texts.append(f'["{verb}",{encode_basestring(place)},{text}]')
+                headers.append([verb, place, digest(text).hex(), None])
+            case _:
+                texts.append(canonical(item))
+                headers.append(header(item))
+    return Stowed(f"[{','.join(texts)}]", digest(canonical(headers)).hex())
+
+
 def _stowed(operation: Operation) -> tuple[str, list[JSON], str | None]:
     """The text of an operation, its header, and its value's text where that is large."""
     verb, key, place = operation.verb, operation.key, pointer(operation.path)
@@ -274,6 +294,11 @@ def stow_texts(work: Work, session_id: int, request: JSON, kept: set[bytes]) -> 
 def fetch(work: Work, session_id: int, stored: str) -> Patch:
     """A stored patch with its large values back in place."""
     return patch_from_json([_fetched(work, session_id, item) for item in parse_list(stored)])
+
+
+def fetched(work: Work, session_id: int, items: Sequence[JSON]) -> Patch:
+    """The same for the operations of a stored patch that was parsed already."""
+    return patch_from_json([_fetched(work, session_id, item) for item in items])
 
 
 def fetch_all(work: Work, session_id: int, texts: Sequence[str]) -> Iterator[Operation]:

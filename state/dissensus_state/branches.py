@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from . import blobs
 from .engines import Row, Statement, Work
 from .errors import NotFound
+from .showing import Shown, when
 from .tables import branches, conflicts, tags
 from .three_way import ABSENT
 from .values import JSON, bounded, canonical, digest, parse
@@ -48,7 +49,7 @@ _BLOB = "blob:"
 
 
 @dataclass(frozen=True, slots=True)
-class BranchInfo:
+class BranchInfo(Shown):
     """A branch: its newest version, what it was forked from, and whether it is closed.
 
     `pruned` is the oldest version whose values are still there; None where all are.
@@ -72,9 +73,18 @@ class BranchInfo:
             "pruned": self.pruned,
         }
 
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "branch": self.name,
+            "head": f"v{self.head}",
+            "begins": None if self.base_branch is None else f"v{self.base_version} of {self.base_branch}",
+            "status": "open" if self.closed_at is None else f"closed {when(self.closed_at)}",
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Shown):
     """A name for a version of a branch."""
 
     name: str
@@ -93,9 +103,19 @@ class Tag:
             "at": self.at,
         }
 
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "tag": self.name,
+            "version": f"v{self.version}",
+            "branch": self.branch,
+            "author": self.author,
+            "when": when(self.at),
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class MergeConflict:
+class MergeConflict(Shown):
     """A path that two branches changed, each in its own way, kept until somebody settles it.
 
     `base`, `ours` and `theirs` are what stood there; `three_way.ABSENT` where nothing did, or where
@@ -148,6 +168,18 @@ class MergeConflict:
             "settlement": self.settlement,
             "settled_by": self.settled_by,
             "at": self.at,
+        }
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        sides = {"base": self.base, "ours": self.ours, "theirs": self.theirs}
+        return {
+            "conflict": self.conflict,
+            "path": self.path,
+            "of": f"{self.source_branch} into {self.branch}",
+            "status": self.status,
+            **{name: None if value is ABSENT else value for name, value in sides.items()},
+            "settled": self.settlement,
         }
 
 

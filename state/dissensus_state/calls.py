@@ -114,14 +114,14 @@ def send(work: Work, session_id: int, intents: Sequence[Call], stored: Stored) -
 
     Returns:
         The calls as they are stored: with what they hold beside money; answered, where an answer to the
-        same question is used again.
+        same question is used again. One that is reused when it comes is written down as it is.
 
     Raises:
         BudgetExceeded: together they do not fit; nothing is written then.
     """
     if not intents:
         return []
-    known = [reuse.found(work, call) for call in intents]
+    known = [call if reuse.is_reused(call) else reuse.found(work, call) for call in intents]
     asked = [call for call, answer in zip(intents, known, strict=True) if answer is None]
     held = iter(ledger.hold(work, session_id, asked) if asked else ())
     written = [next(held) if answer is None else answer for answer in known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -12,12 +12,15 @@ from .engines import Row, Statement, Work
 from .errors import NotFound, Pruned
 from .lineages import BEYOND, Segment, lineage, pruned
 from .patches import Operation, fold
-from .records import Commit
+from .records import SETTLED, Commit
 from .snapshots import Kept
-from .tables import commits
+from .tables import commits, rounds
 from .values import JSON, parse_list, parse_object
 
 columns = [column for column in commits.c if column.name != "session_id"]
+ROUND = [column.name for column in columns].index("round")
+"""Where a row says which round it ended."""
+
 here = (
     commits.c.session_id == sa.bindparam("session_id"),
     commits.c.branch == sa.bindparam("branch"),
@@ -26,6 +29,7 @@ _range = Statement(
     sa.select(*columns)
     .where(*here, commits.c.version > sa.bindparam("after"), commits.c.version <= sa.bindparam("upto"))
     .order_by(commits.c.version)
+    .limit(sa.bindparam("limit"))
 )
 _patches = Statement(
     sa.select(commits.c.version, commits.c.patch)
@@ -45,10 +49,28 @@ _sources = Statement(
     .order_by(commits.c.version)
 )
 _by_key = Statement(sa.select(*columns).where(*here, commits.c.key == sa.bindparam("key")))
-_by_round = Statement(sa.select(*columns).where(*here, commits.c.round == sa.bindparam("round")))
+_by_round = Statement(
+    sa.select(*columns)
+    .where(
+        *here,
+        commits.c.version > sa.bindparam("after"),
+        commits.c.version <= sa.bindparam("upto"),
+        commits.c.round == sa.bindparam("round"),
+    )
+    .order_by(commits.c.version)
+    .limit(1)
+)
+_begun = Statement(
+    sa.select(rounds.c.base, rounds.c.status).where(
+        rounds.c.session_id == sa.bindparam("session_id"), rounds.c.round == sa.bindparam("round")
+    )
+)
 
 _PAGE = 2000
 """How many patches are read at once, so that a long history is never whole in memory as text."""
+
+_ROWS = 500
+"""The same for whole commits."""
 
 
 def commit_of(work: Work, session_id: int, row: Row) -> Commit:
@@ -92,9 +114,30 @@ def commit_of(work: Work, session_id: int, row: Row) -> Commit:
 
 def between(work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND) -> Iterator[Commit]:
     """The commits of a branch and of what it was forked from with `after < version <= upto`, oldest first."""
-    for part in _parts(lineage(work, session_id, branch), after, upto):
-        rows = work.all(_range, session_id=session_id, branch=part.branch, after=part.after, upto=part.upto)
+    for rows in pages(work, session_id, branch, after, upto):
         yield from (commit_of(work, session_id, row) for row in rows)
+
+
+def pages(
+    work: Work, session_id: int, branch: str, after: int, upto: int = BEYOND
+) -> Iterator[Sequence[Row]]:
+    """The same as rows, some hundreds at a time; `commit_of` makes commits of them."""
+    for part in _parts(lineage(work, session_id, branch), after, upto):
+        reached = part.after
+        while reached < part.upto:
+            rows = work.all(
+                _range,
+                session_id=session_id,
+                branch=part.branch,
+                after=reached,
+                upto=part.upto,
+                limit=_ROWS,
+            )
+            if rows:
+                yield rows
+            if len(rows) < _ROWS:
+                break
+            reached = rows[-1][1]
 
 
 def _parts(segments: tuple[Segment, ...], after: int, upto: int) -> Iterator[Segment]:
@@ -152,10 +195,13 @@ def by_key(work: Work, session_id: int, branch: str, key: str) -> Commit | None:
 
 
 def by_round(work: Work, session_id: int, branch: str, round_: int) -> Commit | None:
-    """The commit that a round ended in."""
-    for segment in lineage(work, session_id, branch):
-        row = work.one(_by_round, session_id=session_id, branch=segment.branch, round=round_)
-        if row is not None and row[1] <= segment.upto:
+    """The commit that a round ended in: one of those right after the version that it was begun on."""
+    begun = work.one(_begun, session_id=session_id, round=round_)
+    if begun is None or begun[1] in SETTLED - {"committed"}:
+        return None
+    for part in _parts(lineage(work, session_id, branch), begun[0], BEYOND):
+        row = work.one(_by_round, session_id=session_id, round=round_, **part._asdict())
+        if row is not None:
             return commit_of(work, session_id, row)
     return None
 
@@ -225,6 +271,12 @@ def _restored(work: Work, session_id: int, segments: tuple[Segment, ...], versio
 def state_at(work: Work, session_id: int, branch: str, version: int) -> JSON:
     """The state at a version, which is the caller's to change."""
     return restore(work, session_id, branch, version).state
+
+
+def patches(work: Work, session_id: int, branch: str, after: int, upto: int) -> Iterator[str]:
+    """The stored patches of a range of versions, oldest first."""
+    for page in _pages(work, session_id, lineage(work, session_id, branch), after, upto):
+        yield from page
 
 
 def since(work: Work, session_id: int, branch: str, after: int, upto: int) -> tuple[int, frozenset[str]]:

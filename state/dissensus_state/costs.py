@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from .accounts import DAY_MS
 from .engines import Statement, Work
 from .reuse import REUSED
+from .showing import Shown
+from .showing import usd as shown_usd
 from .tables import calls, models, rounds
 from .values import parse
 
@@ -22,7 +24,7 @@ _NANO_PER_TOKEN = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Shown):
     """The calls of one agent to one model, added up.
 
     Money is in nano-USD. `cost` is what is known; `unknown` counts the calls whose cost is not, and
@@ -48,9 +50,21 @@ class Cost:
     assumed: int = 0
     saved: int = 0
 
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "agent": self.agent,
+            "model": self.model,
+            "calls": self.calls,
+            "input": self.input_tokens,
+            "output": self.output_tokens,
+            "cost": shown_usd(self.cost),
+            "unknown": self.unknown or None,
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(Shown):
     """The calls of one task or one day (`2026-01-31`, by when they were sent), added up."""
 
     name: str
@@ -58,6 +72,16 @@ class Sum:
     tokens: int
     cost: int
     unknown: int
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "name": self.name or "-",
+            "calls": self.calls,
+            "tokens": self.tokens,
+            "cost": shown_usd(self.cost),
+            "unknown": self.unknown or None,
+        }
 
 
 _settled = sa.and_(calls.c.status != "held", calls.c.status != "sent")

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from . import blobs, history, rounds
 from .engines import Statement, Work
 from .records import Round
+from .showing import Shown, cell
 from .tables import rulings
 from .values import JSON, parse_object
 
@@ -23,7 +24,7 @@ _last_words = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class Held(Shown):
     """One position: its value, and the agents that hold it."""
 
     value: JSON
@@ -31,7 +32,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Dispute:
+class Dispute(Shown):
     """One path on which the proposals of a round differ.
 
     `distance` (0 to 1) is how far apart they are at most, `entropy` (nats) how split the agents are.
@@ -66,6 +67,18 @@ class Dispute:
         """The dispute as plain data."""
         held = [{"value": one.value, "holders": list(one.holders)} for one in self.positions]
         return {**asdict(self), "positions": held, "entropy": round(self.entropy, 4)}
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "round": f"r{self.round}",
+            "step": self.step,
+            "path": self.path or "/",
+            "positions": "; ".join(f"{', '.join(one.holders)}: {cell(one.value)}" for one in self.positions),
+            "distance": f"{self.distance:.2f}",
+            "cause": self.ruled or self.cause,
+            "decision": self.decision or self.status,
+        }
 
 
 def disputes(work: Work, session_id: int, *, immaterial: bool = False) -> list[Dispute]:
@@ -138,7 +151,7 @@ def _worth(weighed: Any, path: str) -> Mapping[str, JSON] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Shown):
     """How often there was a dispute at a path for a suspected cause, and what became of it.
 
     `confirmed` rulings named the same cause, `corrected` ones another; the others named none.

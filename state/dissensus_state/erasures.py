@@ -17,14 +17,14 @@ from .engines import Row, Statement, Work
 from .errors import Tampered
 from .lineages import BEYOND, holder, holds, lineage, shared
 from .patches import Operation
-from .records import PRUNE, REDACT, Commit
+from .records import OMIT, PRUNE, REDACT, Commit
 from .tables import commits
 from .values import JSON, canonical, digest, parse_object
 
 _sourced = Statement(
     sa.select(commits.c.branch, commits.c.version, commits.c.at, commits.c.source).where(
         commits.c.session_id == sa.bindparam("session_id"),
-        sa.or_(commits.c.source.like(f'{{"{REDACT}":%'), commits.c.source.like(f'{{"{PRUNE}":%')),
+        sa.or_(*(commits.c.source.like(f'{{"{what}":%') for what in (OMIT, PRUNE, REDACT))),
     )
 )
 
@@ -62,6 +62,7 @@ class Erasures:
         self._evidence: set[tuple[str, int]] = set()
         self.passages: dict[tuple[int, int], str] = {}
         self._recordings_before = -1
+        self._omitted: dict[str, int] = {}
         self.fields: set[str] = set()
         self.elsewhere: dict[str, int] = {}
         self.base: Base | None = None
@@ -85,6 +86,10 @@ class Erasures:
                     self.base = Base(before, str(rest["state"]))
                     self._recordings_before = before if rest["recordings"] else self._recordings_before
                 common = shared(self._lineage, lineage(work, session_id, one.branch))
+            case {"omit": {"what": list(parts), "upto": int(upto)}}:
+                concerned = True
+                for part in map(str, parts):
+                    self._omitted[part] = max(upto, self._omitted.get(part, upto))
             case _:
                 raise Tampered("What was taken away cannot be read", branch=one.branch, version=one.version)
         if concerned and one.version > common:
@@ -137,7 +142,8 @@ class Erasures:
             return True
         if commit.version < self._recordings_before:
             return True
-        return not rounds.has_gone(work, session_id, commit.round)
+        omitted = {part for part, upto in self._omitted.items() if commit.round <= upto}
+        return rounds.gone_parts(work, session_id, commit.round) <= omitted
 
 
 def _in_order(told: list[Told]) -> list[Told]:

@@ -9,6 +9,7 @@
     ├── CheckFailed                5   the history does not hold what it must
     │   ├── Tampered               5   verify: a commit that could not have been admitted
     │   └── Diverged               5   replay: the first difference
+    ├── ArchiveRefused             2   a file that is no session, or not whole
     ├── BudgetExceeded             6   the worst case of a call does not fit
     ├── DatabaseFailed            10   the database cannot be used
     │   ├── NeedsMigration         8   an older schema of ours
@@ -24,6 +25,7 @@
         ├── InvariantViolated     18   a rule of the schema is broken
         ├── TransitionRefused     18   the machine has no such step from here, or its guard said no
         ├── ReviewRequired        18   no ruling is bound to these proposals and this base version
+        ├── CarryRefused          18   a commit of another line that does not fit here
         ├── SchemaNewer           18   the state was written by code with a newer schema
         └── UpcastFailed          18   a stored state cannot be lifted to this schema
             └── LinkMissing       18   for want of an upcaster
@@ -171,6 +173,14 @@ class BudgetExceeded(DissensusError):
     next_step = "Raise the limit with `dissensus budget USD`, or lower max_output_tokens, and resume"
 
 
+class ArchiveRefused(DissensusError):
+    """The file of a session cannot be used; nothing of it was taken in."""
+
+    code = "archive.refused"
+    exit_code = 2
+    next_step = "Export the session again, with `dissensus export`"
+
+
 class DatabaseFailed(DissensusError):
     """The database could not do what was asked; what was acknowledged before is safe."""
 
@@ -274,6 +284,16 @@ class ReviewRequired(Refused):
 
     code = "review.required"
     next_step = "Let a supervisor rule on the round, or settle it with `dissensus rule`"
+
+
+class CarryRefused(Refused):
+    """A commit of another line does not fit onto this one.
+
+    `context` holds its `origin` (`main@7`), and the code of what stands in the way as `because`.
+    """
+
+    code = "carry.refused"
+    next_step = "Leave it out, or make the change anew on this branch"
 
 
 class SchemaNewer(Refused):

@@ -15,6 +15,7 @@ from .engines import Database, Statement, Work, insert
 from .errors import Denied, FieldMissing, NotFound, Refused
 from .heads import Head
 from .making import Made, make, row
+from .marks import fills
 from .notices import notice
 from .records import Change
 from .shapes import Shape
@@ -65,10 +66,10 @@ def prepare(
 ) -> Prepared | None:
     """What a change makes of a remembered head, before anything is locked.
 
-    None where it takes more than that: the change may not stand, ends a round, needs a ruling, or has
-    something to be kept aside. `transitions.commit` decides then.
+    None where it takes more than that: the change may not stand, ends a round, needs a ruling, fills a
+    block of the index, or has something to be kept aside. `transitions.commit` decides then.
     """
-    if change.round is not None or change.base != head.version:
+    if change.round is not None or change.base != head.version or fills(head.version, head.version + 1):
         return None
     transition = shape.machine.transitions.get(change.transition or "")
     if transition is not None and transition.review:

@@ -208,6 +208,8 @@ def expected(
         Tampered: what a merge names never was, or nobody has settled what it contests.
     """
     match commit.source:
+        case {"merge": {"ours": True}}:
+            return ()
         case {"merge": dict(said)}:
             return _expected_merge(work, session_id, commit, said, shape, redacted)
         case {"revert": {"first": int(first), "last": int(last)}}:

@@ -77,6 +77,15 @@ def keys_of(work: Work, session_id: int, number: int) -> dict[str, str]:
     return past if isinstance(past, dict) else {}
 
 
+def known_keys(work: Work, session_id: int) -> dict[int, dict[str, str]]:
+    """The same for every schema version that the session was ever written under, by number."""
+    row = work.one(_read_versions, session_id=session_id)
+    if row is None:
+        return {}
+    past = parse_object(row[3] or "{}")
+    return {int(row[1]): parse_object(row[2]), **{int(n): keys for n, keys in past.items()}}
+
+
 class Keys:
     """The key fields of a session's schema versions, each read once."""
 

@@ -19,7 +19,8 @@ as it was.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,6 +51,9 @@ def is_ordered(operation: Operation) -> bool:
         return False
     return not isinstance(operation.value, dict) or bool(operation.value.get("ordered"))
 
+
+VERBS = frozenset(APPLY)
+"""All there are."""
 
 _PLAIN = frozenset(APPLY) - {"remove", "fold"}
 """What is written as verb, path and value."""
@@ -188,9 +192,24 @@ def fold(state: JSON, patch: Iterable[Operation]) -> JSON:
             state[path[0]] = operation.value
         elif len(path) == 1 and verb == "append" and type(state.get(path[0])) is list:
             state[path[0]].extend(_items(operation))
-        else:
+        elif not _put(state, operation):
             state = _at(state, path, operation, 0)
     return state
+
+
+def _put(state: JSON, operation: Operation) -> bool:
+    """Put what an operation brings into a dictionary of the state, which is not copied for it."""
+    path, verb = operation.path, operation.verb
+    there = state.get(path[0]) if path and type(state) is dict else None
+    if type(there) is not dict:
+        return False
+    if len(path) == 2 and verb == "set":
+        there[path[1]] = operation.value
+    elif len(path) == 1 and verb == "merge" and operation.key is None and type(operation.value) is dict:
+        there.update(operation.value)
+    else:
+        return False
+    return True
 
 
 def _items(operation: Operation) -> list[JSON]:
@@ -269,3 +288,23 @@ def _without(state: dict[str, JSON], token: str, path: Path) -> JSON:
 
 def _named(operation: Operation) -> dict[str, JSON]:
     return merge_items(operation.value, operation.key, pointer(operation.path))
+
+
+def by_field(patch: Patch) -> dict[str, list[Operation]]:
+    """The operations of a patch by the top-level field that they change."""
+    fields: dict[str, list[Operation]] = {}
+    for operation in patch:
+        fields.setdefault(operation.path[0], []).append(operation)
+    return fields
+
+
+def all_at(operations: Sequence[Operation], verb: Verb) -> bool:
+    """Whether all of these are this operation on the whole field."""
+    return all(item.verb == verb and len(item.path) == 1 for item in operations)
+
+
+def keys_of(operations: Sequence[Operation]) -> AbstractSet[str] | None:
+    """The keys of a field that these operations put something at, if they do nothing else."""
+    if any(item.verb == "remove" or (len(item.path) == 1 and item.verb != "merge") for item in operations):
+        return None
+    return {path[1] for item in operations for path in item.touched() if len(path) > 1}

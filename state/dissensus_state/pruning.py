@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import branches as reading
-from . import commits, heads, rebuilding, rights, transitions, unneeded
+from . import commits, heads, indexing, rebuilding, rights, transitions, unneeded
 from .blobs import gone, gone_text, header, is_gone, reference
 from .chain import check_by_digests
 from .engines import Statement, Work
@@ -293,6 +293,8 @@ def _carried_out(
         _drop_recordings(work, session_id, number)
     blobs = unneeded.drop(work, session_id)
     _stand_on(work, session_id, segments, before, state)
+    for name in {part.branch for part in segments} | set(now.closed):
+        indexing.forget(work, session_id, name)
     rebuilding.mark(work, session_id, names)
     said: dict[str, JSON] = {
         "before": before,

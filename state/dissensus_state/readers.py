@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar, cast, overload
 
-from . import blame as blames
 from . import (
     branches,
     calls,
@@ -17,7 +16,6 @@ from . import (
     disputes,
     grades,
     heads,
-    history,
     ledger,
     lifting,
     queues,
@@ -25,7 +23,6 @@ from . import (
     sizes,
     verify,
 )
-from . import diff as diffs
 from . import replay as replays
 from . import watch as watches
 from .accounts import Account
@@ -34,18 +31,21 @@ from .budgets import Budget
 from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
+from .explaining import Explaining
 from .heads import Head
-from .lineages import BEYOND, MAIN
-from .records import Call, Commit, Event, Grade, Proposal, Round, Ruling
+from .lineages import MAIN
+from .records import Call, Commit, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
-from .values import JSON, parse_path
+from .showing import Listing, Shown
+from .telling import Telling
+from .values import JSON
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)
 
 
 @dataclass(frozen=True, slots=True)
-class SessionInfo:
+class SessionInfo(Shown):
     """What the database says of a session."""
 
     session_id: int
@@ -56,7 +56,7 @@ class SessionInfo:
     created_at: int
 
 
-class Reader(Generic[StateT]):
+class Reader(Telling, Explaining, Generic[StateT]):
     """The reading half of a session on one of its branches."""
 
     def __init__(
@@ -174,53 +174,26 @@ class Reader(Generic[StateT]):
             number = self._version(work, version)
             return lifting.schema_version(work, self.session_id, self.branch, number)
 
-    def log(self, limit: int = 50, before: int | None = None) -> list[Commit]:
-        """The newest commits, newest first; `before` a version turns the page."""
-        with self.reading() as work:
-            upto = BEYOND if before is None else before
-            return history.log(work, self.session_id, self.branch, max(limit, 0), upto)
-
     def commit_at(self, version: int) -> Commit:
         """The commit that made a version."""
         with self.reading(version=version) as work:
             return commits.commit(work, self.session_id, self.branch, version)
 
-    def diff(self, before: int, after: int | None = None, *, of: str | None = None) -> list[diffs.Difference]:
-        """What differs between two versions (None: the head) as they are stored, path by path.
-
-        A list that merges by another key in one than in the other is compared by position.
-
-        Args:
-            of: The branch that `before` is a version of; this one where None.
-        """
-        origin = self.branch if of is None else of
-        with self.reading(version=before) as work:
-            first, last = self._version(work, before, origin), self._version(work, after)
-            old, one = lifting.stored_at(work, self.session_id, origin, first)
-            new, other = lifting.stored_at(work, self.session_id, self.branch, last)
-            return diffs.diff(old, new, lifting.shared_keys(work, self.session_id, one, other))
-
-    def blame(self, path: str, version: int | None = None) -> blames.Blame:
-        """Who wrote the value at a path, from which reads and reasoning, under which ruling."""
-        with self.reading(path=path) as work:
-            number = self._version(work, version)
-            return blames.blame(work, self.session_id, self.branch, parse_path(path), number)
-
-    def branches(self) -> list[BranchInfo]:
+    def branches(self) -> Listing[BranchInfo]:
         """The branches of the session, by name."""
         with self.reading() as work:
-            return branches.all_branches(work, self.session_id)
+            return Listing(branches.all_branches(work, self.session_id))
 
-    def tags(self) -> list[Tag]:
+    def tags(self) -> Listing[Tag]:
         """The tags of the session, by name."""
         with self.reading() as work:
-            return branches.all_tags(work, self.session_id)
+            return Listing(branches.all_tags(work, self.session_id))
 
-    def conflicts(self, *, open_only: bool = False) -> list[MergeConflict]:
+    def conflicts(self, *, open_only: bool = False) -> Listing[MergeConflict]:
         """What merges have left to be settled, and how it was settled."""
         with self.reading() as work:
             found = branches.all_conflicts(work, self.session_id)
-        return [one for one in found if one.status == "open" or not open_only]
+        return Listing(one for one in found if one.status == "open" or not open_only)
 
     def replay(self) -> replays.Replay:
         """Rebuild every version from the history; `Diverged` names the first that differs."""
@@ -243,10 +216,10 @@ class Reader(Generic[StateT]):
             head = heads.read(work, self.session_id, self.branch).version
             return sizes.sizes(work, self.session_id, self.branch, head)
 
-    def rounds(self) -> list[Round]:
+    def rounds(self) -> Listing[Round]:
         """All rounds, in order."""
         with self.reading() as work:
-            return rounds.all_rounds(work, self.session_id)
+            return Listing(rounds.all_rounds(work, self.session_id))
 
     def round(self, number: int) -> tuple[Round, list[Proposal], list[Call], list[Ruling]]:
         """A round with its proposals, calls and rulings."""
@@ -258,14 +231,14 @@ class Reader(Generic[StateT]):
                 rounds.rulings_of(work, self.session_id, number),
             )
 
-    def disagreements(self, *, immaterial: bool = False) -> list[Dispute]:
+    def disagreements(self, *, immaterial: bool = False) -> Listing[Dispute]:
         """Where the proposals of a round differed: positions, holders, distance, cause, and what was ruled.
 
         Args:
             immaterial: Also what nobody had to rule on: wordings, roundings, what is below the threshold.
         """
         with self.reading() as work:
-            return disputes.disputes(work, self.session_id, immaterial=immaterial)
+            return Listing(disputes.disputes(work, self.session_id, immaterial=immaterial))
 
     def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
         """What patterns have decided in a round, or (without a number) between the rounds of the branch."""
@@ -274,15 +247,10 @@ class Reader(Generic[StateT]):
                 return decisions.of_round(work, self.session_id, round_)
             return decisions.between(work, self.session_id, self.branch, 1_000)[::-1]
 
-    def grades(self, number: int | None = None) -> list[Grade]:
+    def grades(self, number: int | None = None) -> Listing[Grade]:
         """What is known afterwards of the proposals of a round (None: of all), oldest first."""
         with self.reading(round=number) as work:
-            return grades.grades_of(work, self.session_id, number)
-
-    def events(self, kind: str | None = None) -> list[Event]:
-        """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind."""
-        with self.reading() as work:
-            return history.happenings(work, self.session_id, kind)
+            return Listing(grades.grades_of(work, self.session_id, number))
 
     @property
     def budget(self) -> Account:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .accounts import Account as Account  # noqa: PLC0414 - a record like the others
 from .budgets import Budget as Budget  # noqa: PLC0414 - what a session is created with
+from .called import Call as Call  # noqa: PLC0414
+from .called import CallStatus as CallStatus  # noqa: PLC0414
 from .patches import Patch, patch_to_json, touched
+from .showing import Shown, when
 from .values import JSON, Path, parse_path, pointer
 
 Isolation = Literal["serializable", "snapshot"]
 RoundStatus = Literal["open", "review", "parked", "committed", "retried", "rejected", "void"]
 ProposalStatus = Literal["open", "accepted", "dissent", "abstained", "void"]
-CallStatus = Literal["held", "sent", "answered", "partial", "failed", "unknown"]
-"""`held`: written down and not sent yet; `partial`: it broke off, or was stopped, and what came is kept."""
-
 Decision = Literal["uphold", "amend", "retry", "reject", "escalate"]
 
 GradeBasis = Literal["reference", "person", "verifier"]
@@ -30,13 +29,14 @@ SETTLED: frozenset[str] = frozenset({"committed", "retried", "rejected", "void"}
 
 
 @dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Shown):
     """One accepted, atomic step to `version`.
 
     `base` is the version its author had read; where that is not the one before, the commit was
     rebased over those in between. `at` is in milliseconds since 1970 and tells nothing about order.
     `source` says where a patch was taken from that nobody wrote by hand: `{"merge": …}`, `{"revert": …}`,
-    `{"upcast": …}`. `size` counts the characters of the stored patch.
+    `{"upcast": …}`, `{"carry": …}`; or what an empty patch says: `{"retract": …}`. `size` counts the
+    characters of the stored patch.
     """
 
     version: int
@@ -87,12 +87,56 @@ class Commit:
             "source": self.source,
         }
 
+    @property
+    def kind(self) -> str:
+        """What it is: `write`, `round`, or what its patch was taken from."""
+        return kind_of(self.source, self.round)
+
+    def cells(self) -> dict[str, object]:
+        """What a line of the log says."""
+        return {
+            "version": f"v{self.version}",
+            "when": when(self.at),
+            "author": self.author,
+            "transition": self.transition or (None if self.kind in {"write", "round"} else self.kind),
+            "round": f"r{self.round}" if self.round else None,
+            "writes": " ".join(dict.fromkeys(pointer(path) for path in self.writes)),
+        }
+
+
+KINDS = {
+    "merge": "merge",
+    "revert": "revert",
+    "upcast": "migration",
+    "redact": "redaction",
+    "prune": "prune",
+    "retract": "retraction",
+    "carry": "carry",
+}
+"""What a commit is called whose patch was taken from elsewhere, by what its source says."""
+
+
+def kind_of(source: dict[str, JSON] | None, round_: int | None) -> str:
+    """What a commit is: `write`, `round`, or one of `KINDS`."""
+    for name in source or ():
+        if name in KINDS:
+            return KINDS[name]
+    return "round" if round_ else "write"
+
 
 UPCAST = "upcast"
 """What the source of a migration is called."""
 
 REDACT, PRUNE = "redact", "prune"
 """What the sources of commits are called that say what was taken away for good."""
+
+
+RETRACT, CARRY = "retract", "carry"
+"""What the sources of commits are called that take another one for wrong, or bring it again elsewhere."""
+
+
+OMIT = "omit"
+"""What the source of a commit is called that says what of the recordings was left out of a copy."""
 
 
 def is_migration(commit: Commit) -> bool:
@@ -102,7 +146,12 @@ def is_migration(commit: Commit) -> bool:
 
 def erases(source: dict[str, JSON] | None) -> bool:
     """Whether a source says that something was taken away for good."""
-    return source is not None and not source.keys().isdisjoint({REDACT, PRUNE})
+    return source is not None and not source.keys().isdisjoint({REDACT, PRUNE, OMIT})
+
+
+def carries(source: dict[str, JSON] | None) -> bool:
+    """Whether a source says that a commit of another line was brought again."""
+    return source is not None and CARRY in source
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +173,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class Round(Shown):
     """One round of a step: who was asked on which version, and how it ended.
 
     `again_of` is the round that this one repeats (after a `retry`, or after a conflict), `note` the
@@ -147,9 +196,21 @@ class Round:
         """Whether nothing more can come of it."""
         return self.status in SETTLED
 
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "round": f"r{self.round}",
+            "step": self.step,
+            "status": self.status,
+            "base": f"v{self.base}",
+            "when": when(self.started_at),
+            "again of": f"r{self.again_of}" if self.again_of else None,
+            "note": self.note,
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Shown):
     """What one agent of a round wants the state to become, and what it had read.
 
     Its reasoning is that of the call `attempt` of this agent in this round. An agent that abstained
@@ -164,70 +225,19 @@ class Proposal:
     status: ProposalStatus = "open"
     detail: dict[str, Any] | None = None
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A model call: what was sent and reserved, and, once it is known, what came of it.
-
-    Money is in nano-USD (10^-9); `cost` is None where the price is unknown. Times are
-    milliseconds. `request` holds the parts of the prompt by reference. `holds` is what was reserved
-    beside the money, by unit. `echo` is what the provider wants back if it is asked again. `key` is not
-    stored: the digest of the question, where an answer that is recorded under it is to be used again.
-    """
-
-    agent: str
-    attempt: int
-    model: str
-    lineage: str
-    price: JSON
-    request: JSON
-    reserved: int
-    sent_at: int
-    round: int = 0
-    status: CallStatus = "sent"
-    answer: str | None = None
-    reasoning: str | None = None
-    reasoning_kind: str = "rationale"
-    raw: bytes | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
-    estimated: bool = False
-    cost: int | None = 0
-    latency_ms: int = 0
-    ttft_ms: int | None = None
-    finish_reason: str = "stop"
-    detail: dict[str, Any] | None = None
-    written_tokens: int | None = None
-    holds: dict[str, int] | None = None
-    echo: JSON = None
-    key: bytes | None = field(default=None, compare=False, repr=False)
-
-    @property
-    def thinking(self) -> str | None:
-        """What can be read of the reasoning behind the answer; None where nothing can.
-
-        The chain of thought that came beside the answer; else the `reasoning` that a JSON answer
-        gives; else the answer itself.
-        """
-        if self.reasoning_kind == "withheld" or self.reasoning is not None:
-            return self.reasoning
-        return _rationale(self.answer) if self.answer else None
-
-
-def _rationale(answer: str) -> str:
-    if not answer.lstrip().startswith("{"):
-        return answer
-    try:
-        stated = json.loads(answer).get("reasoning")
-    except (ValueError, RecursionError):
-        return answer
-    return stated if isinstance(stated, str) and stated else answer
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "agent": self.agent,
+            "status": self.status,
+            "patch": patch_to_json(self.patch),
+            "confidence": self.confidence,
+            "detail": self.detail,
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Shown):
     """The recorded decision of a supervisor on exactly these proposals and this base version.
 
     `binding` is the digest of both. `upheld` and `dissent` are agents. `steps` names for each
@@ -291,9 +301,24 @@ class Ruling:
         }
         return {name: value for name, value in parts.items() if value not in (None, "", [], {})}
 
+    def as_dict(self) -> dict[str, Any]:
+        """The ruling as plain data; empty parts are left out."""
+        said = {"author": self.author, "decision": self.decision, "binding": self.binding.hex()}
+        return {**said, "at": self.at, "n": self.n, **self.body()}
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "author": self.author,
+            "decision": self.decision,
+            "reason": self.reason,
+            "upheld": ", ".join(self.upheld),
+            "dissent": ", ".join(self.dissent),
+        }
+
 
 @dataclass(frozen=True, slots=True)
-class Grade:
+class Grade(Shown):
     """What is known afterwards of one agent's proposal in a settled round: it was right, or wrong.
 
     The agent `supervisor` stands for the ruling. `author` is who says so: a person, or a verifier, whose
@@ -316,7 +341,7 @@ class Grade:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Shown):
     """Something that happened and is not a commit: a denied attempt, an abstention, a refusal."""
 
     event: int
@@ -325,3 +350,13 @@ class Event:
     branch: str | None
     round: int | None
     body: dict[str, Any]
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        return {
+            "event": self.event,
+            "when": when(self.at),
+            "kind": self.kind,
+            "round": f"r{self.round}" if self.round else None,
+            "what": self.body,
+        }

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from . import commits, evolution, heads, lifting, rebuilding, rights, transitions
+from . import commits, evolution, heads, indexing, lifting, rebuilding, rights, transitions
 from .blackening import blacken
 from .blobs import header, reference
 from .branches import all_branches
@@ -128,6 +128,9 @@ def redact(
     hunt.passages, hunt.remains = blackened.passages, [*hunt.remains, *blackened.remains]
     base = _rebased(work, session_id, branch, found, done, shape, asked)
     first = found.version + bool(base)
+    if not found.place or len(asked.path) == 1:  # a list may be shorter now, and have other items there
+        for name in names:
+            indexing.forget(work, session_id, name, found.version)
     hunt.erased["snapshots"] = sum(rebuilding.forget(work, session_id, name, first) for name in names)
     _rebuilt(work, session_id, names, first, broken, shape)
     if hunt.erased["blobs"]:  # workers on any branch may believe that the texts are there

@@ -23,6 +23,9 @@ from .values import parse
 REUSED = "reused"
 """Under which name the detail of a call says where its answer was recorded."""
 
+_BESIDE = frozenset({"passed_over", "tries"})
+"""What the detail of a call says of how it was made, which is not how the other one was."""
+
 _key = (answers.c.session_id == sa.bindparam("session_id_"), answers.c.digest == sa.bindparam("digest_"))
 _recorded = Statement(
     sa.select(
@@ -102,6 +105,26 @@ def used_again(intent: Call, known: Call, source: dict[str, str | int]) -> Call:
         echo=known.echo,
         cost=0,
         detail={**(intent.detail or {}), REUSED: dict(source)},
+    )
+
+
+def played_again(intent: Call, known: Call, source: dict[str, str | int]) -> Call:
+    """A call to which the same happens again as to another one, at no cost: an answer, or why none came."""
+    told = {name: value for name, value in (known.detail or {}).items() if name not in {*_BESIDE, REUSED}}
+    return replace(
+        intent,
+        reserved=0,
+        holds=None,
+        status=known.status,
+        answer=known.answer,
+        reasoning=known.reasoning,
+        reasoning_kind=known.reasoning_kind,
+        finish_reason=known.finish_reason,
+        echo=known.echo,
+        cost=0,
+        latency_ms=known.latency_ms,
+        ttft_ms=known.ttft_ms,
+        detail={**told, REUSED: dict(source)},
     )
 
 

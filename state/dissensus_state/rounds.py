@@ -72,27 +72,31 @@ _ruled = Statement(
 _NAMES = [column.name for column in calls.said_columns]
 _REQUEST, _DETAIL = _NAMES.index("request"), _NAMES.index("detail")
 
+_ELSE = "else"
+"""What of a round is neither a prompt nor reasoning."""
+
 
 def round_(work: Work, session_id: int, number: int) -> Round:
     """One round; `NotFound` if there is none of that number."""
     row = work.one(_select_round, session_id=session_id, round=number)
     if row is None:
         raise NotFound(f"There is no round {number}")
-    return _read_round(row)
+    return read_round(row)
 
 
 def last_round(work: Work, session_id: int, branch: str) -> Round | None:
     """The newest round of a branch: what a resumed run goes on from."""
     row = work.one(_last_round, session_id=session_id, branch=branch)
-    return None if row is None else _read_round(row)
+    return None if row is None else read_round(row)
 
 
 def all_rounds(work: Work, session_id: int) -> list[Round]:
     """The rounds of a session, in order."""
-    return [_read_round(row) for row in work.all(_all_rounds, session_id=session_id)]
+    return [read_round(row) for row in work.all(_all_rounds, session_id=session_id)]
 
 
-def _read_round(row: Sequence[Any]) -> Round:
+def read_round(row: Sequence[Any]) -> Round:
+    """A round from its columns, in the order of the table."""
     *plain, review = row
     number, branch, step, base, status, started_at, again_of, note = plain
     return Round(
@@ -111,18 +115,21 @@ def _read_round(row: Sequence[Any]) -> Round:
 def proposals_of(work: Work, session_id: int, number: int) -> list[Proposal]:
     """The proposals of a round, by agent."""
     rows = work.all(_select_proposals, session_id=session_id, round=number)
-    return [
-        Proposal(
-            agent=agent,
-            patch=() if patch is None else blobs.fetch(work, session_id, patch),
-            reads=() if reads is None else tuple(parse_list(reads)),
-            confidence=confidence,
-            attempt=attempt,
-            status=status,
-            detail=None if detail is None else parse_object(detail),
-        )
-        for agent, patch, reads, confidence, attempt, status, detail in sorted(rows, key=_agent)
-    ]
+    return [read_proposal(work, session_id, row) for row in sorted(rows, key=_agent)]
+
+
+def read_proposal(work: Work, session_id: int, row: Row) -> Proposal:
+    """A proposal from its columns, in the order of the record's fields."""
+    agent, patch, reads, confidence, attempt, status, detail = row
+    return Proposal(
+        agent=agent,
+        patch=() if patch is None else blobs.fetch(work, session_id, patch),
+        reads=() if reads is None else tuple(parse_list(reads)),
+        confidence=confidence,
+        attempt=attempt,
+        status=status,
+        detail=None if detail is None else parse_object(detail),
+    )
 
 
 def _agent(row: Row) -> str:
@@ -214,30 +221,47 @@ def round_digest(work: Work, session_id: int, number: int, *, whole: bool = Fals
         whole: As it was before values could be redacted: over the texts and not their digests.
     """
     given = {"session_id": session_id, "round": number}
-    began = [[*row[:5], *_texts(row[5:], whole=whole)] for row in work.all(_began, **given)]
-    said = sorted(_told(row, whole=whole) for row in work.all(calls.said, **given))
-    proposed = [_stated(row, whole=whole) for row in sorted(work.all(_proposed, **given), key=_agent)]
-    ruled = [
-        [*row[:3], *_texts(row[3:4], whole=whole), row[4], bytes(row[5]).hex()]
-        for row in work.all(_ruled, **given)
-    ]
-    return digest(canonical([began, said, proposed, ruled])).hex()
+    return digest_of(
+        [round_covered(row, whole=whole) for row in work.all(_began, **given)],
+        [call_covered(row, whole=whole) for row in work.all(calls.said, **given)],
+        [proposal_covered(row, whole=whole) for row in sorted(work.all(_proposed, **given), key=_agent)],
+        [ruling_covered(row, whole=whole) for row in work.all(_ruled, **given)],
+    )
+
+
+def digest_of(began: list[Any], said: list[Any], proposed: list[Any], ruled: list[Any]) -> str:
+    """The digest of a round from what the chain covers of it, its proposals by agent, its rulings in turn."""
+    return digest(canonical([began, sorted(said), proposed, ruled])).hex()
+
+
+def round_covered(row: Row, *, whole: bool = False) -> list[Any]:
+    """A round as the chain covers it: `branch, step, base, started_at, again_of, note, review`."""
+    return [*row[:5], *_texts(row[5:], whole=whole)]
+
+
+def ruling_covered(row: Row, *, whole: bool = False) -> list[Any]:
+    """A ruling as the chain covers it: `n, author, decision, body, at, binding`."""
+    return [*row[:3], *_texts(row[3:4], whole=whole), row[4], bytes(row[5]).hex()]
 
 
 def _texts(texts: Iterable[str | None], *, whole: bool) -> list[str | None]:
     return [text if whole or text is None else blobs.text_digest(text) for text in texts]
 
 
-def _stated(row: Row, *, whole: bool) -> list[Any]:
-    """A proposal as the chain covers it."""
+def proposal_covered(row: Row, *, whole: bool = False, known: str | None = None) -> list[Any]:
+    """A proposal as the chain covers it: `agent, patch, reads, attempt, detail, confidence, status`.
+
+    Args:
+        known: The digest of its patch, where that is known.
+    """
     agent, patch, reads, attempt, detail, confidence, status = row
-    covered = patch if whole or patch is None else blobs.patch_digest(patch)
+    covered = known or (patch if whole or patch is None else blobs.patch_digest(patch))
     sure = None if confidence is None else repr(float(confidence))
     return [agent, covered, reads, attempt, *_texts([detail], whole=whole), sure, status == "abstained"]
 
 
-def _told(row: Row, *, whole: bool) -> list[Any]:
-    """A call as the chain covers it."""
+def call_covered(row: Row, *, whole: bool = False) -> list[Any]:
+    """A call as the chain covers it: the columns `calls.said_columns`."""
     *plain, written, holds, echo, answer, reasoning, raw = row
     if whole:
         texts = [None if packed is None else blobs.unpack_text(packed) for packed in (answer, reasoning)]
@@ -254,18 +278,21 @@ def _told(row: Row, *, whole: bool) -> list[Any]:
     return told if later == [None, None, None] else [*told, *later]
 
 
-def has_gone(work: Work, session_id: int, number: int) -> bool:
-    """Whether something that models or people wrote in a round was taken away; raw bodies may go (`compact`).
+def gone_parts(work: Work, session_id: int, number: int) -> set[str]:
+    """What was taken away of a round: `prompts`, `reasoning`, something else; raw bodies may go (`compact`).
 
     A note, which a model may have worded, is not looked at: it could say that it is gone.
     """
     given = {"session_id": session_id, "round": number}
-    texts = [row[-1] for row in work.all(_began, **given)]
+    parts: list[tuple[str, Any]] = [(_ELSE, row[-1]) for row in work.all(_began, **given)]
     for row in work.all(calls.said, **given):
-        texts += [row[_REQUEST], row[_DETAIL], *row[-4:-1]]
+        echo, answer, reasoning = row[-4:-1]
+        parts += [("prompts", row[_REQUEST]), ("reasoning", reasoning), ("reasoning", echo)]
+        parts += [(_ELSE, row[_DETAIL]), (_ELSE, answer)]
     stated = work.all(_proposed, **given)
-    texts += [row[4] for row in stated] + [row[3] for row in work.all(_ruled, **given)]
+    parts += [(_ELSE, row[4]) for row in stated] + [(_ELSE, row[3]) for row in work.all(_ruled, **given)]
+    found = {part for part, text in parts if blobs.is_gone(text)}
     operations = [
         item for row in stated if row[1] is not None for item in patch_from_json(parse_list(row[1]))
     ]
-    return any(map(blobs.is_gone, texts)) or any(item.gone is not None for item in operations)
+    return found | {_ELSE for item in operations if item.gone is not None}

@@ -18,13 +18,13 @@ from .compaction import Compaction, CompactPlan
 from .engines import Work
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
+from .handing import Handed
 from .heads import Head
 from .intake import sound_change
 from .library import Library
 from .lineages import MAIN
 from .pruning import PrunePlan, Pruning
 from .readers import SessionInfo, StateT
-from .recorders import Recorder
 from .records import Change, Commit, Isolation, Ruling
 from .redaction import MASK, Redaction, Wanted
 from .transactions import Transaction, settings
@@ -35,7 +35,7 @@ __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 ResultT = TypeVar("ResultT")
 
 
-class Session(Recorder[StateT]):
+class Session(Handed[StateT]):
     """One durable piece of work: its state, its history, and the ways to change it.
 
     Any number of threads and processes may hold the same session; each commit is admitted against what

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from .engines import Statement, Work
+from .reuse import REUSED
 from .tables import calls, models, rounds
 from .values import parse_object
 
@@ -48,4 +49,5 @@ def recent(work: Work, session_id: int, since: int) -> list[Trace]:
         for name, status, detail, sent, latency in rows
         if status in {"answered", "failed", "partial", "unknown"}
     ]
-    return sorted(traces, key=lambda trace: trace.at)
+    asked = [trace for trace in traces if REUSED not in trace.detail]  # of the others nobody asked a provider
+    return sorted(asked, key=lambda trace: trace.at)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, TypeVar, get_args
 
@@ -19,7 +20,7 @@ from .growing import Grown, extended, settled
 from .intake import check_keys, inside, is_set, plain
 from .machine import Machine, Rule, Transition
 from .merging import Add, Append, Max, Merge, MergeByKey, Min, Replace, Union, merged
-from .patches import Operation, Patch, Verb, apply, get, is_ordered
+from .patches import Operation, Patch, Verb, all_at, apply, by_field, get, is_ordered, keys_of
 from .rights import Rights, grants_of
 from .sensitive import Sensitive, marks, sensitive_fields
 from .values import JSON, Path, canonical, normalise, pointer, seen_through
@@ -249,7 +250,7 @@ class Shape:
         if self._whole_model_rules:
             return self.typed(after)
         values = {name: typed.__dict__[name] for name in self.merges}
-        for name, operations in _by_field(patch).items():
+        for name, operations in by_field(patch).items():
             values[name] = self._advance_field(name, values[name], before[name], after[name], operations)
         return self._constructed(values)
 
@@ -257,15 +258,30 @@ class Shape:
         self, name: str, old: Any, before: JSON, after: JSON, operations: list[Operation]
     ) -> Any:
         free = name not in self._constrained
-        if free and type(old) is list and _all_at(operations, "append"):
+        if free and type(old) is list and all_at(operations, "append"):
             items = [item for operation in operations for item in operation.value]
             new = self._validate(self._adapter_for((name,), "append"), items, (name,))
             return extended(old, len(before), new)
-        if free and type(old) is dict and _all_at(operations, "merge"):
-            merged = {key: item for operation in operations for key, item in operation.value.items()}
-            return {**old, **self._validate(self._adapter_for((name,), "merge"), merged, (name,))}
+        keys = keys_of(operations)
+        if free and keys and type(old) is dict:
+            changed = {key: after[key] for key in keys}
+            return {**old, **self._validate(self._adapter_for((name,), "merge"), changed, (name,))}
+        if free and keys and type(old) is list and name in self.keys and all_at(operations, "merge"):
+            return self._keyed(name, old, after, keys)
         whole = after[:] if isinstance(after, Grown) else after
         return self._validate(self._adapter_for((name,), "set"), whole, (name,))
+
+    def _keyed(self, name: str, old: list[Any], after: JSON, keys: AbstractSet[str]) -> list[Any]:
+        """A list whose items have a key, some of which were changed where they stood, or added at its end."""
+        key = self.keys[name]
+        places = [place for place, item in enumerate(after) if str(item[key]) in keys]
+        items = [after[place] for place in places]
+        known = [*old, *[None] * (len(after) - len(old))]
+        for place, item in zip(
+            places, self._validate(self._adapter_for((name,), "append"), items, (name,)), strict=True
+        ):
+            known[place] = item
+        return known
 
     def seen(self, typed: SharedState, state: JSON) -> SharedState:
         """The typed state as it was when the stored one was: lists that have grown since at their length."""
@@ -334,17 +350,13 @@ class Shape:
 @functools.lru_cache(maxsize=256)
 def shape_of(schema: type[SharedState]) -> Shape:
     """The compiled shape of a schema."""
-    return Shape(schema)
+    kind: type[Shape] = getattr(schema, "shape_class", Shape)
+    return kind(schema)
 
 
 def _unresolved(merge: Merge, given: JSON) -> JSON:
     """What is given to a merge of the user's own, until the write is admitted."""
     return {"by": given, "to": None} if merge.commutes else {"by": given, "to": None, "ordered": True}
-
-
-def _all_at(operations: list[Operation], verb: Verb) -> bool:
-    """Whether all of these are this operation on the whole field."""
-    return all(item.verb == verb and len(item.path) == 1 for item in operations)
 
 
 def _phases_of(schema: type[SharedState]) -> tuple[str, ...] | None:
@@ -367,13 +379,6 @@ def _invariants_of(schema: type[SharedState]) -> tuple[tuple[tuple[str, ...], Ru
                     path=f"/{field}",
                 )
     return tuple((rule.invariant_fields, rule) for rule in found.values())  # type: ignore[attr-defined]
-
-
-def _by_field(patch: Patch) -> dict[str, list[Operation]]:
-    fields: dict[str, list[Operation]] = {}
-    for operation in patch:
-        fields.setdefault(operation.path[0], []).append(operation)
-    return fields
 
 
 def rules_for(shape: Shape, fields: Iterable[str]) -> list[tuple[tuple[str, ...], Rule]]:

@@ -25,6 +25,7 @@ from .tables import (
     rulings,
     snapshots,
     terms,
+    touches,
 )
 from .values import JSON, Path, canonical, parse_list, parse_path, pointer
 
@@ -50,6 +51,7 @@ _beside = {
     "events": _sum(events.c.body),
     "documents": _sum(passages.c.data, passages.c.place),
     "index of the documents": _sum(terms.c.postings, terms.c.term),
+    "index of the commits": _sum(touches.c.versions),
     "reads and evidence": _sum(commits.c.reads, commits.c.evidence, commits.c.source),
 }
 _patches = Statement(sa.select(commits.c.patch).where(commits.c.session_id == _session))

@@ -46,6 +46,7 @@ _newest = Statement(
     .limit(1)
 )
 _range = Statement(sa.select(*_columns).where(*_here).order_by(snapshots.c.version))
+_versions = Statement(sa.select(snapshots.c.version).where(*_here))
 
 
 class Kept(NamedTuple):
@@ -205,13 +206,30 @@ def _last(work: Work, session_id: int, lineage: Sequence[Segment], version: int)
     return None
 
 
-def stored(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> dict[int, Step]:
-    """Every step up to a version."""
-    return {item.version: item for item in _steps(work, session_id, lineage, 0, version)}
+def stored(work: Work, session_id: int, lineage: Sequence[Segment]) -> set[int]:
+    """The versions of which there is a step."""
+    return {
+        row[0]
+        for segment in lineage
+        for row in work.all(
+            _versions,
+            session_id=session_id,
+            branch=segment.branch,
+            first=max(0, segment.after + 1),
+            last=segment.upto,
+        )
+    }
+
+
+def step_of(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> Step | None:
+    """The step of a version; None where there is none."""
+    return next(_steps(work, session_id, lineage, version, version), None)
 
 
 def _steps(work: Work, session_id: int, lineage: Sequence[Segment], first: int, last: int) -> Iterator[Step]:
     for segment in lineage:
+        if last <= segment.after or first > segment.upto:
+            continue
         rows = work.all(
             _range,
             session_id=session_id,

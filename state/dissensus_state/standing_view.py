@@ -65,7 +65,7 @@ _Stage = tuple[str, list[_Step], list[str]]
 
 
 def _with(steps: list[_Step]) -> str:
-    told = (f"{name} AS {'' if name in _RECURSIVE else 'MATERIALIZED '}({sql})" for name, sql in steps)
+    told = (f"{name} AS {'' if name in _RECURSIVE or name.startswith('from') else 'MATERIALIZED '}({sql})" for name, sql in steps)
     return f"WITH RECURSIVE {', '.join(told)}"
 
 

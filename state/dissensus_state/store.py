@@ -4,36 +4,20 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import BinaryIO, Self
 
-import sqlalchemy as sa
-
-from . import ledger, migrations, policies, tenants, transitions
+from . import entering, ledger, migrations, tenants, transitions
+from .archive import import_file
 from .budgets import Usd
-from .engines import Database, Statement, Work, insert_absent, wall_clock
-from .errors import Conflict, NotFound, SchemaRefused, located
+from .engines import Database, wall_clock
+from .errors import SchemaRefused, located
 from .lineages import MAIN
 from .readers import SessionInfo, StateT
 from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
-from .tables import sessions
-from .values import parse, store
-
-_insert_session = insert_absent(sessions)
-_columns = (
-    sessions.c.session_id,
-    sessions.c.name,
-    sessions.c.schema,
-    sessions.c.schema_version,
-    sessions.c.key_fields,
-    sessions.c.created_at,
-)
-_by_name = Statement(sa.select(sessions.c.session_id).where(sessions.c.name == sa.bindparam("name")))
-_last_session = Statement(sa.select(sa.func.max(sessions.c.session_id)))
-_all_sessions = Statement(sa.select(*_columns).order_by(sessions.c.session_id))
 
 
 class Store:
@@ -115,7 +99,7 @@ class Store:
             self.database.clock(),
         )
         with located(session=info.name), self.database.writing() as work:
-            info = _enter(work, info)
+            info = entering.enter(work, info)
             head = transitions.begin(work, info.session_id, MAIN, shape.initial(state), shape, author)
             ledger.open_accounts(work, info.session_id, budget or Budget(unpriced="allow"))
         session: Session[StateT] = Session(self.database, info, shape)
@@ -132,7 +116,8 @@ class Store:
             NotFound: there is no such session, or none or several to choose from.
             SchemaRefused: it was made with another schema.
         """
-        info = self._find(name)
+        with self.database.reading() as work:
+            info = entering.named(work, name)
         if schema is None:
             return Session(self.database, info, None)
         shape = shape_of(schema)
@@ -144,56 +129,38 @@ class Store:
             )
         return Session(self.database, info, shape)
 
-    def _find(self, name: str | None) -> SessionInfo:
-        found = self.sessions()
-        names = ", ".join(info.name for info in found[-10:]) or "none"
-        if name is None:
-            if len(found) != 1:
-                raise NotFound(
-                    f"{self.database.name} holds {len(found)} sessions: {names}",
-                    next_step="Name one",
-                )
-            return found[0]
-        for info in found:
-            if info.name == name:
-                return info
-        raise NotFound(f"There is no session {name!r} in {self.database.name}; there are: {names}")
-
     def sessions(self) -> list[SessionInfo]:
         """All sessions, oldest first, whatever the clocks said when they were made."""
         with self.database.reading() as work:
-            return [
-                SessionInfo(sid, name, schema, version, parse(keys), at)
-                for sid, name, schema, version, keys, at in work.all(_all_sessions)
-            ]
+            return entering.every(work)
 
+    def import_session(
+        self,
+        path: str | Path | BinaryIO,
+        name: str | None = None,
+        schema: type[StateT] | None = None,
+        *,
+        session: str | None = None,
+    ) -> Session[StateT]:
+        """Take a session in, as `Session.export` wrote it: all of it, or nothing.
 
-def _enter(work: Work, info: SessionInfo) -> SessionInfo:
-    """Write a new session down under the next number of this database, or of its tenant.
+        Every hash is computed again on the way. The same session has the same hashes here as there; a file
+        that was changed is refused. `verify` checks the rest: admission, rulings, rights.
 
-    Raises:
-        Conflict: there is one of that name.
-    """
-    before_all = policies.first(work.database.tenant)
-    while True:
-        row = work.one(_last_session)
-        numbered = replace(info, session_id=1 + ((row and row[0]) or before_all))
-        if work.run(_insert_session, **_session_row(numbered)) == 1:
-            return numbered
-        if work.one(_by_name, name=info.name) is not None:
-            raise Conflict(
-                f"There is a session {info.name!r} already",
-                next_step="Open it, or choose another name",
-            )
+        Args:
+            path: A file of lines, a stream of them, or a SQLite file of dissensus.
+            name: What it is to be called here; as it was called there where None.
+            schema: Its schema, needed to change it.
+            session: Which session of a SQLite file; not needed where there is only one.
 
+        Returns:
+            The session, as it is here.
 
-def _session_row(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "session_id": info.session_id,
-        "name": info.name,
-        "schema": info.schema,
-        "schema_version": info.schema_version,
-        "key_fields": store(info.keys),
-        "past_keys": None,
-        "created_at": info.created_at,
-    }
+        Raises:
+            NotFound: there is no such file, or session in it.
+            ArchiveRefused: the file is no session, or not whole; it says which line, and why.
+            Tampered: a hash does not hold; it names the first bad commit.
+            Conflict: there is a session of that name.
+        """
+        source = Path(path) if isinstance(path, str) else path
+        return self.session(import_file(self.database, source, name, session).session, schema)

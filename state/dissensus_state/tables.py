@@ -33,8 +33,11 @@ metadata = MetaData(
 )
 
 
-def _table(name: str, keys: str, *columns: Column[object] | UniqueConstraint | Index) -> Table:
-    return Table(name, metadata, *columns, PrimaryKeyConstraint(*keys.split()))
+def _table(
+    name: str, keys: str, *columns: Column[object] | UniqueConstraint | Index, rowid: bool = True
+) -> Table:
+    key = PrimaryKeyConstraint(*keys.split())
+    return Table(name, metadata, *columns, key, sqlite_with_rowid=rowid)
 
 
 def _text(name: str, *, null: bool = False) -> Column[object]:
@@ -76,6 +79,7 @@ branches = _table(
     _whole("watched_until", null=True),
     _whole("pruned", null=True),
     _whole("rewritten", null=True),
+    _whole("indexed", null=True),
 )
 
 commits = _table(
@@ -115,6 +119,19 @@ Index(
     sqlite_where=commits.c.source.is_not(None),
     postgresql_where=commits.c.source.is_not(None),
 )
+
+touches = _table(
+    "touches",
+    "session_id branch what spot block",
+    _whole("session_id"),
+    _text("branch"),
+    Column("what", Integer, nullable=False),
+    _whole("spot"),
+    _whole("block"),
+    _bytes("versions"),
+    rowid=False,
+)
+"""Which versions of a block of 256 have touched a path, or are an author's; `marks` says how it is told."""
 
 snapshots = _table(
     "snapshots",
@@ -339,6 +356,14 @@ events = _table(
     _text("branch", null=True),
     _whole("round", null=True),
     _text("body"),
+)
+
+Index(
+    "ix_events_round",
+    events.c.session_id,
+    events.c.round,
+    sqlite_where=events.c.round.is_not(None),
+    postgresql_where=events.c.round.is_not(None),
 )
 
 tenants = _table(

@@ -18,6 +18,7 @@ from . import (
     doors,
     evolution,
     heads,
+    indexing,
     lifting,
     proposals,
     rounds,
@@ -32,9 +33,10 @@ from .errors import (
 )
 from .heads import Branch, Head
 from .making import Made, committed, lift, make, row
+from .marks import fills
 from .notices import announced
 from .patches import Operation
-from .records import Change, Commit, Ruling, erases
+from .records import Change, Commit, Ruling, carries, erases
 from .shapes import Shape
 from .tables import branches
 from .tables import commits as commits_table
@@ -95,6 +97,7 @@ def open_branch(
         watched_until=None,
         pruned=None,
         rewritten=None,
+        indexed=None,
     )
     if made != 1:
         raise Conflict(f"There is a branch {branch!r} already", next_step="Choose another name", retry=False)
@@ -187,7 +190,7 @@ def _check_review(work: Work, session_id: int, change: Change, shape: Shape, hea
     transition = admission.transition_of(shape, change, head.state)
     asked = transition is not None and transition.review
     if change.round is None:
-        if asked and transition is not None:
+        if asked and transition is not None and not carries(change.source):
             raise ReviewRequired(f"The transition {transition.name!r} is committed under a ruling only")
         return
     round_ = rounds.round_(work, session_id, change.round)
@@ -211,6 +214,8 @@ def write(
     work.run_all(_insert_commit, [row(session_id, item.commit, item.stored) for item in made])
     last = made[-1].commit
     _set_head(work, session_id, last.branch, before.version, last)
+    if fills(before.version, last.version):
+        indexing.catch_up(work, session_id, last.branch, last.version)
     return _kept(work, session_id, last.branch, made[-1].head)
 
 

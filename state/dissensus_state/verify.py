@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, commits, documents, doors, joining, ledger, rounds
+from . import blobs, commits, documents, doors, joining, ledger, rounds, takeovers, touches
 from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
@@ -21,6 +21,7 @@ from .patches import Patch, grow, patch_to_json
 from .records import Change, Commit, Proposal, Round, Ruling, erases, is_migration
 from .replay import Steps
 from .shapes import Shape
+from .showing import Shown
 from .tables import branches
 from .values import JSON, canonical, digest
 
@@ -35,7 +36,7 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(Shown):
     """What was checked and holds: `versions` commits up to the hash of the head.
 
     `other_schema` of them were written under another version of the schema than the one given, so
@@ -87,6 +88,7 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     _check_elsewhere(work, session_id, branch, known, erasures)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
+    _check_index(work, session_id, branch)
     added = _check_documents(work, session_id, erasures)
     ended = sum(commit.round is not None for commit in known)
     others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
@@ -202,6 +204,7 @@ def _asked(commit: Commit) -> Patch:
 
 
 def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | None) -> None:
+    commit = _first(work, session_id, commit)
     transition = shape.machine.transitions.get(commit.transition or "") if shape else None
     asked = transition is not None and transition.review
     if commit.round is None:
@@ -215,6 +218,14 @@ def _check_review(work: Work, session_id: int, commit: Commit, shape: Shape | No
         raise _tampered(commit, "no ruling is bound to its proposals and base version")
     _check_rulings(commit, ended, made, given)
     _check_settled(commit, ended, made, given)
+
+
+def _first(work: Work, session_id: int, commit: Commit) -> Commit:
+    """What a commit was carried over from, which was reviewed where it was made; else itself."""
+    try:
+        return takeovers.first(work, session_id, commit)
+    except UNREADABLE as error:
+        raise _tampered(commit, f"what it was carried over from cannot be read ({error})") from error
 
 
 def _check_rulings(commit: Commit, ended: Round, made: list[Proposal], given: list[Ruling]) -> None:
@@ -233,12 +244,17 @@ def _check_source(
     work: Work, session_id: int, commit: Commit, shape: Shape | None, erasures: Erasures
 ) -> None:
     """A patch that nobody wrote by hand must follow from what it says that it was taken from."""
-    if commit.source is None or shape is None:
+    if commit.source is None:
         return
     try:
+        takeovers.check(work, session_id, commit, erasures.fields)
+        if shape is None:
+            return
         expected = joining.expected(work, session_id, commit, shape, erasures.fields)
     except Pruned:
         return  # what it was taken from is pruned
+    except Tampered as error:
+        raise _tampered(commit, error.message) from error
     except UNREADABLE as error:
         raise _tampered(commit, f"what it was taken from cannot be read ({error})") from error
     if expected is None:
@@ -328,6 +344,15 @@ def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
         raise Tampered("There is a snapshot of a version that is not there", version=versions)
     blobs.check(work, session_id)
     _check_money(work, session_id)
+
+
+def _check_index(work: Work, session_id: int, branch: str) -> None:
+    try:
+        touches.check(work, session_id, branch)
+    except Tampered:
+        raise
+    except UNREADABLE as error:
+        raise Tampered(f"The index of commits cannot be read: {error}", branch=branch) from error
 
 
 def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:

@@ -44,7 +44,7 @@ def find(work: Work, session_id: int, branch: str, shape: Shape, path: Path, ver
         written = _in_set(work, session_id, branch, path, version, value, base)
     else:
         try:
-            commit = blame.writer(work, session_id, branch, path, version, canonical(value), keys)
+            commit = blame.writer(work, session_id, branch, path, version, canonical(value))
             written = _again(work, session_id, branch, commit.version, path, version, value, keys)
             written = written or _operation(work, session_id, branch, commit, path, value, keys)
         except Pruned:

@@ -20,10 +20,11 @@ from outage_story import part
 DOCS = Path(__file__).parents[2] / "docs"
 RUN = {
     "budget": ["budget", "5"],
-    "blame": ["blame", "/verdict"],
+    "blame": ["blame", "/verdict", "--chain"],
     "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
     "watch": ["watch", "--from", "v3", "--limit", "1"],
+    "tail": ["tail", "-n", "1"],
     "redact": ["redact", "/findings/0", "--reason", "asked", "--schema", "outage:Outage"],
     "prune": ["prune", "v2"],
     "fork": ["fork", "another"],
@@ -100,7 +101,7 @@ READING = [
     name
     for name, command in commands()
     if any(option.name == "as_json" for option in command.params)
-    and name not in {"research", "bench", "learn", "rule", "run"}
+    and name not in {"research", "bench", "learn", "rule", "run", "import-langgraph"}
     and name not in {"db upgrade", "schema check", "schema migrate"}
     and not name.startswith(("db tenants ", "models "))  # those of `models` are held to the page beside it
 ]

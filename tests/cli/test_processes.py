@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -206,3 +209,41 @@ def test_the_version_and_the_help_load_nothing_heavy() -> None:
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert not heavy & {name.partition(".")[0] for name in done.stderr.split()}
         assert "dissensus" in done.stdout
+
+
+def paged(folder: Path, lines: int, *arguments: str, **environment: str) -> str:
+    """What a terminal of so many lines shows of a command whose pager marks what goes through it."""
+    pager = folder / "pager.sh"
+    pager.write_text("#!/bin/sh\necho PAGED\ncat\n")
+    pager.chmod(0o755)
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, 100, 0, 0))
+    given = {**os.environ, "TERM": "xterm", "PAGER": str(pager), **environment}
+    given.pop("LINES", None)
+    command = [sys.executable, "-m", "dissensus", *arguments]
+    with subprocess.Popen(command, cwd=folder, env=given, stdin=theirs, stdout=theirs) as process:
+        os.close(theirs)
+        said = b"".join(_until_closed(ours))
+        assert process.wait() == 0
+    os.close(ours)
+    return said.decode()
+
+
+@pytest.mark.usefixtures("told")
+def test_what_is_longer_than_the_terminal_goes_through_the_pager_of_the_user(folder: Path) -> None:
+    assert paged(folder, 3, "log").startswith("PAGED")
+    assert "PAGED" not in paged(folder, 60, "log")
+    assert "PAGED" not in paged(folder, 3, "--no-pager", "log")
+    assert "PAGED" not in paged(folder, 3, "log", TERM="dumb")
+    assert "PAGED" not in paged(folder, 3, "log", PAGER="cat")
+    assert "PAGED" not in paged(folder, 3, "log", "--json")
+
+
+@pytest.mark.usefixtures("told")
+def test_json_lines_are_the_items_of_the_answer(dissensus: Command) -> None:
+    commits = [json.loads(line) for line in dissensus("log", "--jsonl").out.splitlines()]
+    assert commits == dissensus("log", "--json").data["commits"]
+    (blamed,) = [json.loads(line) for line in dissensus("blame", "/verdict", "--jsonl").out.splitlines()]
+    assert blamed == dissensus("blame", "/verdict", "--json").data
+    refused = dissensus("blame", "/nowhere", "--jsonl", code=3).err
+    assert json.loads(refused)["code"] == "not_found"

@@ -114,3 +114,24 @@ def test_what_lands_is_told_as_the_log_tells_it(ask: Command) -> None:
     told = ask("watch", "--from", "v0", "--limit", 4).out.splitlines()
     logged = ask("log").out.splitlines()[1:]
     assert [line.split() for line in told] == [line.split() for line in reversed(logged)]
+
+
+@pytest.mark.usefixtures("session")
+def test_tail_prints_the_newest_commits_oldest_first_and_follows_what_lands(
+    session: Session[Outage], ask: Command, database_url: str, folder: Path
+) -> None:
+    def printed(*arguments: object) -> list[int]:
+        out = ask("tail", "--jsonl", "-d", database_url, *arguments).out
+        return [json.loads(line)["commit"]["version"] for line in out.splitlines()]
+
+    assert printed() == [0, 1, 2]
+    assert printed("-n", 2) == [1, 2]
+    assert printed("-n", 0) == []
+    command = [sys.executable, "-m", "dissensus", "tail", "-f", "-n", "1", "--json", "-d", database_url]
+    with subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE) as process:
+        try:
+            assert read(process)["commit"]["version"] == 2
+            find(session, "third")
+            assert read(process)["commit"]["version"] == 3
+        finally:
+            process.kill()

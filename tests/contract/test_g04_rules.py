@@ -83,6 +83,7 @@ def test_g04_every_refusal_has_a_code_and_an_exit_code_that_stay() -> None:
         "schema.refused": 18,
         "invariant.violated": 18,
         "transition.refused": 18,
+        "carry.refused": 18,
         "review.required": 18,
         "schema.newer": 18,
         "schema.upcast_failed": 18,

@@ -41,7 +41,7 @@ HELD = {
 """Every column that the chain, a replay, the ledger or the digest of a document holds fast."""
 
 FREE = {
-    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten",
+    "branches": "lease_epoch base_branch base_version closed_at watched_until pruned rewritten indexed",
     "conflicts": "conflict branch version source_branch source_version path base ours theirs status "
     "settlement settled_by at",  # until they are merged: then the merge holds all of it (test_merges)
     "grades": "round agent n is_right basis author version detail at",  # said after the round was settled
@@ -50,6 +50,7 @@ FREE = {
     "snapshots": "branch",  # one that is gone is only slower
     "answers": "digest source round agent attempt at",  # where to look for an answer: it is checked there
     "documents": "at detail",  # what else there is to tell about them
+    "touches": "branch what spot block versions",  # made of the commits: test_touches
     "terms": "term segment postings",  # made of the passages: `Library.verify` holds it to them
 }
 

@@ -19,7 +19,18 @@ FACES = (FACE, "dissensus.research", "dissensus.testing")
 """They only hand names on, each when it is asked for, and so may name what imports them."""
 
 WRITING = ("proposals", "transitions")
-READING = ("history", "replay", "diff", "blame", "bisect", "impact", "verify", "watch", "schema_check")
+READING = (
+    "history",
+    "ended",
+    "replay",
+    "diff",
+    "blame",
+    "bisect",
+    "impact",
+    "verify",
+    "watch",
+    "schema_check",
+)
 """Both stairs stand on `rounds`, which reads, and on `conflicts`, the pure rule of admission."""
 
 CHANGING = {"insert", "insert_absent", "update", "delete", "run_all", "writing"}
@@ -105,6 +116,8 @@ def test_the_database_is_touched_by_the_state_alone() -> None:
     asked = {  # databases of the user's, by the verifier of SQL
         "dissensus_agents.judgement.databases": {"psycopg"},
         "dissensus_agents.judgement.sandbox.work": {"sqlite3"},
+        # databases of LangGraph's, whose histories are brought in
+        "dissensus_agents.foreign.tables": {"sqlite3", "psycopg"},
     }
     for package in ("dissensus_agents", "dissensus"):
         for library in ("sqlalchemy", "alembic", "sqlite3", "psycopg"):

@@ -37,7 +37,7 @@ def test_the_demo_says_that_it_is_scripted_then_shows_the_answer_its_evidence_di
     assert "2 votes of one lineage (quill/quill-3), worth 1.32" in said
     assert "does not stand in 'service-log.txt': “09:37:30 gate INFO rollout" in said
     assert "Step 2. The log has “09:37:30" in said
-    assert re.search(r"\$0\.0[1-9]\d+ of \$1\.000000 for 7 calls, at invented prices", said)
+    assert re.search(r"\$0\.0[1-9]\d+ of \$1\.000000 for 8 calls, at invented prices", said)
 
 
 def test_away_from_a_terminal_it_is_plain_text(dissensus) -> None:
@@ -97,7 +97,7 @@ def test_a_demo_that_has_finished_is_shown_again_and_nothing_is_changed(dissensu
     assert "has finished before" in again
     assert again.partition("The answer")[2] == first.partition("The answer")[2]
     with Store.open(database_url) as store:
-        assert [len(store.session(info.name).log()) for info in store.sessions()] == [3]
+        assert [len(store.session(info.name).log()) for info in store.sessions()] == [4]
 
 
 def test_a_demo_in_memory_names_no_commands_that_would_find_nothing(capsys) -> None:
@@ -157,7 +157,7 @@ def test_on_a_full_disk_it_stops_with_a_code_and_the_command_it_names_goes_on_wh
     assert demo.main(url) == 0
     assert "ledger-export moved to 09:40" in capsys.readouterr().out
     with Store.open(url) as store:
-        assert store.session(None, Incident).verify().versions == 3
+        assert store.session(None, Incident).verify().versions == 4
 
 
 def test_a_disk_without_room_for_the_tables_leaves_a_file_that_is_good_for_the_next_try(

@@ -91,7 +91,7 @@ async def test_g04_a_verdict_on_a_line_that_is_in_no_document_is_refused_whoever
 
     with pytest.raises(InvariantViolated, match="09:37:30 gate INFO rollout"):
         await run(session, ScriptedModel("misled", misled))
-    assert (session.head, session.state.phase, session.state.verdict) == (1, "judging", None)
+    assert (session.head, session.state.phase, session.state.verdict) == (2, "judging", None)
 
 
 async def test_g04_nobody_judges_what_has_not_been_read(session: Session[Incident]) -> None:
@@ -133,3 +133,17 @@ async def test_where_the_checks_do_not_tell_positions_apart_the_chair_leaves_it_
     assert "parked: The checks do not tell the positions apart." in told
     with pytest.raises(NotFound, match="There is no verdict yet"):
         answer.page(session)
+
+
+async def test_with_another_model_in_the_first_seat_nobody_names_the_release_and_nobody_dissents(
+    session: Session[Incident],
+) -> None:
+    caro = script.panel()["caro"]
+    blocks = await run(session, ola=caro)
+    assert session.state.suspect == script.THE_EXPORT
+    assert session.state.verdict is not None
+    assert session.state.verdict.cause == script.THE_EXPORT
+    said = plain([*blocks, *answer.page(session)])
+    assert "chair rules: uphold what ana, ben and caro proposed" in said
+    assert script.THE_RELEASE not in said
+    assert "The dissent" not in said

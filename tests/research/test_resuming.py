@@ -18,7 +18,7 @@ MOMENTS = (
     ("database:", signal.SIGINT),
     ("gather:", signal.SIGKILL),
     ("ben answers", signal.SIGINT),
-    ("version 1 is committed", signal.SIGKILL),
+    ("version 2 is committed", signal.SIGKILL),
     ("ben answers", signal.SIGKILL),
     ("ana answers", signal.SIGINT),
     ("they disagree", signal.SIGKILL),
@@ -78,14 +78,14 @@ async def test_g11_a_demo_stopped_again_and_again_buys_nothing_twice_and_ends_th
         assert before.items() <= now.items(), "what was recorded before is what it was"
         before = now
     said = dissensus("demo", "-d", database_url).out
-    assert "resuming at round 2, conclude" in said
+    assert "resuming at round 3, conclude" in said
     with Store.open(database_url) as store:
         session = store.session(None, Incident)
         assert session.raw() == await undisturbed()
-        assert len(answered(session)) == 7
-        assert [commit.version for commit in session.log()] == [2, 1, 0]
-        assert len(session.rounds()) == 2
-        assert session.verify().versions == 3
+        assert len(answered(session)) == 8
+        assert [commit.version for commit in session.log()] == [3, 2, 1, 0]
+        assert len(session.rounds()) == 3
+        assert session.verify().versions == 4
         assert (await incident_graph(script.panel(), script.chair()).replay(session)).calls == 0
 
 
@@ -94,7 +94,7 @@ def test_what_was_on_its_way_when_a_demo_was_stopped_is_charged_and_said(
 ) -> None:
     on_a_terminal("demo", "-d", database_url, until="ben answers", signal=signal.SIGKILL)
     said = dissensus("demo", "-d", database_url).out
-    assert re.search(r"resuming at round 1, gather: \d answers? recorded, not to be bought again", said)
+    assert re.search(r"resuming at round 2, gather: \d answers? recorded, not to be bought again", said)
     assert re.search(
         r"\d calls? without an answer when a run was stopped, charged in full: \$0\.0[1-9]", said
     )

@@ -192,6 +192,27 @@ def test_checking_a_change_costs_what_changed_and_not_what_is_there() -> None:
     assert vars(added)["lines"][0] is first
 
 
+def test_a_changed_item_is_checked_and_the_others_stay_the_very_objects_that_they_were() -> None:
+    before = Notes(
+        answers={str(n): n for n in range(9)}, claims=[Claim(id=str(n), text="as it was") for n in range(9)]
+    )
+    shape = shape_of(Notes)
+    state = shape.initial(before)
+    patch = (
+        shape.operation(("claims",), [{"id": "4", "text": "changed"}, {"id": "new", "text": "added"}]),
+        shape.operation(("answers", "4"), "four", "set"),
+        shape.operation(("answers",), {"5": "five", "new": 1}),
+    )
+    after = apply(state, patch)
+    made = shape.advance(before, state, after, patch)
+    assert made == shape.typed(after)
+    assert [item.id for item in made.claims] == [*map(str, range(9)), "new"]
+    assert all(made.claims[n] is before.claims[n] for n in range(9) if n != 4)
+    assert before.claims[4].text == "as it was"
+    gone = (shape.operation(("answers", "0"), None, "remove"),)
+    assert shape.advance(made, after, apply(after, gone), gone) == shape.typed(apply(after, gone))
+
+
 def test_a_key_that_is_empty_text_is_a_key_like_others() -> None:
     shape = shape_of(Notes)
     assert shape.operation(("answers",), {"": 1}, "set").value == {"": 1}

@@ -74,19 +74,21 @@ def changed(session: Session[Any], table: sa.Table, row: Mapping[str, Any], **va
 
 def forge(session: Session[Any], version: int, **values: Any) -> None:
     """Rewrite a commit, and all hashes after it, as somebody could who knows how they are made."""
-    row = next(row for row in rows(session, tables.commits) if row["version"] == version)
+    mine = [row for row in rows(session, tables.commits) if row["branch"] == session.branch]
+    row = next(row for row in mine if row["version"] == version)
     write(session, tables.commits, row, values or {"author": row["author"]})
-    previous = b""
-    texts = {row["version"]: row["patch"] for row in rows(session, tables.commits)}
+    first = mine[0]["version"]
+    previous = session.commit_at(first - 1).hash if first else b""
+    texts = {row["version"]: row["patch"] for row in mine} | {version: values.get("patch", row["patch"])}
     with session.writing() as work:
-        made = list(between(work, session.session_id, session.branch, -1))
+        made = list(between(work, session.session_id, session.branch, first - 1))
         digests = [cited(work, session.session_id, commit.round) for commit in made]
     for commit, round_digest in zip(made, digests, strict=True):
         said = {name: getattr(commit, name) for name in SAID}
         previous = chained(previous, patch_digest(texts[commit.version]), round_digest, said)
         key = {"session_id": session.session_id, "branch": session.branch, "version": commit.version}
         write(session, tables.commits, key, {"hash": previous})
-    (branch,) = rows(session, tables.branches)
+    branch = next(row for row in rows(session, tables.branches) if row["branch"] == session.branch)
     write(session, tables.branches, branch, {"head_hash": previous})
 
 

@@ -53,6 +53,7 @@ from dissensus_agents.messages import Part, Reply, Request
 from dissensus_agents.running import Progress
 from dissensus_agents.session import settle
 from dissensus_agents.views import View
+from dissensus_state.history import Page
 from dissensus_state.records import Account, Commit
 
 
@@ -106,7 +107,7 @@ def a_session_knows_its_schema(store: Store) -> None:
     assert_type(session.at(3, SharedState), SharedState)
     assert_type(session.state.verdict, str | None)
     assert_type(session.head, int)
-    assert_type(session.log(), list[Commit])
+    assert_type(session.log(), Page)
     assert_type(session.budget, Account)
     _ = session.state.verdikt  # type: ignore[attr-defined]
 

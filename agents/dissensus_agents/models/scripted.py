@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 Answer: TypeAlias = "str | dict[str, Any] | BaseModel | Reply | ModelFailed"
 """Text as it is; a dictionary or a pydantic model as JSON text; a whole reply; an error, raised."""
 
-Script: TypeAlias = "Sequence[Answer] | Mapping[str, Answer | Sequence[Answer]] | Callable[[str], Answer]"
+Marker: TypeAlias = "str | tuple[str, ...]"
+"""What stands in a request; of several, all of them."""
+
+Script: TypeAlias = "Sequence[Answer] | Mapping[Marker, Answer | Sequence[Answer]] | Callable[[str], Answer]"
 
 
 class ScriptEnded(ModelFailed):
@@ -90,7 +93,8 @@ class ScriptedModel:
         name: How the record calls it.
         answers: One of three. A function of the prompt. A mapping: the first key that stands in the
             system text, the prompt or an objection gives the answer (`""` always stands there, so
-            put it last); where that is a list, a request that was sent back n times gets its n-th.
+            put it last; of a tuple all must stand there); where that is a list, a request that was
+            sent back n times gets its n-th.
             A sequence: one for each call of this process, which no resumed run can rely on.
         lineage: What it was made from; by default itself.
         price: What a call costs; by default nothing.
@@ -137,10 +141,10 @@ class ScriptedModel:
         self._asked += 1
         return self._nth(self._answers, self._asked)
 
-    def _by_marker(self, answers: Mapping[str, Answer | Sequence[Answer]], request: Request) -> Answer:
+    def _by_marker(self, answers: Mapping[Marker, Answer | Sequence[Answer]], request: Request) -> Answer:
         heard = "\n".join((request.system, request.prompt, *(turn.objection for turn in request.turns)))
         for marker, given in answers.items():
-            if marker in heard:
+            if all(text in heard for text in ((marker,) if isinstance(marker, str) else marker)):
                 if isinstance(given, str) or not isinstance(given, Sequence):
                     return given
                 return self._nth(given, len(request.turns) + 1)

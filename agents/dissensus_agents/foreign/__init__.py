@@ -1,0 +1,1 @@
+"""Histories that other systems have written, brought into sessions of ours."""

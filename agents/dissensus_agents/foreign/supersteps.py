@@ -1,0 +1,176 @@
+"""Who did what in a superstep: the tasks that ran, in order, and what each of them changed. Pure.
+
+A checkpoint tells what its channels hold, the writes stored with the one before it tell which task wrote
+into which channel. A channel that one task wrote is that task's change. An addition to a list that several
+made is divided among them where the items that were added are those that they wrote, in the order in which
+LangGraph applied them. What cannot be divided, a sum for instance, is the change of all of them together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from dissensus_state.patches import Operation
+from dissensus_state.values import JSON
+
+from .channels import START
+from .decoding import text_of
+from .records import Checkpoint, Write
+
+JOINT = "+"
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The task under which is written what the caller brings with a `Command`."""
+
+_PULL, _PUSH = "~__pregel_pull, ", "~__pregel_push, "
+
+
+@dataclass(slots=True)
+class Part:
+    """What one node, or several together, did in a superstep."""
+
+    nodes: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
+    operations: list[Operation] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """The names of the nodes."""
+        return JOINT.join(self.nodes)
+
+
+@dataclass(slots=True)
+class Run:
+    """A task, or several of one node after each other, with what they wrote."""
+
+    node: str
+    tasks: list[str]
+    writes: list[Write]
+
+
+def tasks_of(writes: Sequence[Write], sends: Sequence[str], ran: Sequence[str]) -> list[Run]:
+    """The tasks that wrote something, by node, in the order in which what they wrote was applied.
+
+    Args:
+        writes: In that order, without those that say nothing of the state of a task.
+        sends: The nodes to which packets were on their way (`Send`), in their order.
+        ran: The nodes of which the checkpoint after it says that they ran.
+    """
+    runs: list[Run] = []
+    for task, group in groupby(writes, key=lambda one: one.task):
+        mine = list(group)
+        node = _node_of(mine, sends, ran)
+        if node is None:
+            continue
+        if runs and runs[-1].node == node:
+            runs[-1].tasks.append(task)
+            runs[-1].writes += mine
+        else:
+            runs.append(Run(node, [task], mine))
+    return runs
+
+
+def _node_of(writes: list[Write], sends: Sequence[str], ran: Sequence[str]) -> str | None:
+    """The node of a task: from its path, from a channel of the node's name, or because no other ran."""
+    path = writes[0].path
+    if writes[0].task == NOBODY:
+        return START
+    if path.startswith(_PULL):
+        node = path.removeprefix(_PULL)
+        return node if node in ran or not ran else None
+    if path.startswith(_PUSH):
+        number = path.removeprefix(_PUSH).partition(",")[0]
+        if number.isdecimal() and int(number) < len(sends):
+            return sends[int(number)]
+        return path.rpartition(", ")[2] if "~" in path[len(_PUSH) :] else None
+    own = [one.channel for one in writes if one.channel in ran]
+    if own:
+        return own[0]
+    return ran[0] if len(ran) == 1 else None
+
+
+def who_ran(before: Checkpoint | None, after: Checkpoint) -> list[str]:
+    """The nodes of which a checkpoint says that they have seen more than before, by name."""
+    known = before.seen if before else {}
+    return sorted(
+        node
+        for node, seen in after.seen.items()
+        if seen != known.get(node) and (node == START or not node.startswith("__"))
+    )
+
+
+def divided(
+    changed: dict[str, list[Operation]],
+    runs: Sequence[Run],
+    ran: Sequence[str],
+    value_of: Callable[[Write], JSON],
+) -> list[Part]:
+    """The changes of a superstep, each with whoever made it; in the order in which they were applied.
+
+    Args:
+        changed: What became of each channel.
+        value_of: Reads what was written.
+    """
+    if not runs:
+        whole = Part(tuple(ran) or ("graph",))
+        whole.operations = [one for name in changed for one in changed[name]]
+        return [whole]
+    parts = [Part((run.node,), tuple(run.tasks)) for run in runs]
+    together: dict[tuple[int, ...], list[Operation]] = {}
+    for channel, operations in changed.items():
+        writers = [n for n, run in enumerate(runs) if any(one.channel == channel for one in run.writes)]
+        if len(writers) < 2:
+            parts[writers[0] if writers else 0].operations += operations
+            continue
+        shares = _shares(channel, operations, [runs[n] for n in writers], value_of)
+        if shares is None:
+            together.setdefault(tuple(writers), []).extend(operations)
+            continue
+        for n, items in zip(writers, shares, strict=True):
+            if items:
+                parts[n].operations.append(Operation("append", operations[0].path, items))
+    joint = [_joint([parts[n] for n in writers], made) for writers, made in together.items()]
+    return [*(part for part in parts if part.operations or not _spoken_for(part, joint)), *joint]
+
+
+def _joint(parts: Iterable[Part], operations: list[Operation]) -> Part:
+    found = list(parts)
+    nodes = tuple(dict.fromkeys(part.nodes[0] for part in found))
+    return Part(nodes, tuple(task for part in found for task in part.tasks), operations)
+
+
+def _spoken_for(part: Part, joint: Iterable[Part]) -> bool:
+    """Whether all that a part would say is said by a change that it made together with others."""
+    return any(set(part.tasks) <= set(other.tasks) for other in joint)
+
+
+def _shares(
+    channel: str, operations: list[Operation], runs: Sequence[Run], value_of: Callable[[Write], JSON]
+) -> list[list[JSON]] | None:
+    """What each of them added to a list; None where what was added is not just what they wrote."""
+    if len(operations) != 1 or operations[0].verb != "append" or len(operations[0].path) != 1:
+        return None
+    added: list[JSON] = operations[0].value
+    shares: list[list[JSON]] = []
+    at = 0
+    for run in runs:
+        share: list[JSON] = []
+        for write in run.writes:
+            if write.channel == channel:
+                value = value_of(write)
+                items = value if isinstance(value, list) else [value]
+                there = added[at : at + len(items)]
+                if len(there) < len(items) or not all(map(_alike, items, there)):
+                    return None
+                share += there
+                at += len(items)
+        shares.append(share)
+    return shares if at == len(added) else None
+
+
+def _alike(written: JSON, there: JSON) -> bool:
+    """Whether an item is the one that was written; a reducer may have given it an id."""
+    if isinstance(written, dict) and isinstance(there, dict) and "id" not in written:
+        there = {key: item for key, item in there.items() if key != "id"}
+    return text_of(written) == text_of(there)

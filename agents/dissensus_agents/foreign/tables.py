@@ -1,0 +1,341 @@
+"""The tables of LangGraph's checkpoint savers, read and never written.
+
+`langgraph-checkpoint-sqlite` keeps whole checkpoints in `checkpoints` and what tasks wrote in `writes`;
+`langgraph-checkpoint-postgres` keeps the values of channels apart, in `checkpoint_blobs`, and the writes in
+`checkpoint_writes`. Both are opened so that nothing can be changed: a SQLite file read-only, PostgreSQL
+in a transaction that is read-only.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from dissensus_agents.errors import HistoryNewer, HistoryUnreadable, NotInstalled
+from dissensus_state.engines import read_url
+from dissensus_state.errors import DatabaseFailed, NotFound
+from dissensus_state.values import JSON
+
+from .decoding import MAX_BLOB, Decoder
+from .records import NEWEST, POSTGRESQL, SQLITE, Checkpoint, Node, Thread, Write, check
+
+
+class Source(ABC):
+    """The tables of one saver, opened for reading; use it in a `with` block."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give the connection back."""
+
+    @abstractmethod
+    def _rows(self, sql: str, *values: Any) -> Iterator[Sequence[Any]]:
+        """The rows of a SELECT; `?` stands for a value."""
+
+    @abstractmethod
+    def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:
+        """One checkpoint."""
+
+    @abstractmethod
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
+        """Whether a channel has a value there, and the value, as large as it is."""
+
+    @abstractmethod
+    def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
+        """What was written."""
+
+    _writes = ""
+    _path = "task_path"
+
+    def threads(self) -> list[Thread]:
+        """All threads, the oldest first."""
+        sql = (
+            "SELECT thread_id, count(*), count(DISTINCT checkpoint_ns), min(checkpoint_id), "
+            "max(checkpoint_id) FROM checkpoints GROUP BY thread_id"
+        )
+        rows = sorted(self._rows(sql), key=lambda row: (row[3], row[0]))
+        return [Thread(str(row[0]), row[1], row[2] - 1, str(row[4])) for row in rows]
+
+    def nodes(self, thread: str) -> list[Node]:
+        """The checkpoints of a thread by their places, without their contents."""
+        sql = "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
+        return [Node(str(row[0] or ""), str(row[1]), row[2] or None) for row in self._rows(sql, thread)]
+
+    def writes(self, thread: str, namespace: str, checkpoint: str) -> list[Write]:
+        """What tasks wrote on top of this checkpoint, in the order in which it was applied."""
+        sql = (
+            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel FROM {self._writes} "  # noqa: S608 - ours
+            "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+        )
+        found = [Write(*row) for row in self._rows(sql, thread, namespace, checkpoint)]
+        return sorted(found, key=lambda one: (one.path, one.task, one.n))
+
+    def special(self, thread: str, channels: Iterable[str]) -> list[tuple[str, Write]]:
+        """The writes of a thread into these channels, in their order, each with its namespace."""
+        names = tuple(channels)
+        sql = (
+            f"SELECT checkpoint_id, task_id, {self._path}, idx, channel, checkpoint_ns "  # noqa: S608 - ours
+            f"FROM {self._writes} WHERE thread_id = ? AND channel IN ({', '.join('?' * len(names))})"
+        )
+        found = [(str(row[5] or ""), Write(*row[:5])) for row in self._rows(sql, thread, *names)]
+        order = {name: n for n, name in enumerate(names)}
+        return sorted(found, key=lambda one: (one[0], one[1].checkpoint, order[one[1].channel], *one[1][1:4]))
+
+    def _made(self, node: Node, body: dict[str, Any], metadata: Any, *, stored: bool) -> Checkpoint:
+        """A checkpoint from its parsed body; `HistoryNewer` where it is of a format that is not known."""
+        version = body.get("v", 1)
+        if not isinstance(version, int) or version > NEWEST:
+            raise HistoryNewer(
+                f"The checkpoint {node.id[:80]} is of format {str(version)[:20]}; known are 1 to {NEWEST}",
+                checkpoint=node.id[:80],
+            )
+        return Checkpoint(
+            node,
+            str(body.get("ts", ""))[:64],
+            _dictionary(body.get("channel_values")),
+            _dictionary(body.get("channel_versions")),
+            {key: _dictionary(value) for key, value in _dictionary(body.get("versions_seen")).items()},
+            _dictionary(metadata),
+            stored,
+        )
+
+
+class SqliteSource(Source):
+    """The file of a `SqliteSaver`."""
+
+    _writes = "writes"
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        if not Path(path).is_file():
+            raise NotFound(
+                f"There is no database file {path}", next_step="Name the file that the SqliteSaver was given"
+            )
+        try:
+            self._connection = _read_only(Path(path).absolute())
+            columns = {name: self._columns(name) for name in SQLITE}
+        except sqlite3.DatabaseError as error:
+            raise HistoryUnreadable(f"{path} cannot be read as a SQLite database: {error}") from None
+        try:
+            check(self.name, columns, SQLITE)
+        except BaseException:
+            self.close()
+            raise
+        self._path = "task_path" if "task_path" in columns["writes"] else "''"
+
+    def _columns(self, table: str) -> set[str]:
+        return {str(row[1]) for row in self._connection.execute(f"PRAGMA table_info({table})")}
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def _rows(self, sql: str, *values: Any) -> Iterator[Sequence[Any]]:
+        try:
+            yield from self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise HistoryUnreadable(f"{self.name} cannot be read: {error}") from None
+
+    def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:
+        """One checkpoint: its blob holds all its values."""
+        sql = (
+            "SELECT type, CASE WHEN length(checkpoint) <= ? THEN checkpoint END, metadata FROM checkpoints "
+            "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+        )
+        for kind, blob, metadata in self._rows(sql, MAX_BLOB, thread, node.namespace, node.id):
+            body = decoder.parsed(kind or "msgpack", _blob(blob)) if blob is not None else None
+            if body is not None:
+                return self._made(node, body, self._metadata(metadata, decoder), stored=False)
+            raise HistoryUnreadable(
+                f"The checkpoint {node.id[:80]} cannot be read: it is {_why(kind, blob)}",
+                checkpoint=node.id[:80],
+            )
+        raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
+
+    @staticmethod
+    def _metadata(stored: Any, decoder: Decoder) -> Any:
+        """Metadata is JSON, and was written by the serialiser by some versions."""
+        if stored is None:
+            return {}
+        blob = _blob(stored)
+        return decoder.parsed("json", blob) or decoder.parsed("msgpack", blob)
+
+    def value(
+        self,
+        thread: str,  # noqa: ARG002 - PostgreSQL's
+        checkpoint: Checkpoint,
+        channel: str,
+        decoder: Decoder,
+    ) -> tuple[bool, JSON]:
+        """Whether a channel has a value there, and the value, which the checkpoint holds."""
+        if channel not in checkpoint.values:
+            return False, None
+        return True, decoder.plain(checkpoint.values[channel])
+
+    def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
+        """What was written."""
+        sql = (
+            "SELECT type, value FROM writes WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? "
+            "AND task_id = ? AND idx = ?"
+        )
+        for kind, blob in self._rows(sql, thread, namespace, write.checkpoint, write.task, write.n):
+            return decoder.read(kind, None if blob is None else _blob(blob))
+        return None
+
+
+class PostgresqlSource(Source):
+    """The tables of a `PostgresSaver`."""
+
+    _writes = "checkpoint_writes"
+
+    def __init__(self, url: str) -> None:
+        parsed = read_url(url)
+        super().__init__(parsed.render_as_string(hide_password=True))
+        try:
+            import psycopg
+        except ImportError:
+            raise NotInstalled(
+                "Reading PostgreSQL needs psycopg", next_step="Run: pip install 'dissensus[postgres]'"
+            ) from None
+        self._errors = psycopg.Error
+        address = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+        try:
+            self._connection = psycopg.connect(address, prepare_threshold=2)
+        except psycopg.Error as error:
+            raise DatabaseFailed(f"{self.name}: {_first_line(error)}") from None
+        self._connection.read_only = True
+        self._connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        try:
+            columns = {name: self._columns(name) for name in POSTGRESQL}
+            check(self.name, columns, POSTGRESQL)
+        except BaseException:
+            self.close()
+            raise
+        self._path = "task_path" if "task_path" in columns["checkpoint_writes"] else "''"
+
+    def _columns(self, table: str) -> set[str]:
+        sql = (
+            "SELECT attname FROM pg_attribute "
+            "WHERE attrelid = to_regclass(?) AND attnum > 0 AND NOT attisdropped"
+        )
+        return {row[0] for row in self._rows(sql, table)}
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _rows(self, sql: str, *values: Any) -> Iterator[Sequence[Any]]:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(sql.replace("?", "%s").encode(), values)
+                yield from cursor
+        except self._errors as error:
+            raise HistoryUnreadable(f"{self.name} cannot be read: {_first_line(error)}") from None
+
+    def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:  # noqa: ARG002 - SQLite's
+        """One checkpoint: short values stand in it, the others apart."""
+        sql = (
+            "SELECT checkpoint::text, metadata::text FROM checkpoints "
+            "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+        )
+        for body, metadata in self._rows(sql, thread, node.namespace, node.id):
+            return self._made(node, _dictionary(json.loads(body)), json.loads(metadata), stored=True)
+        raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
+
+    def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
+        """Whether a channel has a value there, and the value: apart, or in the checkpoint."""
+        sql = (
+            "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) "
+            "FROM checkpoint_blobs WHERE thread_id = ? AND checkpoint_ns = ? AND channel = ? AND version = ?"
+        )
+        version = str(checkpoint.versions.get(channel, ""))
+        for kind, blob, size in self._rows(
+            sql, MAX_BLOB, thread, checkpoint.node.namespace, channel, version
+        ):
+            if kind == "empty":
+                break
+            if blob is None and size is not None:
+                return True, decoder.unread("too large", str(size).encode())
+            return True, decoder.read(kind, None if blob is None else bytes(blob))
+        if channel not in checkpoint.values:
+            return False, None
+        return True, decoder.plain(checkpoint.values[channel])
+
+    def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
+        """What was written."""
+        sql = (
+            "SELECT type, blob FROM checkpoint_writes WHERE thread_id = ? AND checkpoint_ns = ? "
+            "AND checkpoint_id = ? AND task_id = ? AND idx = ?"
+        )
+        for kind, blob in self._rows(sql, thread, namespace, write.checkpoint, write.task, write.n):
+            return decoder.read(kind, bytes(blob))
+        return None
+
+
+def opened(address: str) -> Source:
+    """The tables at an address: a SQLite file, or `postgresql://…`.
+
+    Raises:
+        NotFound: there is no such file.
+        HistoryUnreadable: it is no database of LangGraph's, or of a form that is not read.
+    """
+    url = read_url(address)
+    if url.get_backend_name() == "sqlite":
+        return SqliteSource(url.database or "")
+    return PostgresqlSource(address)
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A file, opened so that it cannot be changed, at one moment of it.
+
+    Reading a file that is written ahead needs one more file beside it. Where that may not be made and
+    nobody has the file open, it is read as one that does not change.
+    """
+    modes = ["mode=ro", "mode=ro&immutable=1"]
+    while True:
+        mode = modes.pop(0)
+        connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=30)
+        try:
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+        except sqlite3.OperationalError:
+            connection.close()
+            if not modes or path.with_name(f"{path.name}-wal").exists():
+                raise
+        else:
+            return connection
+
+
+def _dictionary(value: Any) -> dict[str, Any]:
+    return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
+
+
+def _blob(value: Any) -> bytes:
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+
+
+def _why(kind: Any, blob: bytes | None) -> str:
+    if blob is None:
+        return "missing, or over 256 MiB large"
+    if "+" in str(kind):
+        return "encrypted"
+    return "pickled" if kind == "pickle" else "broken"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,0 +1,1 @@
+"""Running a session again with something changed: the counterfactual, and the repair."""

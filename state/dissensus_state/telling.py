@@ -1,0 +1,141 @@
+"""The history as a session tells it: its log, what differs between two versions, what else happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from . import comparing, history
+from . import diff as diffs
+from .comparing import Side
+from .engines import Work
+from .lineages import BEYOND
+from .moments import Moment
+from .sifting import sieve
+from .values import parse_path
+
+
+class Place(Protocol):
+    """A branch of a session that can be read."""
+
+    @property
+    def name(self) -> str:
+        """The session's name."""
+
+    @property
+    def session_id(self) -> int:
+        """The number under which the database keeps the session."""
+
+    @property
+    def branch(self) -> str:
+        """The branch."""
+
+    def reading(self, **context: Any) -> AbstractContextManager[Work]:
+        """A transaction that reads."""
+
+    def _version(self, work: Work, version: int | None, branch: str | None = None) -> int: ...
+
+
+class Telling:
+    """What a session says of its history."""
+
+    def log(
+        self: Place,
+        limit: int = 50,
+        before: int | None = None,
+        *,
+        author: str | None = None,
+        path: str | None = None,
+        kind: str | Iterable[str] | None = None,
+        step: str | None = None,
+        text: str | None = None,
+        since: Moment | None = None,
+        until: Moment | None = None,
+        reading: str | None = None,
+    ) -> history.Page:
+        """The newest commits, newest first, with those of what the branch was forked from.
+
+        What is asked for is asked for together: a commit must be all of it.
+
+        Args:
+            limit: How many a page holds.
+            before: Only commits before this version: the `next` of the page before.
+            author: Who committed it, or an agent whose proposal was accepted in its round.
+            path: It wrote there, above, or below (JSON pointer).
+            kind: `write` (by hand), `round`, `merge`, `revert`, `migration`, `redaction`, `prune`,
+                `retraction`, `carry`; one or several.
+            step: The transition it took, or the step of its round.
+            text: In no case, part of a text or number it wrote, of the reason of a ruling, or of the
+                reasoning in its round; the page's `places` says of which.
+            since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
+                the time of a commit tells nothing about its order.
+            until: At or before this moment; of a day, until its end (UTC).
+            reading: It rests on what it had read there, above, or below (JSON pointer).
+
+        Raises:
+            NotFound: there is no such kind of commit.
+            ValueRefused: a time is none.
+        """
+        wanted = sieve(author, step, kind, since, until, path, reading, text)
+        with self.reading() as work:
+            upto = BEYOND if before is None else before
+            return history.log(work, self.session_id, self.branch, limit, upto, wanted)
+
+    def diff(
+        self: Place,
+        before: int,
+        after: int | None = None,
+        *,
+        of: str | Place | None = None,
+        path: str | None = None,
+    ) -> diffs.Diff:
+        """What differs between two versions (None: the head) as they are stored, in the order of the paths.
+
+        Items of a list that merges by key are compared by it, where both sides have it; those of other
+        lists where they stand after what went and came in front of them. Long texts are told word by word.
+
+        Args:
+            of: What `before` is a version of: another branch of this session by its name, or a session
+                on the branch that it is on, be it in another database; this branch where None.
+            path: Only what stands there (JSON pointer), at or below.
+
+        Raises:
+            NotFound: there is no such version or branch, or nothing at the path on either side.
+        """
+        place = () if path is None else parse_path(path)
+        origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
+        with origin.reading(version=before) as work:
+            one = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
+            found = None
+            if origin is self:
+                other = Side(self.session_id, self.branch, self._version(work, after))
+                found = None if place else comparing.on_one_line(work, one, other)
+            old = comparing.at(work, one, place) if found is None else None
+        with self.reading(version=after) as work:
+            other = Side(self.session_id, self.branch, self._version(work, after))
+            new = None if old is None else comparing.at(work, other, place)
+        if old is not None and new is not None:
+            found = comparing.compared(old, new, place)
+        names = ((origin.name, one), (self.name, other))
+        first, last = (diffs.Version(name, side.branch, side.version) for name, side in names)
+        return diffs.Diff(found or (), first, last)
+
+    def events(
+        self: Place,
+        kind: str | None = None,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+        rounds: tuple[int, int] | None = None,
+    ) -> history.Events:
+        """What happened beside commits: denied attempts, abstentions, refusals; all of it, or one kind.
+
+        Args:
+            limit: Only the newest so many, still in order; the page's `next` is the `before` of the one
+                with older events.
+            before: Only what happened before this event.
+            rounds: Only what belongs to a round from the first of these to the last.
+        """
+        with self.reading() as work:
+            return history.happenings(work, self.session_id, kind, limit=limit, before=before, rounds=rounds)
