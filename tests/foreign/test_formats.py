@@ -59,7 +59,9 @@ def old_file(path: Path) -> str:
         (
             "c001",
             checkpoint(
-                2, {"messages": [one], "start:agent": "__start__"}, {"__input__": {}, "__start__": {"__start__": 1}}
+                2,
+                {"messages": [one], "start:agent": "__start__"},
+                {"__input__": {}, "__start__": {"__start__": 1}},
             ),
             "loop",
             None,
