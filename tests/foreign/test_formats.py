@@ -44,7 +44,7 @@ def checkpoint(number: int, values: Any, seen: Any, **more: Any) -> dict[str, An
         "id": f"c{number:03}",
         "ts": f"2024-09-01T10:00:{number:02}.000000+00:00",
         "channel_values": values,
-        "channel_versions": {name: number for name in values},
+        "channel_versions": dict.fromkeys(values, number),
         "versions_seen": seen,
         "pending_sends": [],
         **more,
@@ -59,7 +59,9 @@ def old_file(path: Path) -> str:
         (
             "c001",
             checkpoint(
-                2, {"messages": [one], "start:agent": "__start__"}, {"__input__": {}, "__start__": {"__start__": 1}}
+                2,
+                {"messages": [one], "start:agent": "__start__"},
+                {"__input__": {}, "__start__": {"__start__": 1}},
             ),
             "loop",
             None,
@@ -245,7 +247,7 @@ def test_threads_and_nodes_of_any_name_become_names_that_both_databases_hold(
     tmp_path: Path, store: Store
 ) -> None:
     path = old_file(tmp_path / "odd.sqlite")
-    odd = "x" * 2000 + "‮\n/é"
+    odd = "x" * 2000 + "\u202e\n/é"
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE checkpoints SET thread_id = ?", (odd,))
         body = checkpoint(4, {"": 1, "a/b~c": 2, "y" * 3000: 3}, {odd: {"z": 1}})

@@ -278,3 +278,19 @@ def test_the_places_of_checkpoints_are_found_again_by_their_keys(foreign: Foreig
     known = Chronicle(session).places()
     mine = {checkpoint: place for checkpoint, place in places(session).items() if checkpoint in known}
     assert mine == {checkpoint: known[checkpoint] for checkpoint in mine}
+
+
+def test_a_list_that_several_nodes_begin_at_once_is_still_each_ones_own(
+    foreign: Foreign, store: Store
+) -> None:
+    with graphs.opened(*foreign) as saver:
+        graphs.beginning(saver).invoke({"first": "none"}, graphs.config("both"))
+    import_langgraph(foreign.address, store)
+    session = store.session("both")
+    assert patches(session)[3:] == [
+        ("graph", [["set", "/log", []]]),
+        ("one", [["append", "/log", ["one"]]]),
+        ("two", [["append", "/log", ["two"]]]),
+    ]
+    assert [one.base for one in reversed(session.log(2))] == [3, 3]
+    session.verify()

@@ -76,6 +76,15 @@ def parallel(saver: Saver) -> Any:
     return graph.compile(checkpointer=saver)
 
 
+def beginning(saver: Saver) -> Any:
+    """Two nodes that begin a list at once."""
+    graph = StateGraph(Log)
+    for name in ("one", "two"):
+        graph.add_node(name, _writes(name))
+        graph.add_edge(START, name)
+    return graph.compile(checkpointer=saver)
+
+
 def talk(saver: Saver) -> Any:
     """A conversation with a tool, in which an old message is taken away in the end."""
 

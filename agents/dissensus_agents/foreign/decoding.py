@@ -45,6 +45,10 @@ _LONGEST_INTEGER = 13_000
 
 _MESSAGES = frozenset({"human", "ai", "system", "tool", "function", "chat", "remove"})
 _CHUNKS = frozenset(f"{kind}MessageChunk" for kind in ("Human", "AI", "System", "Tool", "Function", "Chat"))
+_UNTYPED = {f"langchain_core.messages.{kind.capitalize()}Message": kind for kind in _MESSAGES - {"ai"}}
+_UNTYPED["langchain_core.messages.AIMessage"] = "ai"
+"""LangGraph.js tells the kind of a message by its class alone."""
+
 _SETS = frozenset({"builtins.set", "builtins.frozenset"})
 
 _ONE, _MANY, _NAMED, _METHOD, _PYDANTIC_1, _PYDANTIC_2, _NUMPY, _SNAPSHOT = range(8)
@@ -169,6 +173,8 @@ class Decoder:
     def _object(self, name: str, payload: JSON) -> JSON:
         """An object of a class: its fields beside the class's name."""
         name = shown(name, 300)
+        if isinstance(payload, dict) and name in _UNTYPED and "type" not in payload:
+            payload = {"type": _UNTYPED[name], **payload}
         if isinstance(payload, dict) and _is_message(name, payload):
             said = {key: item for key, item in payload.items() if not _is_empty(key, item)}
             return Plain("messages", said)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from dissensus_agents.errors import HistoryUnreadable
@@ -71,6 +71,7 @@ class Thread:
         self.nodes = trees.by_namespace(nodes)
         self.places = chronicle.places()
         self._heads = chronicle.branches()
+        self._numbers: dict[str, Iterator[int]] = {}
         self._events = happened(chronicle.session)
         self._special: dict[tuple[str, str], list[Write]] = {}
         self._last: tuple[tuple[str, str], Values, Checkpoint] | None = None
@@ -132,7 +133,8 @@ class Thread:
         name = origin
         if origin in self._heads:
             prefix = "fork" if origin == MAIN else f"{origin}-fork"
-            name = next(trees.free_names(self._heads, prefix))
+            numbers = self._numbers.setdefault(prefix, count(1))
+            name = next(name for n in numbers if (name := f"{prefix}-{n}") not in self._heads)
         batch.fork(branch, version, name, at)
         self._heads[name] = version
         self.counts.branches += 1
@@ -163,6 +165,7 @@ class Thread:
                 key=key if last else f"{key}#{n}",
             )
             version = batch.commit(branch, change, at).version
+            base = version if part.first else base
         self.counts.checkpoints += 1
         self.counts.commits += len(parts)
         for part in parts:
@@ -273,7 +276,8 @@ class Thread:
         writes = self.source.writes(self.thread, node.namespace, parent.node.id)
         own = [one for one in writes if one.channel not in SPECIAL]
         named = [one._replace(channel=field_of(one.channel)) for one in own]
-        runs = supersteps.tasks_of(named, self._sends(parent), ran)
+        sends = self._sends(parent) if any(map(supersteps.is_sent, named)) else []
+        runs = supersteps.tasks_of(named, sends, ran)
 
         def value_of(write: Write) -> JSON:
             return self.source.written(self.thread, node.namespace, write, self.decoder)
@@ -317,7 +321,7 @@ class Thread:
         schema lets through is not recorded, so all of it counts. Nodes that are triggered by channels of the
         state themselves, as in a `Pregel` put together by hand, have seen just these.
         """
-        if found.metadata.get("source", "loop") != "loop":
+        if part.first or found.metadata.get("source", "loop") != "loop":
             return ()
         if part.nodes == (START,):
             return ((START,),) if START in before.texts else ()
