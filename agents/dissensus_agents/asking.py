@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeAlias
 
 from dissensus_state.accounts import Account, Policy
 from dissensus_state.charges import given_up
-from dissensus_state.errors import BudgetExceeded, LeaseLost, located
+from dissensus_state.errors import LeaseLost, located
 from dissensus_state.journal import Journal
 from dissensus_state.records import Call, CallStatus, Round
 from dissensus_state.reuse import is_reused, used_again
@@ -139,20 +139,19 @@ class Asker:
         """
         left, distrusted = _by_trust(left, request_for)
         if self.tape is not None:
-            reuse = False  # what was not recorded on the tape is asked, each time
-            for model in left:
-                asked = request_for(model).said_to(model.name, model.lineage)
-                made = intent(seat, number, model, asked, replace(self.policy, unpriced="allow"))
-                known = self.tape.found(step, made, asked)
-                if known is not None:
-                    return Departure(known, Choice(model), asked, Place())
+            reuse = False  # what is not recorded on the tape is asked, each time
+            known = self._on_tape(self.tape, seat, number, left, request_for, step)
+            if known is not None:
+                return known
         fitting = [model for model in left if not _overflows(model, request_for(model))] or left
         choice = choose(fitting, self.health)
         request = request_for(choice.model).said_to(choice.model.name, choice.model.lineage)
         try:
             with located(model=choice.model.name):
                 made = intent(seat, number, choice.model, request, self.policy)
-        except BudgetExceeded:
+            if self.purse is not None:
+                self.purse.hold(made)
+        except BaseException:
             choice.give_back(self.health)
             raise
         place = line_up(choice.model, request)
@@ -162,15 +161,25 @@ class Asker:
         passed += choice.passed_over
         status: CallStatus = "held" if choice.wait > 0 or place.must_wait else "sent"
         key = key_of(choice.model, request) if reuse else None
-        if self.purse is not None:
-            try:
-                self.purse.hold(made)
-            except BaseException:
-                place.give_back()
-                choice.give_back(self.health)
-                raise
         made = replace(made, status=status, detail={"passed_over": passed} if passed else None, key=key)
         return Departure(made, choice, request, place)
+
+    def _on_tape(
+        self,
+        tape: Tape,
+        seat: str,
+        number: int,
+        left: Sequence[Model],
+        request_for: Callable[[Model], Request],
+        step: str,
+    ) -> Departure | None:
+        """The call of the first of these models of which one is recorded, with what became of it."""
+        for model in left:
+            asked = request_for(model).said_to(model.name, model.lineage)
+            made = intent(seat, number, model, asked, replace(self.policy, unpriced="allow"))
+            if (known := tape.found(step, made, asked)) is not None:
+                return Departure(known, Choice(model), asked, Place())
+        return None
 
     async def prepared(self, *given: Any, **how: Any) -> Departure:
         """The same; in a thread, where a tape has to be looked through."""

@@ -80,7 +80,7 @@ def _choice(
 def _prompts(session: Any, step: Step, state: Any, version: int) -> Prompts:
     """What a way begins with; nothing, where its prompts cannot be made yet."""
     try:
-        return requests_of(session, step, state, version, None, {})
+        return requests_of(session.shape, step, state, version, None, {})
     except (DissensusError, LookupError):
         return Prompts()
 

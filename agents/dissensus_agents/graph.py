@@ -21,6 +21,7 @@ from dissensus_state.shapes import SharedState, shape_of
 from .agent import Agent
 from .asking import Asker
 from .crossing import aside
+from .divergences import MOST
 from .errors import GraphError, RoundParked
 from .forking import forked
 from .judgement.meaning import SEAT as COMPARATOR
@@ -281,13 +282,21 @@ class AgentGraph(Reruns):
         other._ways = self._ways.copied()
         return other
 
-    async def replay(self, session: Session[Any]) -> Replayed:
-        """Rebuild every version and every round from the recordings, with this graph's code.
+    async def replay(self, session: Session[Any], *, every: bool = False, most: int = MOST) -> Replayed:
+        """Rebuild every version and every round from the recordings, with this graph's code and schema.
 
-        No model is called. `Diverged` names the first round, field, expected and actual value that
-        differ, because the history, the code, a prompt or the schema is not what it was.
+        No model is called. Each commit is admitted again; of each round that ended in one, the requests,
+        the proposals, what they say against each other and the patch are made again.
+
+        Args:
+            every: Report everything that differs, instead of raising the first of it.
+            most: How many differences a report lists; it counts the rest.
+
+        Raises:
+            Diverged: naming the version, round, call, field, expected and actual value of the first thing
+                that differs, because the history, the code, a prompt or the schema is not what it was.
         """
-        return await aside(replay, session, self.steps)
+        return await aside(replay, session, self.shape, self.steps, most if every else None)
 
     def mermaid(self) -> str:
         """The steps and edges as a Mermaid flowchart."""

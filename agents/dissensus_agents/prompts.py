@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import Denied
+from dissensus_state.shapes import Shape
 
 from .context.fitting import Room
 from .messages import Request
@@ -45,14 +46,14 @@ def prompts_of(
 ) -> Prompts:
     """The same as `requests_of`, with a denied attempt put into the history."""
     try:
-        return requests_of(session, step, state, version, note, rooms or {})
+        return requests_of(session.shape, step, state, version, note, rooms or {})
     except Denied as error:
         session.record("denied", {"step": step.name, **error.as_dict()})
         raise
 
 
 def requests_of(
-    session: Session[Any],
+    shape: Shape,
     step: Step,
     state: JSON,
     version: int,
@@ -62,7 +63,7 @@ def requests_of(
     """What each agent is asked on this snapshot, and what it read of it.
 
     Args:
-        session: Whose snapshot it is.
+        shape: The schema of the snapshot.
         step: The step with its agents.
         state: The state at that version.
         version: The version.
@@ -74,7 +75,7 @@ def requests_of(
     """
     made = Prompts()
     for agent in step.agents:
-        view = view_of(session.shape, agent, state, version)
+        view = view_of(shape, agent, state, version)
         try:
             request = agent.request(view, step.task_of(agent.name), note, rooms.get(agent.name))
         except Denied as error:

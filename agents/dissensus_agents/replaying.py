@@ -1,37 +1,23 @@
-"""Every round again, from its recordings and with today's code: is what it brought still what it says?"""
+"""A history again, from its recordings and with today's code: what would be refused now, or would differ."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import zip_longest
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state import blobs
-from dissensus_state.errors import Denied, Diverged, Refused
-from dissensus_state.patches import Patch, patch_to_json
-from dissensus_state.records import Call, Commit, Proposal, Ruling
-from dissensus_state.values import JSON, canonical, digest
+from dissensus_state import replay as replays
+from dissensus_state.errors import Diverged, NotFound, Pruned, Tampered
+from dissensus_state.readmission import Behind, Readmission
+from dissensus_state.records import Commit
+from dissensus_state.shapes import Shape
+from dissensus_state.showing import Shown
+from dissensus_state.values import JSON
 
-from .agent import Agent, Answer
-from .calls import recorded, reply_of
-from .comparing import compare_proposals
-from .context.fitting import Room, rooms_of
-from .deciding import decision_in
-from .errors import ContextOverflow, MalformedAnswer, WrongType
-from .fetching import from_records
-from .judgement.opinions import SEAT as OPINIONS
-from .judgement.opinions import AskedOf
-from .messages import Request
-from .models.kinds import refusal_of
-from .models.replies import objection
-from .patterns.governed import Trivial
-from .prompts import requests_of
-from .round import ruled_change
-from .running import Running
+from .again import Recorded, again
+from .divergences import Differences, Divergences, divergence, refused
 from .steps import Step
-from .summarising import EMPTY, recorded_summaries, taken_up
-from .verifying import opinion_request, seat_of
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -41,219 +27,210 @@ WINDOW = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """What was rebuilt: versions, rounds and answers read again; `calls` made is always 0."""
+class Replayed(Shown):
+    """What was rebuilt: versions, rounds and answers read again; `calls` made is always 0.
+
+    `by_hand` commits ended no round, and were admitted again. Of the `differences`, those beyond a bound are
+    counted only: `refused` commits would be refused now, `anew` is how many calls would ask something else,
+    `differing` how much else would come out otherwise. `untold` says what could not be replayed, since it
+    was taken away for good; `other_schema` counts commits of another version of the schema, whose rules
+    were others.
+    """
 
     versions: int
     rounds: int
     answers: int
     digest: str
     calls: int = 0
+    by_hand: int = 0
+    refused: int = 0
+    anew: int = 0
+    differing: int = 0
+    differences: Differences = field(default_factory=Differences)
+    untold: tuple[str, ...] = ()
+    lost: int = 0
+    other_schema: int = 0
+
+    @property
+    def more(self) -> int:
+        """How many differences there are beyond those that are listed."""
+        return self.differences.more
+
+    @property
+    def same(self) -> bool:
+        """Whether everything comes out as it was recorded."""
+        return not (self.refused or self.anew or self.differing)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer as plain JSON data."""
+        return {
+            "versions": self.versions,
+            "rounds": self.rounds,
+            "answers": self.answers,
+            "digest": self.digest,
+            "calls": self.calls,
+            "by_hand": self.by_hand,
+            "refused": self.refused,
+            "anew": self.anew,
+            "differing": self.differing,
+            "differences": self.differences.as_dict(),
+            "more": self.more,
+            "untold": list(self.untold),
+            "lost": self.lost,
+            "other_schema": self.other_schema,
+        }
+
+    def cells(self) -> dict[str, object]:
+        """What is shown: all but the list."""
+        shown = self.as_dict()
+        return {name: value for name, value in shown.items() if name not in {"differences", "more", "untold"}}
+
+    def __str__(self) -> str:
+        """What was rebuilt in a line, and a line for each difference."""
+        counted = (
+            f"{self.versions:,} versions rebuilt, {self.rounds:,} rounds, {self.answers:,} answers, "
+            f"{self.calls:,} calls made"
+        )
+        if self.same:
+            return f"{counted}: nothing differs"
+        what = f"{self.refused:,} would be refused, {self.anew:,} asked anew, {self.differing:,} differ"
+        return f"{counted}: {what}\n{self.differences}"
 
 
-def replay(session: Session[Any], steps: Mapping[str, Step]) -> Replayed:
-    """Rebuild every version, and every round that ended in a commit.
+def replay(
+    session: Session[Any], shape: Shape, steps: Mapping[str, Step] | None, most: int | None = None
+) -> Replayed:
+    """Rebuild every version, admit every commit again, and repeat every round that ended in one.
+
+    Args:
+        session: Whose history it is.
+        shape: The schema as it is now.
+        steps: The steps of today's graph; None: no round is repeated.
+        most: How many differences are listed; None: the first one is raised.
 
     Raises:
-        Diverged: naming the round, the field, and the expected and actual value.
+        Diverged: naming the version, the round, the call, the field, and the expected and actual value.
     """
-    states: dict[int, JSON] = {}
-    rounds = answers = 0
-    for commit, state in session.versions():
-        if commit.round is not None:
-            base = states[commit.base] if commit.base in states else session.raw(commit.base)
-            answers += _round(session, steps, commit, base, states[commit.version - 1])
-            rounds += 1
-        states[commit.version] = state
-        states.pop(commit.version - WINDOW, None)
-    folded = session.replay()
-    return Replayed(folded.versions, rounds, answers, folded.digest)
-
-
-def _round(session: Session[Any], steps: Mapping[str, Step], commit: Commit, base: JSON, before: JSON) -> int:
-    """One round again: its requests, its proposals and its patch. How many answers were read."""
-    number = commit.round or 0
-    held, proposals, calls, rulings = session.round(number)
-    step = steps.get(held.step)
-    if step is None:
-        raise _diverged(number, "step", held.step, f"no step of that name among {sorted(steps)}")
-    step = step.joined_by(item.agent for item in proposals)
-    _check_names(number, step, proposals)
-    rooms = {agent.name: Room(None) for agent in step.agents} | dict(rooms_of(calls))
-    try:
-        prompts = requests_of(session, step, base, held.base, held.note, rooms)
-    except (Denied, ContextOverflow) as error:
-        raise _diverged(number, "reads", list(commit.reads), error.as_dict()) from error
-    made = tuple(proposals)
-    running = Running(step, held, base, prompts.requests, prompts.reads, calls, made, stored=True)
-    _decisions(session, running)
-    for agent in step.agents:
-        if agent.name not in prompts.barred:
-            _agent(running, agent)
-        elif running.proposal(agent.name).status != "abstained":
-            raise _diverged(number, "reads", list(commit.reads), prompts.barred[agent.name].as_dict())
-    for question, asked in from_records(running):
-        for call in asked[:1]:
-            _check_request(running, call, question.request)
-    compare_proposals(None, running)
-    taken_up(running)
-    _check_opinions(session, running, commit)
-    _check_patch(session, running, commit, rulings[-1] if rulings else None, before)
-    return sum(call.status == "answered" for call in calls)
-
-
-def _decisions(session: Session[Any], running: Running) -> None:
-    """Whether what was decided could be decided by today's pattern: the same part, of the same kind."""
-    step, number = running.step, running.round.round
-    if step.plain:
-        return
-    for body in session.decisions(number):
-        said = decision_in(body)
-        part = step.pattern.part_at(said.at)
-        if said.pattern == Trivial.kind:
-            continue
-        if part is None or part.kind != said.pattern:
-            now = "nothing" if part is None else part.kind
-            raise _diverged(number, f"decision at {said.at or 'the outside'}", said.pattern, now)
-        known = part.may_choose
-        if strange := [one for one in said.chosen if one not in known]:
-            raise _diverged(number, f"decision of the {said.pattern}", strange[0], f"one of {sorted(known)}")
-
-
-def _check_names(number: int, step: Step, proposals: list[Proposal]) -> None:
-    asked, now = sorted(item.agent for item in proposals), sorted(agent.name for agent in step.agents)
-    if asked != now:
-        raise _diverged(number, "agents", asked, now)
-
-
-def _agent(running: Running, agent: Agent) -> None:
-    """One agent's calls and proposal again."""
-    said = _said(running, agent)
-    stored = running.proposal(agent.name)
-    where = f"proposal of {agent.name}"
-    if stored.status == "abstained" or said is None:
-        _same(running, where, _kind(abstained=stored.status == "abstained"), _kind(abstained=said is None))
-        return
-    _same(running, f"{where}: patch", patch_to_json(stored.patch), patch_to_json(said.patch))
-    _same(running, f"{where}: reads", list(stored.reads), list(running.reads[agent.name]))
-
-
-def _kind(*, abstained: bool) -> str:
-    return "an abstention" if abstained else "a proposal"
-
-
-def _said(running: Running, agent: Agent) -> Answer | None:
-    """What an agent's recorded answers come to; each request is held to the recorded one."""
-    calls = [call for call in running.calls if call.agent == agent.name]
-    whole = _summarised(running, agent)
-    if whole is None:
-        return None
-    request, model = whole, ""
-    for call, following in zip_longest(calls, calls[1:]):
-        if call.model != model:  # answers that would not do are shown to the model that gave them, only
-            request, model = whole, call.model
-        _check_request(running, call, request)
-        reply = reply_of(call)
-        passed_over = following is not None and following.model != model and refusal_of(reply) is not None
-        if call.status != "answered" or passed_over:
-            continue
-        try:
-            return agent.read(reply, running.step.task_of(agent.name))
-        except (MalformedAnswer, WrongType, Denied) as error:
-            request = request.again(call.answer or "", objection(error), call.echo)
-    return None
-
-
-def _summarised(running: Running, agent: Agent) -> Request | None:
-    """An agent's request with its recorded summaries, each asked as it is recorded."""
-    request = running.requests[agent.name]
-    for pending in request.pending:
-        for seat, ask in pending.asks.items():
-            asked = ask
-            for call in (call for call in running.calls if call.agent == seat):
-                _check_request(running, call, asked)
-                if call.status == "answered":
-                    asked = asked.again(call.answer or "", EMPTY, call.echo)
-    return recorded_summaries(request, running.calls)
-
-
-def _check_request(running: Running, call: Call, request: Request) -> None:
-    now = by_digest(recorded(request.said_to(call.model, call.lineage)))
-    for name, expected, actual in zip(("frame", "parts", "turns"), call.request, now, strict=False):
-        _same(running, f"request of {call.agent}, attempt {call.attempt}: {name}", expected, actual)
-    _same(running, f"request of {call.agent}, attempt {call.attempt}: length", len(call.request), len(now))
-
-
-def by_digest(request: JSON) -> JSON:
-    """A request as it is stored: its long texts by their digests."""
-    if isinstance(request, list):
-        return [by_digest(item) for item in request]
-    if not isinstance(request, dict) or len(request.get("text", "")) <= blobs.SHORT:
-        return request
-    rest = {name: value for name, value in request.items() if name != "text"}
-    return {"blob": blobs.reference(digest(request["text"])), **rest}
-
-
-def _check_opinions(session: Session[Any], running: Running, commit: Commit) -> None:
-    """The requests to models that were asked as verifiers, on each position and on what was committed."""
-    asked = {
-        seat_of(one, patch): (one, patch)
-        for one in running.step.askers
-        for patch in (*(side.patch for side in running.sides), commit.patch)
-    }
-    for call in running.calls:
-        if not call.agent.startswith(OPINIONS):
-            continue
-        if call.agent not in asked:
-            raise _diverged(running.round.round, "verifier", call.agent, sorted(asked))
-        one, patch = asked[call.agent]
-        request = opinion_request(session.shape, running, one, patch)
-        earlier = [other for other in running.calls if other.agent == call.agent]
-        _check_request(running, call, _said_back(one, request, earlier[: earlier.index(call)], call.model))
-
-
-def _said_back(one: AskedOf, request: Request, before: Sequence[Call], model: str) -> Request:
-    """The request with the answers of this model that would not do, and what it was told about them."""
-    for call in before:
-        if call.status != "answered" or call.model != model:
-            continue
-        try:
-            one.read(reply_of(call), request)
-        except (MalformedAnswer, WrongType) as error:
-            request = request.again(call.answer or "", objection(error), call.echo)
-    return request
-
-
-def _check_patch(
-    session: Session[Any], running: Running, commit: Commit, ruling: Ruling | None, before: JSON
-) -> None:
-    """The patch that the round comes to on the state before it, against the one that was committed."""
-    if ruling is not None:
-        change = ruled_change(running, ruling)
-    else:
-        change = running.change(commit.author, running.sides[0])
-    try:
-        patch = session.shape.resolved(change.patch, before)
-    except Refused as error:
-        raise _diverged(running.round.round, "patch", _body(commit.patch), error.as_dict()) from error
-    _same(running, "patch", _body(commit.patch), _body(patch))
-
-
-def _body(patch: Patch) -> list[JSON]:
-    """A patch without the move of the phase, which is the transition's own."""
-    return [operation.to_json() for operation in patch if operation.path != ("phase",)]
-
-
-def _same(running: Running, field: str, expected: JSON, actual: JSON) -> None:
-    if canonical(expected) != canonical(actual):
-        raise _diverged(running.round.round, field, expected, actual)
-
-
-def _diverged(number: int, field: str, expected: JSON, actual: JSON) -> Diverged:
-    return Diverged(
-        f"Round {number} does not come out as it was recorded: {field}",
-        round=number,
-        field=field,
-        expected=canonical(expected)[:2000],
-        actual=canonical(actual)[:2000],
+    found = Divergences(most)
+    one = _Replaying(session, shape, steps, found)
+    one.walk()
+    digest = _rebuilt(session, found)
+    counts = found.counts
+    return Replayed(
+        one.versions,
+        one.rounds,
+        one.answers,
+        digest,
+        by_hand=one.by_hand,
+        refused=counts["refused"],
+        anew=counts["asked"],
+        differing=counts["differs"],
+        differences=Differences(found.found, found.more),
+        untold=tuple(found.untold),
+        lost=found.lost,
+        other_schema=one.readmission.others,
     )
+
+
+def _rebuilt(session: Session[Any], found: Divergences) -> str:
+    """The digest of what the history adds up to, without any code of the user's; empty where it does not."""
+    try:
+        return session.replay().digest
+    except Diverged as error:
+        if found.most is None:
+            raise
+        told = error.context
+        found.add(
+            divergence(
+                "differs", str(told.get("field")), told.get("expected"), told.get("actual"),
+                version=told.get("version"), round=told.get("round"), call=told.get("call"),
+            )
+        )  # fmt: skip
+        return ""
+
+
+class _Replaying:
+    """A replay on its way over the versions of a branch."""
+
+    def __init__(
+        self, session: Session[Any], shape: Shape, steps: Mapping[str, Step] | None, found: Divergences
+    ) -> None:
+        self.session, self.shape, self.steps, self.found = session, shape, steps, found
+        self.readmission = Readmission(shape)
+        self.versions = self.rounds = self.answers = self.by_hand = 0
+        self._states: dict[int, JSON] = {}
+
+    def walk(self) -> None:
+        """Every commit in order, with the state before it."""
+        for commit, state in self._grown():
+            self.versions += 1
+            before = self._states.get(commit.version - 1, {} if commit.version == 0 else None)
+            if before is None:
+                self.found.lose(f"v{commit.version}: what was before it is pruned")
+            else:
+                self._commit(commit, before)
+            self._states[commit.version] = state
+            self._states.pop(commit.version - WINDOW, None)
+
+    def _grown(self) -> Iterator[tuple[Commit, JSON]]:
+        session = self.session
+        with session.reading() as work:
+            yield from replays.versions(work, session.session_id, session.branch, plain=False)
+
+    def _commit(self, commit: Commit, before: JSON) -> None:
+        behind, writes = None, None
+        if commit.round is None:
+            self.by_hand += commit.version > 0
+        else:
+            told = self._recorded(commit, before)
+            if told is None:
+                return
+            behind = Behind(told.round, told.proposals, told.rulings)
+            self.rounds += 1
+            self.answers += told.answers
+            if self.steps is not None:
+                step = again(self.shape, self.steps, told, self.found)
+                writes = None if step is None else step.task.writes
+        refusal = self.readmission.refusal(commit, before, behind, writes)
+        if refusal is not None:
+            step_of = behind.round.step if behind is not None else commit.transition
+            said = {"version": commit.version, "round": commit.round, "step": step_of}
+            self.found.add(refused(refusal.error, said))
+
+    def _recorded(self, commit: Commit, before: JSON) -> Recorded | None:
+        session, number = self.session, commit.round or 0
+        try:
+            base = self._states.get(commit.base)
+            base = session.raw(commit.base) if base is None else base
+            return recorded_round(session, number, base, commit, before)
+        except Pruned:
+            self.found.lose(f"round {number}: the version that it was begun on is pruned")
+            return None
+
+
+def recorded_round(
+    session: Session[Any], number: int, base: JSON, commit: Commit | None = None, before: JSON = None
+) -> Recorded:
+    """A round of a session with all that its records say.
+
+    Raises:
+        NotFound: there is no such round.
+    """
+    held, proposals, calls, rulings = session.round(number)
+    decisions = session.decisions(number)
+    return Recorded(
+        held, proposals, calls, rulings, decisions, base, commit, before, text_of=text_of(session)
+    )
+
+
+def text_of(session: Session[Any]) -> Callable[[str], str | None]:
+    """Finds the texts that a session keeps aside, by their references."""
+
+    def found(reference: str) -> str | None:
+        try:
+            with session.reading() as work:
+                return blobs.get(work, session.session_id, blobs.dereference(reference))
+        except (NotFound, Tampered):
+            return None
+
+    return found

@@ -40,7 +40,7 @@ class Between(Protocol):
     async def settled(self, running: Running) -> None:
         """A round is settled, or parked; what follows is not decided yet."""
 
-    async def led(self, running: Running, target: str) -> str:
+    async def led(self, running: Running, target: str, /) -> str:
         """Where to go after a round, when its edge leads to `target`: there, or END."""
 
 

@@ -122,20 +122,28 @@ def diff(
     context.exit(1 if exit_code and differences else 0)
 
 
-@click.command(epilog=examples("dissensus blame /verdict", "dissensus blame /findings/0 --at v12"))
+@click.command(
+    epilog=examples(
+        "dissensus blame /verdict", "dissensus blame /findings/0 --at v12", "dissensus blame /verdict --chain"
+    )
+)
 @on_session
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
-@click.argument("path", shell_complete=completing.paths)
-def blame(*, database: str | None, session: str | None, as_json: bool, path: str, revision: str) -> None:
+@click.option("--chain", is_flag=True, help="Also what that rests on, back to the sources.")
+@click.argument("path")
+def blame(
+    *, database: str | None, session: str | None, as_json: bool, path: str, revision: str, chain: bool
+) -> None:
     """Say who wrote a value, and on what grounds.
 
     PATH is a JSON pointer or the name of a field. The answer holds the reads, the reasoning, the
-    ruling and the dissent.
+    ruling and the dissent. With --chain, who wrote what was read, and so on.
     """
     from .data import blame_data, place
 
     with opened_session(database, session) as opened:
         found, version = place_of(opened, revision)
-        answer = found.blame(path, version)
+        answer = found.blame(path, version, chain=chain)
         data = {**place(found), **blame_data(answer), "outcome": outcome(found, answer.commit.round)}
-    show(data, stories.blame(data), as_json=as_json)
+    grounds = None if answer.chain is None else str(answer.chain)
+    show(data, stories.blame(data, grounds), as_json=as_json)

@@ -155,7 +155,7 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
     note(f"session {session.name} at version {session.head}")
     parked: int | None = None
     async for event in graph.stream(session, start=start):
-        line = _told(event)
+        line = line_of(event)
         if line:
             note(line)
         parked = event.round if event.kind == "parked" else parked
@@ -163,7 +163,7 @@ async def _watch(graph: AgentGraph, session: Session[Any], start: str | None) ->
         raise RoundParked(f"Round {parked} waits for a person's ruling", session=session.name, round=parked)
 
 
-def _told(event: Progress) -> str:
+def line_of(event: Progress) -> str:
     """An event in a line; of some, nothing."""
     body = event.body
     where = "" if event.round is None else f"round {event.round}, {event.step}: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from . import calls
-from .blocks import Block, Line
+from .blocks import Block, Line, Passage
 from .data import Data
 from .pages import facts, grid, text_of
 from .texts import compact, count, money, when
@@ -117,8 +117,8 @@ def ruling_(item: Data, indent: int) -> Iterator[Block]:
     yield from text_of("reason", item["reason"], indent + 2)
 
 
-def blame(data: Data) -> list[Block]:
-    """Who wrote a value, and on what grounds."""
+def blame(data: Data, grounds: str | None = None) -> list[Block]:
+    """Who wrote a value, and on what grounds; `grounds` is the chain back to the sources, as it is shown."""
     made = data["commit"]
     head = {
         "value": compact(data["value"]),
@@ -140,6 +140,8 @@ def blame(data: Data) -> list[Block]:
         page += ruling_(item, 2)
     for item in data["dissent"]:
         page += [Line(f"dissent of {item['agent']}", "red", 2), *_operations(item["patch"], 4)]
+    if grounds is not None:
+        page += [Line("rests on", "bold", 2), Passage(grounds, 4)]
     return page
 
 

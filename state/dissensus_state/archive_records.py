@@ -90,17 +90,13 @@ class Kind:
             unknown = sorted(record.keys() - self.fields.keys() - {"type"})
             raise ValueError(f"has the keys {unknown} and lacks {missing}"[:200])
         said: dict[str, Any] = {}
-        for key, one in self.fields.items():
-            value = record[key]
-            if value is None:
-                if not one.optional:
-                    raise ValueError(f"its {key!r} is null")
-                said[key] = None
-                continue
-            try:
-                said[key] = one.read(value)
-            except ValueError as error:
-                raise ValueError(f"its {key!r} {error}") from None
+        key = ""
+        try:
+            for key, one in self.fields.items():
+                value = record[key]
+                said[key] = None if value is None and one.optional else one.read(value)
+        except ValueError as error:
+            raise ValueError(f"says under {key!r} what {error}") from None
         return said
 
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from . import calls, commits, rebuilding, rounds, snapshots
 from .archive_types import Packed
-from .blobs import Stowed, fetch
+from .blobs import Stowed, fetched
 from .chain import chained
 from .commits import SAID
 from .engines import Work
 from .errors import DissensusError, Tampered
 from .heads import Head
-from .patches import Patch, grow
+from .patches import Patch, fold
 from .values import JSON, digest, parse_object
 
 UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -157,8 +157,12 @@ class Chain:
         expected = chained(self.hash, digest(patch.text).hex(), cites, whole, "whole")
         return bool(said["hash"] == expected)
 
-    def keep(self, said: Mapping[str, Any]) -> None:
+    def keep(self, record: Mapping[str, JSON], size: int) -> None:
         """Fold a commit that is written down, and take the snapshot that is due.
+
+        Args:
+            record: As it was read; what it holds goes into the state.
+            size: The characters of its patch.
 
         Of a branch that has little of its own nothing is folded: whoever reads it does so.
 
@@ -168,7 +172,7 @@ class Chain:
         if self._pruned is not None and self.version <= self._pruned:
             return
         try:
-            self._keep(said)
+            self._keep(fetched(self._work, self._session_id, record["patch"]), size)
         except UNREADABLE as error:
             why = error.message if isinstance(error, DissensusError) else str(error)
             raise Tampered(
@@ -177,16 +181,14 @@ class Chain:
                 version=self.version,
             ) from error
 
-    def _keep(self, said: Mapping[str, Any]) -> None:
-        stored: Stowed = said["patch"]
-        patch: Patch = fetch(self._work, self._session_id, stored.text)
+    def _keep(self, patch: Patch, size: int) -> None:
         if self._head is None:
             if self.version == 0:
-                state = grow({}, patch)
-                kept = snapshots.initial(state, len(stored.text))
+                state = fold({}, patch)
+                kept = snapshots.initial(state, size)
                 self._head = Head(0, b"", state, None, kept, 0)
                 return
-            self._unkept += len(stored.text)
+            self._unkept += size
             if self._unkept < snapshots.MIN_BYTES:
                 return
             self._flush()
@@ -197,8 +199,8 @@ class Chain:
         else:
             self._head = self._head._replace(
                 version=self.version,
-                state=grow(self._head.state, patch),
-                grown=self._head.grown + len(stored.text),
+                state=fold(self._head.state, patch),
+                grown=self._head.grown + size,
                 touched=self._head.touched | commits.changed(patch),
             )
         self._take_due(self._head)

@@ -296,6 +296,11 @@ def fetch(work: Work, session_id: int, stored: str) -> Patch:
     return patch_from_json([_fetched(work, session_id, item) for item in parse_list(stored)])
 
 
+def fetched(work: Work, session_id: int, items: Sequence[JSON]) -> Patch:
+    """The same for the operations of a stored patch that was parsed already."""
+    return patch_from_json([_fetched(work, session_id, item) for item in items])
+
+
 def fetch_all(work: Work, session_id: int, texts: Sequence[str]) -> Iterator[Operation]:
     """The operations of many stored patches, read at once."""
     for items in parse_list(f"[{','.join(texts)}]"):

@@ -75,19 +75,27 @@ class Carrier(Recorder[StateT]):
             self.remember(head)
         return made
 
-    def supersede(self, branch: str, *, author: str, key: str | None = None) -> Commit:
+    def supersede(
+        self, branch: str, version: int | None = None, *, author: str, key: str | None = None
+    ) -> Commit:
         """Say that this branch stands for all that another one has by now, and bring nothing of it.
 
         It is a commit with an empty patch, and a merge (`git merge -s ours`): merging this branch into the
         other one afterwards brings exactly what differs between the two.
 
+        Args:
+            branch: The branch that this one stands for.
+            version: Up to which of its versions (None: its head); what comes later is merged as ever.
+            author: Who the history names.
+            key: An idempotency key: said a second time under it, it is the first commit again.
+
         Raises:
-            NotFound: there is no such branch, or all of it went into this one already.
+            NotFound: there is no such branch or version, or all of it went into this one already.
             Denied: the author may commit nothing.
         """
         asked = Asked(self.session_id, self.branch, self.shape, author, key)
         with self._refusing(author), self.writing() as work:
-            commit, head = _supersede(work, asked, branch, self._line.head)
+            commit, head = _supersede(work, asked, (branch, version), self._line.head)
         if head is not None:
             self.remember(head)
         return commit
@@ -200,20 +208,26 @@ def _carried(asked: Asked, stored: Commit, head: int) -> Change:
     )
 
 
-def _supersede(work: Work, asked: Asked, other: str, known: Head | None) -> tuple[Commit, Head | None]:
+def _supersede(
+    work: Work, asked: Asked, upto: tuple[str, int | None], known: Head | None
+) -> tuple[Commit, Head | None]:
+    other, wanted = upto
     session_id, branch = asked.session_id, asked.branch
     found = heads.read(work, session_id, branch)
     if (done := asked.done(work)) is not None:
         return done, None
     heads.check_open(found, branch)
     its = heads.peeked(work, session_id, other)
+    version = its.version if wanted is None else wanted
+    if not 0 <= version <= its.version:
+        raise NotFound(f"There is no version {version}; the head is {its.version}", branch=other)
     mine = joining.reach(work, session_id, branch, found.version)
-    theirs = joining.reach(work, session_id, other, its.version)
-    if all(mine.get(name, -1) >= version for name, version in theirs.items()):
+    theirs = joining.reach(work, session_id, other, version)
+    if all(mine.get(name, -1) >= last for name, last in theirs.items()):
         raise NotFound(
             f"All that {other!r} has went into {branch!r} already",
             next_step="There is nothing to supersede",
         )
-    place = takeovers.place(work, session_id, other, its.version)
+    place = takeovers.place(work, session_id, other, version)
     made = commits.commit(work, session_id, *place)
     return asked.commit(work, (), found.version, {"merge": takeovers.told(made, ours=True)}, known)

@@ -273,6 +273,12 @@ def state_at(work: Work, session_id: int, branch: str, version: int) -> JSON:
     return restore(work, session_id, branch, version).state
 
 
+def patches(work: Work, session_id: int, branch: str, after: int, upto: int) -> Iterator[str]:
+    """The stored patches of a range of versions, oldest first."""
+    for page in _pages(work, session_id, lineage(work, session_id, branch), after, upto):
+        yield from page
+
+
 def since(work: Work, session_id: int, branch: str, after: int, upto: int) -> tuple[int, frozenset[str]]:
     """What `Restored` calls `grown` and `touched`, of the patches between two versions."""
     grown, touched = 0, set()

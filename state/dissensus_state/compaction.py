@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from . import branches as reading
-from . import commits, heads, rebuilding, unneeded
+from . import commits, heads, indexing, rebuilding, unneeded
 from .blobs import gone, is_gone, pack
 from .engines import Statement, Work
 from .lineages import BEYOND, holder, lineage, pruned
@@ -141,6 +141,8 @@ def compact(work: Work, session_id: int, planned: CompactPlan) -> Compaction:
     removed = sum(rebuilding.forget(work, session_id, name, 0) for name in names)
     for place, state in places.items():
         rebuilding.whole(work, session_id, place.branch, place.version, state)
+    for name in names:
+        indexing.anew(work, session_id, name)
     rebuilding.mark(work, session_id, names)
     return Compaction(removed, len(places), unneeded.drop(work, session_id), len(bodies))
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from .alignment import LONG_TEXT, Word, common, gaps, words
-from .errors import NotFound
-from .patches import get
 from .showing import MOST_CHARACTERS, Listing, Markup, Shown, cell, clipped, visible
 from .values import JSON, Path, canonical, parse_path, pointer
 
@@ -20,7 +18,8 @@ _MARKS = {"=": ("", ""), "-": ("[-", "-]"), "+": ("{+", "+}")}
 _TAGS = {"=": "span", "-": "del", "+": "ins"}
 _STYLES = {"-": ' style="background:#f8514933"', "+": ' style="background:#2ea04333"'}
 
-_ABSENT: JSON = object()
+ABSENT: JSON = object()
+"""Nothing stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +146,7 @@ class Diff(Listing[Difference]):
         self.title = f"{before} .. {after}"
 
 
-def diff(
-    before: JSON, after: JSON, keys: Mapping[str, str] | None = None, path: Path = ()
-) -> list[Difference]:
+def diff(before: JSON, after: JSON, keys: Mapping[str, str] | None = None) -> list[Difference]:
     """The differences from one state to another, in the order of their paths.
 
     Items of lists are compared where they stand after what was removed and added in front of them, as long
@@ -157,18 +154,13 @@ def diff(
 
     Args:
         keys: For top-level lists whose items have an identity, the field that holds it.
-        path: Only what stands there, at or below.
-
-    Raises:
-        NotFound: there is nothing at the path on either side.
     """
-    keys = keys or {}
-    if not path:
-        return in_order(_walk(before, after, (), (), keys))
-    one, other = _at(before, path, keys), _at(after, path, keys)
-    if one is _ABSENT and other is _ABSENT:
-        raise NotFound(f"There is nothing at {pointer(path)} in either version")
-    sides = [{} if value is _ABSENT else {path[-1]: value} for value in (one, other)]
+    return in_order(_walk(before, after, (), (), keys or {}))
+
+
+def at_path(before: JSON, after: JSON, path: Path, keys: Mapping[str, str]) -> list[Difference]:
+    """The same of what stands at a path in either state; `ABSENT` for nothing."""
+    sides = [{} if value is ABSENT else {path[-1]: value} for value in (before, after)]
     return in_order(_entries(sides[0], sides[1], path[:-1], path[:-1], keys))
 
 
@@ -185,13 +177,6 @@ def _rank(one: Difference) -> tuple[list[tuple[int, int, str]], int]:
 
 def _is_number(token: str) -> bool:
     return token.isascii() and token.isdigit() and len(token) <= 18
-
-
-def _at(state: JSON, path: Path, keys: Mapping[str, str]) -> JSON:
-    try:
-        return get(state, path, dict(keys))
-    except NotFound:
-        return _ABSENT
 
 
 def _same(one: JSON, other: JSON) -> bool:

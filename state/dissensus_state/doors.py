@@ -48,22 +48,47 @@ def check_commit(work: Work, session_id: int, grants: Grants | None, change: Cha
     """
     if grants is None:
         return
+    if takes_over(change) and not erases(change.source):
+        check_taken_over(work, session_id, grants, change)
+        return
+    if change.round is None or erases(change.source):
+        check_made(grants, change, None, (), ())
+        return
+    stored = rounds.proposals_of(work, session_id, change.round)
+    given = rounds.rulings_of(work, session_id, change.round)
+    base = rounds.round_(work, session_id, change.round).base if given else None
+    check_made(grants, change, base, stored, given)
+
+
+def takes_over(change: Change) -> bool:
+    """Whether a change retracts a commit or brings one again: its right rests on that of another one."""
+    return change.source is not None and not change.source.keys().isdisjoint({RETRACT, CARRY})
+
+
+def check_made(
+    grants: Grants | None,
+    change: Change,
+    base: int | None,
+    stored: Sequence[Proposal],
+    given: Sequence[Ruling],
+) -> None:
+    """The same, of what stands behind the commit: the base, the proposals and the rulings of its round."""
+    if grants is None:
+        return
     if erases(change.source):
         check_erasing(grants, change.author, change.source or {})
-        return
-    if change.source is not None and not change.source.keys().isdisjoint({RETRACT, CARRY}):
-        check_taken_over(work, session_id, grants, change)
         return
     if change.round is None:
         check_by_hand(grants, change)
         return
-    made, ruling, bound = _of_round(work, session_id, change.round, change)
+    made = _proper(stored)
     check_proposals(grants, made)
     covered = {parse_path(path) for item in made for path in item.reads}
     check(grants, change.author, "read", [path for path in change.reads if path not in covered])
+    ruling = given[-1] if given else None
     if ruling is not None:
         check_ruling(grants, ruling, made)
-    if ruling is not None and bound:
+    if ruling is not None and base is not None and _bound(ruling, change, base, stored, made):
         check(grants, ruling.author, "rule", touched(change.patch))
     else:
         check_unruled(grants, change.author, change.patch, made)
@@ -99,23 +124,16 @@ def check_by_hand(grants: Grants | None, change: Change) -> None:
     check_unruled(grants, change.author, change.patch, ())
 
 
-def _of_round(
-    work: Work, session_id: int, number: int, change: Change
-) -> tuple[Sequence[Proposal], Ruling | None, bool]:
-    """The proposals behind a commit, the last ruling on them, and whether it lets this commit pass."""
-    stored = rounds.proposals_of(work, session_id, number)
-    given = rounds.rulings_of(work, session_id, number)
-    made = _proper(stored)
-    if not given:
-        return made, None, False
-    ruling, base = given[-1], rounds.round_(work, session_id, number).base
-    bound = (
+def _bound(
+    ruling: Ruling, change: Change, base: int, stored: Sequence[Proposal], made: Sequence[Proposal]
+) -> bool:
+    """Whether a ruling is on exactly these proposals and this base, and lets this commit pass."""
+    return (
         ruling.decision in {"uphold", "amend"}
         and change.base == base
         and ruling.binding == rounds.binding(base, stored)
         and rounds.keeps_to(change.patch, ruling, made)
     )
-    return made, ruling, bound
 
 
 def check_unruled(grants: Grants | None, author: str, patch: Patch, made: Sequence[Proposal]) -> None:

@@ -132,8 +132,9 @@ class _Tree:
 
     def _writer(self, source: Source, depth: int, told: set[Place]) -> Iterator[str]:
         place = source.branch, source.version
-        what = " ".join(source.writes[:_SHOWN_PATHS])
-        more = f" and {len(source.writes) - _SHOWN_PATHS} more" if len(source.writes) > _SHOWN_PATHS else ""
+        what = "the first state" if source.version == 0 else " ".join(source.writes[:_SHOWN_PATHS])
+        beyond = len(source.writes) - _SHOWN_PATHS if source.version else 0
+        more = f" and {beyond} more" if beyond > 0 else ""
         where = "" if source.branch == self._home else f" on {visible(source.branch)}"
         again = " (told above)" if place in told and self._links.get(place) else ""
         yield (

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from . import archive
-from .archive import Exported
+from .archive import Exported, Told
 from .carrying import Carrier
 from .readers import StateT
 from .redaction import MASK
@@ -26,6 +26,7 @@ class Handed(Carrier[StateT]):
         reasoning: bool = True,
         prompts: bool = True,
         author: str = "user",
+        told: Told | None = None,
     ) -> Exported:
         """Write the whole session into one file: all branches, rounds, recordings, documents, events.
 
@@ -41,6 +42,7 @@ class Handed(Carrier[StateT]):
             reasoning: Whether the chains of thought are to be in it.
             prompts: Whether what models were asked is to be in it.
             author: Whom the copy's history names for what was taken out.
+            told: Is told now and then how many lines are written, and of how many.
 
         Raises:
             Refused: a value cannot be taken away everywhere; nothing is written.
@@ -53,4 +55,4 @@ class Handed(Carrier[StateT]):
         left_out = [what for what, stays in wanted.items() if not stays]
         source = archive.Source(self.database, self.info, self.branch, self._shape)
         target = Path(path) if isinstance(path, str) else path
-        return archive.export(source, target, archive.Asked(form, values, left_out, author))
+        return archive.export(source, target, archive.Asked(form, values, left_out, author, told))

@@ -296,7 +296,7 @@ class Importing:
             self._next_branch()
         self._chain.take(record, said)
         self._batches["commit"].add(self._row(kind, said), size)
-        self._chain.keep(said)
+        self._chain.keep(record, len(said["patch"].text))
 
     def _next_branch(self) -> None:
         if self._current is not None:

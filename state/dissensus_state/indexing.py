@@ -110,3 +110,10 @@ def forget(work: Work, session_id: int, branch: str, first: int = 0) -> None:
     work.run(_forget, session_id_=session_id, branch_=branch, first=block)
     kept = block * BLOCK - 1
     work.run(_move, session_id_=session_id, branch_=branch, indexed=kept if kept >= 0 else None)
+
+
+def anew(work: Work, session_id: int, branch: str) -> None:
+    """Make the index of a branch again from the commits, whatever it says now."""
+    forget(work, session_id, branch)
+    head = heads.read(work, session_id, branch).version
+    catch_up(work, session_id, branch, head, head)

@@ -36,13 +36,19 @@ class Replay(Shown):
     answers: int = 0
 
 
-def versions(work: Work, session_id: int, branch: str) -> Iterator[tuple[Commit, JSON]]:
-    """Every commit of a branch with the state it made, from the first on, or from where it was pruned."""
+def versions(
+    work: Work, session_id: int, branch: str, *, plain: bool = True
+) -> Iterator[tuple[Commit, JSON]]:
+    """Every commit of a branch with the state it made, from the first on, or from where it was pruned.
+
+    Args:
+        plain: With plain lists, which are copied for each version.
+    """
     base = pruned(work, session_id, lineage(work, session_id, branch))
     state: JSON = {} if base is None else commits.state_at(work, session_id, branch, base)
     for commit in commits.between(work, session_id, branch, -1 if base is None else base - 1):
         state = state if commit.version == base else grow(state, commit.patch)
-        yield commit, settled(state)
+        yield commit, settled(state) if plain else state
 
 
 class Steps:

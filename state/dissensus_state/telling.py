@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from . import comparing, history
 from . import diff as diffs
+from .comparing import Side
 from .engines import Work
 from .lineages import BEYOND
 from .moments import Moment
@@ -105,16 +106,20 @@ class Telling:
         place = () if path is None else parse_path(path)
         origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
         with origin.reading(version=before) as work:
-            first = origin._version(work, before, whose)  # noqa: SLF001 - another of its own kind
-            old = comparing.side(work, origin.session_id, whose, first)
+            one = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
+            found = None
+            if origin is self:
+                other = Side(self.session_id, self.branch, self._version(work, after))
+                found = None if place else comparing.on_one_line(work, one, other)
+            old = comparing.at(work, one, place) if found is None else None
         with self.reading(version=after) as work:
-            last = self._version(work, after)
-            new = comparing.side(work, self.session_id, self.branch, last)
-        return diffs.Diff(
-            comparing.compared(old, new, place),
-            diffs.Version(origin.name, whose, first),
-            diffs.Version(self.name, self.branch, last),
-        )
+            other = Side(self.session_id, self.branch, self._version(work, after))
+            new = None if old is None else comparing.at(work, other, place)
+        if old is not None and new is not None:
+            found = comparing.compared(old, new, place)
+        names = ((origin.name, one), (self.name, other))
+        first, last = (diffs.Version(name, side.branch, side.version) for name, side in names)
+        return diffs.Diff(found or (), first, last)
 
     def events(
         self: Place,

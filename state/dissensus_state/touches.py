@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from . import blobs, marks
 from .commits import state_at
 from .engines import Statement, Work
-from .errors import NotFound, Pruned
+from .errors import NotFound, Pruned, Tampered
 from .lifting import Keys
 from .lineages import BEYOND, Lineage, Segment, lineage, pruned
 from .marks import AUTHOR, BELOW, BLOCK, HERE, ITEMS, LENGTH, Marker, Rows
@@ -57,6 +57,11 @@ _written = Statement(
     )
     .order_by(commits.c.version)
     .limit(_PAGE)
+)
+_every = Statement(
+    sa.select(*touches.c["what", "spot", "block", "versions"]).where(
+        touches.c.session_id == _session, touches.c.branch == sa.bindparam("branch")
+    )
 )
 _indexed = Statement(
     sa.select(branches.c.indexed, branches.c.head).where(
@@ -183,7 +188,8 @@ class Touches:
                 for block in sorted(blocks, reverse=True):
                     yield block, blocks[block], cut
             if reach > part.after:
-                for block, told in self._stored(part.branch, what, spot, min(top, reach)):
+                cut = part._replace(upto=min(top, reach))
+                for block, told in self._stored(part.branch, what, spot, cut.upto):
                     yield block, told, cut
 
     def _stored(self, branch: str, what: int, spot: int, upto: int) -> Iterator[tuple[int, bytes]]:
@@ -242,6 +248,13 @@ class Touches:
                 return marks.length_told(known)
         return None
 
+    def length_of(self, field: str, version: int) -> tuple[int, int | None]:
+        """How long the list of a field was at a version or before, and at which; None where nobody knows."""
+        number = next(n for n, part in enumerate(self.segments) if part.after < version <= part.upto)
+        start = min(self._reach[number], (version + 1) // BLOCK * BLOCK - 1)
+        start = max(start, self.segments[number].after)
+        return start, 0 if start < 0 else self._length_before(field, number, start)
+
     def _length_stored(self, field: str, number: int, start: int) -> bytes | None:
         part = self.segments[number]
         if start <= part.after:
@@ -256,6 +269,32 @@ class Touches:
             start = max(part.after, min(self._reach[number], part.upto // BLOCK * BLOCK - 1))
             self._ends[number] = start, self.scanned(number, start, part.upto)
         return self._ends[number]
+
+
+def check(work: Work, session_id: int, branch: str) -> None:
+    """Hold what the index says of a branch, and of what it was forked from, to the commits.
+
+    Raises:
+        Tampered: it says something else.
+    """
+    index = Touches(work, session_id, branch)
+    for number, part in enumerate(index.segments):
+        reach = index.reach(number)
+        expected = index.scanned(number, part.after, reach) if reach > part.after else {}
+        rows = work.pages(_every, session_id=session_id, branch=part.branch)
+        told = {(what, spot, block): bytes(versions) for what, spot, block, versions in rows}
+        made = {
+            (*of, block): versions for of, blocks in expected.items() for block, versions in blocks.items()
+        }
+        odd = {key for key in told.keys() | made.keys() if told.get(key) != made.get(key)}
+        if odd:
+            first = min(block for _, _, block in odd) * BLOCK
+            raise Tampered(
+                f"The index of commits says something else than versions {first} to {first + BLOCK - 1}",
+                next_step="Take it away with `dissensus compact`, which lets it be made anew",
+                branch=part.branch,
+                version=first,
+            )
 
 
 def newest(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from . import blobs, commits, documents, doors, joining, ledger, rounds, takeovers
+from . import blobs, commits, documents, doors, joining, ledger, rounds, takeovers, touches
 from .chain import form_of
 from .conflicts import check
 from .engines import Statement, Work
@@ -88,6 +88,7 @@ def verify(work: Work, session_id: int, branch: str, shape: Shape | None = None)
     _check_elsewhere(work, session_id, branch, known, erasures)
     _check_head(work, session_id, branch, known, previous)
     _check_rest(work, session_id, len(kept.left), len(known))
+    _check_index(work, session_id, branch)
     added = _check_documents(work, session_id, erasures)
     ended = sum(commit.round is not None for commit in known)
     others = sum(shape is not None and commit.schema_version != shape.version for commit in known)
@@ -343,6 +344,15 @@ def _check_rest(work: Work, session_id: int, kept: int, versions: int) -> None:
         raise Tampered("There is a snapshot of a version that is not there", version=versions)
     blobs.check(work, session_id)
     _check_money(work, session_id)
+
+
+def _check_index(work: Work, session_id: int, branch: str) -> None:
+    try:
+        touches.check(work, session_id, branch)
+    except Tampered:
+        raise
+    except UNREADABLE as error:
+        raise Tampered(f"The index of commits cannot be read: {error}", branch=branch) from error
 
 
 def _check_documents(work: Work, session_id: int, erasures: Erasures) -> int:

@@ -20,7 +20,7 @@ from outage_story import part
 DOCS = Path(__file__).parents[2] / "docs"
 RUN = {
     "budget": ["budget", "5"],
-    "blame": ["blame", "/verdict"],
+    "blame": ["blame", "/verdict", "--chain"],
     "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
     "watch": ["watch", "--from", "v3", "--limit", "1"],

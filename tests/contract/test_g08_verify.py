@@ -50,7 +50,7 @@ FREE = {
     "snapshots": "branch",  # one that is gone is only slower
     "answers": "digest source round agent attempt at",  # where to look for an answer: it is checked there
     "documents": "at detail",  # what else there is to tell about them
-    "touches": "branch what spot block versions",  # made of the commits: who reads it looks at them
+    "touches": "branch what spot block versions",  # made of the commits: test_touches
     "terms": "term segment postings",  # made of the passages: `Library.verify` holds it to them
 }
 

@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from dissensus_state import commits, indexing, tables, touches
+from dissensus_state import commits, indexing, marks, tables, touches
+from dissensus_state.errors import DatabaseFailed, Tampered
 from dissensus_state.lineages import lineage
 from dissensus_state.patches import Operation
 from dissensus_state.records import Change, Commit
@@ -72,6 +73,7 @@ def test_g09_the_index_names_every_version_that_touched_a_path_and_every_authors
     grown = Grower(store, data)
     grown.grow(data.draw(st.integers(1, 30), "steps"))
     for session in grown.open.values():
+        session.verify()
         if data.draw(st.booleans(), "ready"):
             indexing.ready(session.database, session.session_id, session.branch)
         history = _all(session)
@@ -203,3 +205,79 @@ def test_g09_a_page_goes_on_where_the_last_one_ended(old: Session[Notes]) -> Non
         assert touches.newest(*place, ("lines", "4")) == 5
         assert touches.newest(*place, ("lines", "4"), 4) == 0
         assert lineage(*place)[-1].branch == "main"
+
+
+def test_g09_a_list_that_a_redaction_made_shorter_is_indexed_anew(store: Store, small: None) -> None:
+    session = store.create(Notes())
+    session.transact(does("set", "lines", ["one", "two", "three"]), "ana")
+    for number in range(8):
+        session.transact(does("append", "lines", f"line {number}"), "ana")
+    session.redact("lines", 1, author="cy", reason="private", replacement=["gone"])
+    assert session.state.lines[:2] == ["gone", "line 0"]
+    assert [session.blame(f"/lines/{n}").commit.version for n in range(9)] == list(range(1, 10))
+
+
+def test_g09_of_what_was_pruned_the_index_says_no_more_than_the_commits(store: Store, small: None) -> None:
+    session = store.create(Notes())
+    for number in range(11):
+        session.transact(does("merge", "answers", {f"key {number}": number}), "ana")
+    kept = marks.spot("/answers/key 2"), marks.spot("/answers/key 9")
+    spots = sa.select(tables.touches.c.spot).where(tables.touches.c.session_id == session.session_id)
+    with session.database.engine.connect() as connection:
+        assert set(kept) <= set(connection.execute(spots).scalars())
+    session.prune(session.plan_prune(6), author="cy")
+    indexing.ready(session.database, session.session_id, "main")
+    assert session.blame("/answers/key 9").commit.version == 10
+    with session.database.engine.connect() as connection:
+        assert set(kept) & set(connection.execute(spots).scalars()) == {kept[1]}
+    assert _asked(session, "/answers") == list(range(11, -1, -1))
+
+
+def test_g09_what_cannot_be_written_is_read_from_the_commits(
+    old: Session[Notes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> Any:
+        raise DatabaseFailed("attempt to write a readonly database")
+
+    monkeypatch.setattr(old.database, "writing", refused)
+    assert old.blame("/lines/7").commit.version == 8
+    assert _tables(old) == 0
+
+
+@pytest.mark.parametrize("told", [b"\x00", b"\xff" * 7, b"\x00\x00\xff\x00\x00\x00\x00"])
+@pytest.mark.parametrize("what", [marks.HERE, marks.BELOW, marks.AUTHOR, marks.ITEMS, marks.LENGTH])
+def test_g08_an_index_that_was_changed_is_found_and_made_anew(
+    store: Store, small: None, told: bytes, what: int
+) -> None:
+    session = store.create(Notes())
+    for number in range(11):
+        with session.transaction("ana" if number % 2 else "ben") as tx:
+            tx.append("lines", f"line {number}")
+            tx.set("a", number)
+    assert session.verify().versions == 12
+    rows = sa.update(tables.touches).where(
+        tables.touches.c.session_id == session.session_id, tables.touches.c.what == what
+    )
+    with session.database.engine.begin() as connection:
+        connection.execute(rows.values(versions=told))
+    with pytest.raises(Tampered, match="The index of commits"):
+        session.verify()
+    with session.reading() as work:
+        named = touches.by_author(work, session.session_id, "main", "ana", limit=100)
+    assert all(version <= session.head for version in named)
+    session.compact(session.plan_compact())
+    assert session.verify().versions == 12
+    assert session.blame("/lines/9").commit.version == 10
+
+
+def test_g08_a_row_of_the_index_that_was_taken_away_is_found(store: Store, small: None) -> None:
+    session = store.create(Notes())
+    for number in range(6):
+        session.transact(does("set", "a", number), "ana")
+    gone = sa.delete(tables.touches).where(
+        tables.touches.c.session_id == session.session_id, tables.touches.c.what == marks.AUTHOR
+    )
+    with session.database.engine.begin() as connection:
+        connection.execute(gone)
+    with pytest.raises(Tampered, match="The index of commits"):
+        session.verify()

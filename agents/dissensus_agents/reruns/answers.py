@@ -164,9 +164,9 @@ class Spent(Shown):
         }
 
     def __str__(self) -> str:
-        said = f"{self.asked} asked for {usd(self.nano)}"
+        said = f"{self.asked} calls for {usd(self.nano)}"
         said += f", {self.unpriced} of them of unknown price" if self.unpriced else ""
-        said += f", {self.reused} reused (then {usd(self.reused_nano)})" if self.reused else ""
+        said += f", {self.reused} reused (worth {usd(self.reused_nano)})" if self.reused else ""
         return f"{said}, {self.latency_ms / 1000:.1f} s"
 
 

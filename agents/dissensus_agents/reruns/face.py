@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from .answers import Rerun
 from .changes import Graph
+from .repairing import Repair, RepairWanted, repair
 from .rerunning import Wanted, rerun
 
 if TYPE_CHECKING:
@@ -41,3 +43,32 @@ class Reruns:
             GraphError: there is no such seat.
         """
         return await rerun(cast("Graph", self), session, from_version, wanted)
+
+    async def repair(
+        self,
+        session: Session[Any],
+        retracted: int | Iterable[int] | None = None,
+        **wanted: Unpack[RepairWanted],
+    ) -> Repair:
+        """Make what rests on retracted commits anew on a branch, which can then be merged.
+
+        The branch begins before the first retracted commit. From there on each commit is dealt with in its
+        turn: a retracted one is left out; one that does not rest on it is carried as it is; a round that
+        does is asked again, its recorded answers used again where nothing changed for them; what was
+        committed by hand and rests on it is carried, and listed as still suspect. At its end the branch says
+        that it stands for the original up to there: `session.merge(repair.branch, …)` brings exactly the
+        difference, beside what was committed there in the meantime.
+
+        A repair that was stopped, or parked at a round that a person has ruled on since, goes on with the
+        same call.
+
+        Args:
+            session: The session, on the branch that is repaired, opened with its schema.
+            retracted: The retracted versions; by default all that are retracted there.
+            wanted: See `RepairWanted`.
+
+        Raises:
+            NotFound: nothing is retracted there, or not what is named.
+            GraphError: there is no such seat.
+        """
+        return await repair(cast("Graph", self), session, retracted, wanted)

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from dissensus_state.budgets import Budget, Usd
-from dissensus_state.errors import Conflict
-from dissensus_state.records import Call
-from dissensus_state.reuse import REUSED
+from dissensus_state.budgets import Usd
+from dissensus_state.takeovers import carried_from
 from dissensus_state.values import JSON
 
 from ..bounds import check_whole
 from ..crossing import aside
 from ..errors import GraphError
-from ..running import Progress
 from .answers import Rerun, Way
-from .changes import Changes, Graph, changed, changes_of
+from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
+from .changes import Graph, changed, changes_of
 from .counting import Gone, decisions, gone_through, uncompared
+from .going import Heard, Means, unheard
 from .lines import OUTCOMES, Line, Plan, plan_of, read_line
-from .purse import RerunPurse, spent_by
-from .tape import Place, RecordedTape, Records
-from .walking import DONE, LEFT_OUT, Heard, Walk, carried_from
+from .tape import RecordedTape, Records
+from .walking import Walk
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
-
-BEGUN = "rerun"
-"""The kind of event that says on a branch what was changed for it."""
 
 MOST_TIMES = 1000
 
@@ -69,84 +64,19 @@ async def rerun(graph: Graph, session: Session[Any], since: int, wanted: Wanted)
     other = changed(graph, changes)
     label = changes.label(session.branch, since, wanted.get("until"))
     names = [f"rerun-v{since}-{label}-{n}" for n in range(1, times + 1)]
-    until = await aside(_begun_until, session, names, wanted.get("until"))
+    until = await aside(begun_until, session, names, wanted.get("until"))
     line = await aside(read_line, session, since, until)
     plan = plan_of(line, graph.steps)
     records = await aside(Records, session, plan.rounds)
-    purse = await aside(_purse, session, names, plan, wanted.get("budget"))
+    purse = await aside(purse_of, session, names, since, wanted.get("budget"))
     most = wanted.get("max_rounds") or max(32, 4 * len(plan.rounds))
     for name in names:
-        branch = await aside(_on, session, name, plan, changes, wanted.get("author", "user"))
-        used = await aside(_used, branch, since)
-        tape = RecordedTape(records, changes.is_fresh, used)
-        await Walk(other, branch, plan, tape, purse, wanted.get("heard", _unheard), most).go()
+        body = {"until": line.until, **changes.as_dict()}
+        branch = await aside(on_branch, session, name, since, body, wanted.get("author", "user"))
+        tape = RecordedTape(records, changes.is_fresh, await aside(used_on, branch, since))
+        means = Means(other, tape, purse, wanted.get("heard", unheard), most)
+        await Walk(branch, plan, means).go()
     return await aside(told, session, plan, names, changes.as_dict(), graph)
-
-
-def _unheard(_: str, __: Progress) -> None:
-    """Nobody listens."""
-
-
-def _begun_until(session: Session[Any], names: Sequence[str], until: int | None) -> int | None:
-    """Up to which version it goes: as it was when the rerun was begun."""
-    if until is not None:
-        return until
-    for event in session.events(BEGUN):
-        if event.branch in names and isinstance(found := event.body.get("until"), int):
-            return found
-    return None
-
-
-def _on(session: Session[Any], name: str, plan: Plan, changes: Changes, author: str) -> Session[Any]:
-    """The session on a branch of the rerun, which is forked where it is not there yet.
-
-    Raises:
-        Conflict: there is a branch of that name that is none of this rerun's.
-    """
-    there = next((one for one in session.branches() if one.name == name), None)
-    if there is None:
-        branch = session.fork(name, plan.line.since, author=author)
-    else:
-        branch = session.on(name)
-        base = branch.commit_at(plan.line.since)
-        if base.hash != session.commit_at(plan.line.since).hash:
-            raise Conflict(
-                f"The branch {name} does not begin at version {plan.line.since} of {session.branch}",
-                next_step="Close that branch, and give this rerun another `until`",
-                retry=False,
-            )
-    if not any(event.branch == name for event in branch.events(BEGUN)):
-        where: dict[str, JSON] = {
-            "origin": session.branch,
-            "since": plan.line.since,
-            "until": plan.line.until,
-        }
-        branch.record(BEGUN, {**where, **changes.as_dict()})
-    return branch
-
-
-def _used(branch: Session[Any], since: int) -> list[Place]:
-    """The recorded calls that a branch has made again already."""
-    return [
-        Place(int(source["round"]), str(source["agent"]), int(source["attempt"]))
-        for call in _calls(branch, since)
-        if (source := (call.detail or {}).get(REUSED)) is not None and source.get("session") == branch.name
-    ]
-
-
-def _calls(branch: Session[Any], since: int) -> Iterable[Call]:
-    own = [one.round for one in read_line(branch, since).rounds if one.branch == branch.branch]
-    return [call for number in own for call in branch.round(number)[2]]
-
-
-def _purse(session: Session[Any], names: Sequence[str], plan: Plan, budget: Usd | None) -> RerunPurse | None:
-    """The rerun's own limit, with what its branches have spent of it already."""
-    limit = None if budget is None else Budget(usd=budget).nano
-    if limit is None:
-        return None
-    there = {one.name for one in session.branches()} & set(names)
-    spent = sum(spent_by(_calls(session.on(name), plan.line.since)) for name in there)
-    return RerunPurse(limit, spent)
 
 
 # What came of it
@@ -178,8 +108,7 @@ def told(
 def _way(own: Line, gone: Gone, plan: Plan, before: Sequence[tuple[str, int]]) -> Way:
     branch, origin = own.session, plan.line.session
     status, why = status_of(branch)
-    left = [event.body for event in branch.events(LEFT_OUT) if event.branch == branch.branch]
-    brought = [place[1] for commit in own.commits if (place := carried_from(commit)) is not None]
+    brought = [place[1] for one in own.commits if (place := carried_from(one.source)) is not None]
     parked = next((one.round for one in reversed(own.rounds) if one.status == "parked"), None)
     steps = tuple(one.step for one in own.rounds if one.status in OUTCOMES)
     return Way(
@@ -190,21 +119,12 @@ def _way(own: Line, gone: Gone, plan: Plan, before: Sequence[tuple[str, int]]) -
         elsewhere=_elsewhere([step for step, _ in before], steps, whole=status == "finished"),
         spent=gone.spent,
         carried=tuple(brought),
-        left_out=tuple(left),
+        left_out=tuple(left_out_on(branch)),
         differences=tuple(branch.diff(plan.line.until, of=origin.branch)),
         parked=parked if status == "parked" else None,
         why=why,
         abstained=gone.abstained,
     )
-
-
-def status_of(branch: Session[Any]) -> tuple[str, dict[str, Any] | None]:
-    """How the last walk on a branch ended, and the error that it ended by."""
-    ended = [event.body for event in branch.events(DONE) if event.branch == branch.branch]
-    if not ended:
-        return "open", None
-    status = str(ended[-1].get("status", "open"))
-    return status, None if status in {"finished", "parked"} else ended[-1]
 
 
 def _elsewhere(before: Sequence[str], now: Sequence[str], *, whole: bool) -> str:

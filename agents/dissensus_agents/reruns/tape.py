@@ -19,7 +19,7 @@ from dissensus_state.values import canonical, digest, parse
 
 from ..messages import Request
 from ..recordings.asked import Texts
-from ..replaying import by_digest
+from ..requested import by_digest
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
