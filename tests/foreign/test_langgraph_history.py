@@ -294,3 +294,29 @@ def test_a_list_that_several_nodes_begin_at_once_is_still_each_ones_own(
     ]
     assert [one.base for one in reversed(session.log(2))] == [3, 3]
     session.verify()
+
+
+def test_what_functions_returned_is_an_event_and_the_result_is_state(foreign: Foreign, store: Store) -> None:
+    with graphs.opened(*foreign) as saver:
+        graphs.functions(saver).invoke(21, {**graphs.config("functions"), "metadata": {"customer": "c7"}})
+    import_langgraph(foreign.address, store)
+    session = store.session("functions")
+    assert session.raw()["__end__"] == {"doubled": 42}
+    assert [one.body["value"] for one in session.events("returned")] == [42]
+    [last] = session.log(1)
+    assert last.author == "work"
+    assert last.evidence[0]["langgraph"]["metadata"] == {"customer": "c7"}
+
+
+def test_what_no_checkpoint_holds_yet_is_said_to_be_on_its_way(foreign: Foreign, store: Store) -> None:
+    with graphs.opened(*foreign) as saver:
+        graph = graphs.waiting(saver)
+        graph.invoke({"log": ["start"]}, graphs.config("t"))
+        [done] = import_langgraph(foreign.address, store)
+        assert done.pending == 1
+        assert store.session("t").raw() == {"log": ["start"]}
+        graph.invoke(graphs.Command(resume="yes"), graphs.config("t"))
+        [more] = import_langgraph(foreign.address, store)
+    assert more.pending == 0
+    told = patches(store.session("t"))[-2:]
+    assert told == [("ask", [["set", "/first", "yes"]]), ("quick", [["append", "/log", ["quick"]]])]

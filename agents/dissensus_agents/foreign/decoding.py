@@ -150,10 +150,16 @@ class Decoder:
         if kind is Snapshot:
             return self.plain(value.value, depth)
         if depth >= _DEEPEST or kind not in {list, tuple, dict}:
-            return self.unread("too deep", repr(value).encode("utf-8", "backslashreplace"))
+            return self._too_deep(value)
         if kind is dict:
             return self._dictionary(value, depth)
         return [self.plain(item, depth + 1) for item in value]
+
+    def _too_deep(self, value: Any) -> JSON:
+        try:
+            return self.unread("too deep", repr(value).encode("utf-8", "backslashreplace"))
+        except RecursionError:
+            return self.unread("too deep", b"")
 
     def _dictionary(self, value: dict[Any, Any], depth: int) -> JSON:
         if not all(type(key) is str and (key.isascii() or is_unicode(key)) for key in value):

@@ -85,9 +85,7 @@ def _node_of(writes: list[Write], sends: Sequence[str], ran: Sequence[str]) -> s
         return node if node in ran or not ran else None
     if path.startswith(_PUSH):
         number = path.removeprefix(_PUSH).partition(",")[0]
-        if number.isdecimal() and int(number) < len(sends):
-            return sends[int(number)]
-        return path.rpartition(", ")[2] if "~" in path[len(_PUSH) :] else None
+        return sends[int(number)] if number.isdecimal() and int(number) < len(sends) else None
     own = [one.channel for one in writes if one.channel in ran]
     if own:
         return own[0]
