@@ -223,6 +223,20 @@ class Past:
         return self.text(place, version - 1) != after
 
 
+def peek(work: Work, session_id: int, branch: str, path: Path, version: int) -> JSON:
+    """The value at a path in a version, as it is stored, from the few commits that touched it.
+
+    Raises:
+        NotFound: nothing stands there.
+        Pruned: the values of that version are gone.
+    """
+    past = Past(work, session_id, branch, version)
+    found = past.value(path, version)
+    if found is NOTHING:
+        raise past.missing(path, version)
+    return found
+
+
 def _are_apart(places: list[Path], depth: int) -> bool:
     """Whether none of these paths stands in another, and none above a depth."""
     ordered = sorted(places)
