@@ -23,6 +23,9 @@ _BEHIND = 2 * BLOCK
 """From so many commits on that are in no index, a reader writes it rather than to read them each time."""
 
 _session = sa.bindparam("session_id_", type_=sa.BigInteger)
+_patience = Statement(sa.text("SET LOCAL lock_timeout = '1s'"))
+"""A reader does not wait for long: whoever holds the branch may be waiting for it."""
+
 _insert = insert_absent(touches)
 _move = Statement(
     sa.update(branches)
@@ -82,11 +85,7 @@ def ready(database: Database, session_id: int, branch: str) -> None:
     """
     with database.reading() as work:
         index = Touches(work, session_id, branch)
-        behind = [
-            part.branch
-            for number, part in enumerate(index.segments)
-            if heads.peeked(work, session_id, part.branch).version - index.reach(number) >= _BEHIND
-        ]
+        behind = [name for name, missing in index.behind() if missing >= _BEHIND]
     try:
         for name in behind:
             while _step(database, session_id, name):
@@ -97,6 +96,8 @@ def ready(database: Database, session_id: int, branch: str) -> None:
 
 def _step(database: Database, session_id: int, branch: str) -> bool:
     with database.writing() as work:
+        if database.backend == "postgresql":
+            work.run(_patience)
         head = heads.read(work, session_id, branch).version
         return catch_up(work, session_id, branch, head, BLOCKS_READ)
 

@@ -16,7 +16,7 @@ from .commits import columns, commit_of, here, state_at
 from .engines import Statement, Work
 from .errors import DissensusError, NotFound, Pruned
 from .folding import merge_items
-from .lineages import holder, pruned
+from .lineages import holder
 from .patches import Operation, apply, fold, get
 from .records import Commit
 from .tables import commits as commits_table
@@ -55,7 +55,7 @@ class Past:
         self.session_id = session_id
         self.branch = branch
         self.touches = Touches(work, session_id, branch, upto)
-        self.base = pruned(work, session_id, self.touches.segments)
+        self.base = self.touches.base
         self.keys = lifting.known_keys(work, session_id)
         self._commits: dict[int, Commit] = {}
         self._state: tuple[int, JSON] | None = None

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from dissensus_state import commits, indexing, marks, tables, touches
+from dissensus_state import commits, heads, indexing, marks, tables, touches
 from dissensus_state.errors import DatabaseFailed, Tampered
 from dissensus_state.lineages import lineage
 from dissensus_state.patches import Operation
@@ -301,3 +301,12 @@ def test_g09_readers_and_writers_that_catch_up_at_once_leave_one_index(old: Sess
     with old.reading() as work:
         assert touches.Touches(work, old.session_id, "main").reach() == 39
     assert [_asked(old, f"/lines/{n}")[0] for n in range(42)] == list(range(1, 43))
+
+
+def test_g09_who_asks_while_holding_the_branch_does_not_wait_for_itself(old: Session[Notes]) -> None:
+    with old.writing() as work:
+        heads.read(work, old.session_id, "main")
+        assert old.blame("/lines/7").commit.version == 8
+    assert _tables(old) == 0
+    assert old.blame("/lines/7").commit.version == 8
+    assert _tables(old) > 0
