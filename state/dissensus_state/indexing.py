@@ -23,6 +23,13 @@ _BEHIND = 2 * BLOCK
 """From so many commits on that are in no index, a reader writes it rather than to read them each time."""
 
 _session = sa.bindparam("session_id_", type_=sa.BigInteger)
+_behind = Statement(
+    sa.select(
+        sa.func.max(branches.c.head - sa.func.coalesce(branches.c.indexed, branches.c.base_version, -1))
+    ).where(branches.c.session_id == sa.bindparam("session_id"))
+)
+"""How many commits the branch of a session has in no index that has most of them."""
+
 _patience = Statement(sa.text("SET LOCAL lock_timeout = '1s'"))
 """A reader does not wait for long: whoever holds the branch may be waiting for it."""
 
@@ -83,6 +90,9 @@ def ready(database: Database, session_id: int, branch: str) -> None:
     In transactions of a bounded size, between which others write. Where this process may not write, it
     is left as it is, and read from the commits.
     """
+    row = database.peek(_behind, session_id=session_id)
+    if row is None or row[0] is None or row[0] < _BEHIND:
+        return
     with database.reading() as work:
         index = Touches(work, session_id, branch)
         behind = [name for name, missing in index.behind() if missing >= _BEHIND]
