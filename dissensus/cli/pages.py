@@ -126,8 +126,12 @@ def _difference(item: Data) -> Line:
             return Line(f"+ {item['path']}  {compact(item['after'])}", "green")
         case "removed":
             return Line(f"- {item['path']}  {compact(item['before'])}", "red")
-    both = f"{compact(item['before'])} -> {compact(item['after'])}"
-    return Line(f"~ {item['path']}  {both}", "yellow")
+    where = f"{item['path']} (was {item['was']})" if "was" in item else item["path"]
+    if "words" in item:
+        from dissensus_state.diff import in_words
+
+        return Line(f"~ {where}  {in_words(item['words'])}", "yellow")
+    return Line(f"~ {where}  {compact(item['before'])} -> {compact(item['after'])}", "yellow")
 
 
 def branches(data: Data) -> list[Block]:

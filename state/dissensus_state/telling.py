@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from . import comparing, history, indexing
 from . import diff as diffs
 from .comparing import Side
+from .diff import ABSENT
 from .engines import Database, Work
+from .errors import NotFound
 from .lineages import BEYOND
 from .moments import Moment
 from .sifting import sieve
-from .values import parse_path
+from .values import JSON, parse_path, pointer
 
 
 class Place(Protocol):
@@ -130,6 +132,22 @@ class Telling:
             diffs.Version(origin.name, whose, first.version),
             diffs.Version(self.name, self.branch, last.version),
         )
+
+    def peek(self: Place, path: str, version: int | None = None) -> JSON:
+        """The value at a path in a version (None: the head) as it is stored, without the whole state.
+
+        Raises:
+            NotFound: nothing stands there, or there is no such version.
+            Pruned: the values of that version are gone.
+        """
+        place = parse_path(path)
+        indexing.ready(self.database, self.session_id, self.branch)
+        with self.reading(path=path, version=version) as work:
+            number = self._version(work, version)
+            found = comparing.at(work, Side(self.session_id, self.branch, number), place).value
+        if found is ABSENT:
+            raise NotFound(f"There is nothing at {pointer(place)} in version {number}")
+        return found
 
     def events(
         self: Place,
