@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from . import grades, heads
 from .engines import Statement, Work, insert_absent
 from .errors import Denied, Refused, located
-from .readers import Reader, StateT
+from .readers import StateT
 from .records import Grade, GradeBasis
+from .searching import Searcher
 from .tables import events
 from .values import store
 
@@ -22,7 +23,7 @@ _last_event = Statement(
 )
 
 
-class Recorder(Reader[StateT]):
+class Recorder(Searcher[StateT]):
     """A session as far as it can put things beside its commits."""
 
     def record(self, kind: str, body: dict[str, Any], *, round_: int | None = None) -> None:
