@@ -77,7 +77,7 @@ class Telling:
             since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
                 the time of a commit tells nothing about its order.
             until: At or before this moment; of a day, until its end (UTC).
-            reading: It rests on what it had read there, above, or below (JSON pointer).
+            reading: It had read something there, above, or below (JSON pointer).
 
         Raises:
             NotFound: there is no such kind of commit.
