@@ -113,20 +113,21 @@ class Telling:
         """
         place = () if path is None else parse_path(path)
         origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
-        for one, name in ((origin, whose), (self, self.branch)):
+        for one, name in dict.fromkeys(((origin, whose), (self, self.branch))):
             indexing.ready(one.database, one.session_id, name)
+        last, found, old = None, None, None
         with origin.reading(version=before) as work:
             first = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
-            found = None
             if origin is self:
                 last = Side(self.session_id, self.branch, self._version(work, after))
                 found = None if place else comparing.on_one_line(work, first, last)
-            old = comparing.at(work, first, place) if found is None else None
-        with self.reading(version=after) as work:
-            last = Side(self.session_id, self.branch, self._version(work, after))
-            new = None if old is None else comparing.at(work, last, place)
-        if old is not None and new is not None:
-            found = comparing.compared(old, new, place)
+            if found is None:
+                old = comparing.at(work, first, place)
+        if last is None or old is not None:
+            with self.reading(version=after) as work:
+                last = last or Side(self.session_id, self.branch, self._version(work, after))
+                new = comparing.at(work, last, place)
+            found = comparing.compared(old or new, new, place)
         return diffs.Diff(
             found or (),
             diffs.Version(origin.name, whose, first.version),
