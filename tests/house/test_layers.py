@@ -21,6 +21,8 @@ FACES = (FACE, "dissensus.research", "dissensus.testing")
 WRITING = ("proposals", "transitions")
 READING = (
     "history",
+    "sifting",
+    "comparing",
     "ended",
     "replay",
     "diff",
