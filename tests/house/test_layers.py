@@ -29,6 +29,7 @@ READING = (
     "footprints",
     "crossings",
     "dependence",
+    "readings",
     "impact",
     "verify",
     "watch",
