@@ -262,6 +262,9 @@ class _Again:
         review = running.round.review or {}
         if running.round.status == "void" and "disagreements" not in review:
             return  # it was not come to
+        if any(operation.gone for item in running.made for operation in item.patch):
+            self.lose("comparison: a value was taken away")
+            return
         ruled = bool(self.told.rulings)
         if ruled and self.found.most is None:
             return  # the ruling stands, whatever a comparison says now

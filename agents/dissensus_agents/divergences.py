@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from dissensus_state.errors import DissensusError, Diverged
+from dissensus_state.errors import Diverged
+from dissensus_state.patches import patch_to_json
+from dissensus_state.readmission import Refusal
+from dissensus_state.records import Commit
 from dissensus_state.showing import Listing, Shown, clipped
 from dissensus_state.values import JSON, canonical
 
@@ -86,11 +88,16 @@ def _shown(value: JSON) -> str:
     return clipped(canonical(value), MAX_SHOWN)
 
 
-def refused(error: DissensusError, said: dict[str, Any], field_: str = "admission") -> Divergence:
-    """A commit that would be refused now, and by which rule."""
+def refused(refusal: Refusal, commit: Commit, step: str | None) -> Divergence:
+    """A commit that would be refused now, and by which rule; or the patch that it would be."""
+    said = {"version": commit.version, "round": commit.round, "step": step}
+    error = refusal.error
+    if refusal.instead is not None:
+        patches = map(patch_to_json, (commit.patch, refusal.instead))
+        return divergence("differs", "patch", *patches, **said)
     told = error.as_dict()
     kept = {name: value for name, value in told.items() if name not in {"next", "message"}}
-    return divergence("refused", field_, "admitted", kept, rule=error.code, why=error.message, **said)
+    return divergence("refused", "admission", "admitted", kept, rule=error.code, why=error.message, **said)
 
 
 @dataclass(slots=True)
@@ -164,7 +171,9 @@ def words(before: str, after: str) -> str:
 
     It is one stretch, from the first word that differs to the last.
     """
-    old, new = _split(before), _split(after)
+    old, new = before.split(), after.split()
+    if old == new:
+        return "only the spaces differ"
     same = _common(old, new)
     last = _common(old[same:][::-1], new[same:][::-1])
     gone, come = old[same : len(old) - last], new[same : len(new) - last]
@@ -179,10 +188,6 @@ def words(before: str, after: str) -> str:
         "…" if last > _AROUND else "",
     ]
     return " ".join(filter(None, parts))
-
-
-def _split(text: str) -> list[str]:
-    return re.findall(r"\S+|\n", text)
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:

@@ -15,15 +15,18 @@ DissensusError
 ├── RerunStopped            6   what a rerun may cost is used up; the same rerun goes on with more
 ├── GraphError              2   a graph that cannot be run as it was put together
 ├── RecordingsRefused       2   a file of recordings that cannot be used
+├── CaseRefused             2   a file of a recorded step that cannot be used
 ├── SettingsRefused         2   a dissensus.toml that cannot be used as it is written
 ├── HistoryUnreadable      27   a foreign database whose history cannot be read
 │   └── HistoryNewer       27   it was written in a format that is not known yet
-└── NotInstalled            2   something that an extra brings, and that is not there
+├── NotInstalled            2   something that an extra brings, and that is not there
+└── Diverged                5   (of the state)
+    └── CaseFailed          5   a recorded step that today's code does otherwise
 """
 
 from __future__ import annotations
 
-from dissensus_state.errors import DissensusError
+from dissensus_state.errors import DissensusError, Diverged
 
 
 class ModelFailed(DissensusError):
@@ -162,3 +165,22 @@ class NotInstalled(DissensusError):
 
     code = "extra.missing"
     exit_code = 2
+
+
+class CaseRefused(DissensusError):
+    """The file of a recorded step cannot be used."""
+
+    code = "case.refused"
+    exit_code = 2
+    next_step = "Write the case again with `dissensus pytest-case`"
+
+
+class CaseFailed(Diverged, AssertionError):
+    """A recorded step does not come out as it was, with today's code."""
+
+    code = "case.failed"
+    next_step = "If this is what you want, write the case again: dissensus pytest-case … --force"
+
+    def __str__(self) -> str:
+        """What differs, a line each, and what to do about it."""
+        return f"{self.message}\n{self.next_step}"

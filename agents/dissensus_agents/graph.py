@@ -20,6 +20,7 @@ from dissensus_state.shapes import SharedState, shape_of
 
 from .agent import Agent
 from .asking import Asker
+from .cases import Case
 from .crossing import aside
 from .divergences import MOST
 from .errors import GraphError, RoundParked
@@ -297,6 +298,10 @@ class AgentGraph(Reruns):
                 that differs, because the history, the code, a prompt or the schema is not what it was.
         """
         return await aside(replay, session, self.shape, self.steps, most if every else None)
+
+    def case(self, session: Session[Any], version: int | None = None, *, round_: int | None = None) -> Case:
+        """A recorded step as a case for tests, which a graph is held to: see `Case.of` and `Case.replay`."""
+        return Case.of(session, version, round_=round_)
 
     def mermaid(self) -> str:
         """The steps and edges as a Mermaid flowchart."""

@@ -194,8 +194,7 @@ class _Replaying:
         refusal = self.readmission.refusal(commit, before, behind, writes)
         if refusal is not None:
             step_of = behind.round.step if behind is not None else commit.transition
-            said = {"version": commit.version, "round": commit.round, "step": step_of}
-            self.found.add(refused(refusal.error, said))
+            self.found.add(refused(refusal, commit, step_of))
 
     def _recorded(self, commit: Commit, before: JSON) -> Recorded | None:
         session, number = self.session, commit.round or 0

@@ -374,8 +374,12 @@ def _check_writes(shape: Shape, name: str, task: Task, transition: str | None) -
 
 
 def view_of(shape: Shape, agent: Agent, state: JSON, version: int) -> View:
-    """What both the step and the schema's rights let an agent read."""
+    """What both the step and the schema's rights let an agent read, in the order of the schema's fields.
+
+    A state that comes from a snapshot has another order, and a prompt must not depend on where it is from.
+    """
     may = granted(shape.rights, agent.name, "read")
+    state = {name: state[name] for name in (*shape.merges, *(state.keys() - shape.merges)) if name in state}
     allowed = meet(agent.reads, may)
     return View(
         state,

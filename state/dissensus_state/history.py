@@ -14,7 +14,7 @@ from .engines import Row, Statement, Work
 from .lineages import BEYOND, lineage
 from .records import Commit, Event
 from .showing import Listing
-from .sifting import Sieve, sifted
+from .sifting import Sieve, sifted, touching
 from .tables import commits, events
 from .values import parse
 
@@ -82,7 +82,10 @@ def log(
         return Page(found, found[-1].version if len(found) == limit and found[-1].version else None)
     head = heads.peeked(work, session_id, branch).version
     parts = lineage(work, session_id, branch)
-    sifting = sifted(work, session_id, parts, head, before, wanted, limit + 1)
+    if wanted.path:
+        sifting = touching(work, session_id, branch, parts, head, before, wanted)
+    else:
+        sifting = sifted(work, session_id, parts, head, before, wanted, limit + 1)
     sound = list(islice(sifting, limit + 1))
     page = [commit for commit, _ in sound[:limit]]
     places = {commit.version: where for commit, where in sound[:limit] if where}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from .lineages import Lineage
 from .moments import Moment, milliseconds
 from .records import KINDS, Commit, kind_of
 from .tables import calls, commits, proposals, rounds, rulings
+from .touches import Touches
 from .values import JSON, Path, canonical, overlap, parse_list, parse_object, parse_path, pointer
 
 ALL_KINDS = ("write", "round", *KINDS.values())
@@ -35,6 +37,9 @@ _LEAST, _MOST = 1_024, 16_384
 
 _GAP = 16
 """Rounds between two of a batch that are read along, rather than asking once more."""
+
+_NAMED = 64
+_NAMES = [f"version_{n}" for n in range(_NAMED)]
 
 _ROUND, _READS, _PATCH, _SOURCE = (
     [column.name for column in columns].index(name) for name in ("round", "reads", "patch", "source")
@@ -112,9 +117,17 @@ def sieve(
 
 
 @functools.cache
-def _statement(asks: frozenset[str], *, rounds_only: bool | None, sourced: bool) -> Statement:
-    """The commits of a window that the database cannot tell from what is asked for, newest first."""
-    where = [*here, commits.c.version > sa.bindparam("after"), commits.c.version < sa.bindparam("before")]
+def _statement(asks: frozenset[str], *, rounds_only: bool | None, sourced: bool, named: bool) -> Statement:
+    """The commits that the database cannot tell from what is asked for, newest first.
+
+    Args:
+        named: Of some versions that are named; else of a window.
+    """
+    where = [*here]
+    if named:
+        where.append(commits.c.version.in_([sa.bindparam(name) for name in _NAMES]))
+    else:
+        where += [commits.c.version > sa.bindparam("after"), commits.c.version < sa.bindparam("before")]
     if "author" in asks:
         accepted = sa.select(proposals.c.agent).where(
             proposals.c.session_id == _of_session,
@@ -124,12 +137,12 @@ def _statement(asks: frozenset[str], *, rounds_only: bool | None, sourced: bool)
         )
         where.append(sa.or_(commits.c.author == sa.bindparam("author"), accepted.exists()))
     if "step" in asks:
-        named = sa.select(rounds.c.round).where(
+        stepped = sa.select(rounds.c.round).where(
             rounds.c.session_id == _of_session,
             rounds.c.round == commits.c.round,
             rounds.c.step == sa.bindparam("step"),
         )
-        where.append(sa.or_(commits.c.transition == sa.bindparam("step"), named.exists()))
+        where.append(sa.or_(commits.c.transition == sa.bindparam("step"), stepped.exists()))
     if "since" in asks:
         where.append(commits.c.at >= sa.bindparam("since"))
     if "until" in asks:
@@ -139,16 +152,15 @@ def _statement(asks: frozenset[str], *, rounds_only: bool | None, sourced: bool)
     if sourced:
         where.append(commits.c.source.is_not(None))
     newest = sa.select(*columns).where(*where).order_by(commits.c.version.desc())
-    return Statement(newest.limit(sa.bindparam("limit")))
+    return Statement(newest if named else newest.limit(sa.bindparam("limit")))
 
 
-def _asked(wanted: Sieve) -> Statement:
+def _asked(wanted: Sieve, *, named: bool = False) -> Statement:
     kinds = wanted.kinds
     rounds_only = None if kinds is None or kinds not in ({"round"}, {"write"}) else kinds == {"round"}
     sourced = kinds is not None and kinds.isdisjoint({"round", "write"})
-    return _statement(
-        wanted.asks & {"author", "step", "since", "until"}, rounds_only=rounds_only, sourced=sourced
-    )
+    asks = wanted.asks & {"author", "step", "since", "until"}
+    return _statement(asks, rounds_only=rounds_only, sourced=sourced, named=named)
 
 
 Found = tuple[Commit, tuple[str, ...]]
@@ -181,21 +193,46 @@ def sifted(
             size = min(2 * size, _MOST)
 
 
-def of_rows(work: Work, session_id: int, rows: list[Row], wanted: Sieve) -> Iterator[Found]:
-    """Of these commits those whose texts hold what is asked for."""
+def touching(
+    work: Work, session_id: int, branch: str, lineage: Lineage, head: int, before: int, wanted: Sieve
+) -> Iterator[Found]:
+    """The same for a path: of the commits that the index names those that are asked for."""
+    statement = _asked(wanted, named=True)
+    said = {name: getattr(wanted, name) for name in wanted.asks & {"author", "step", "since", "until"}}
+    top = min(before, head + 1)
+    touches = Touches(work, session_id, branch, top - 1).of_path(wanted.path or (), top)
+    while batch := list(islice(touches, _NAMED)):
+        for segment in reversed(lineage):
+            mine = [one.version for one in batch if segment.after < one.version <= segment.upto]
+            if not mine:
+                continue
+            versions = {name: mine[min(n, len(mine) - 1)] for n, name in enumerate(_NAMES)}
+            rows = work.all(statement, session_id=session_id, branch=segment.branch, **versions, **said)
+            sure = frozenset(one.version for one in batch if one.into is not None)
+            yield from of_rows(work, session_id, rows, wanted, sure)
+
+
+def of_rows(
+    work: Work, session_id: int, rows: list[Row], wanted: Sieve, sure: frozenset[int] = frozenset()
+) -> Iterator[Found]:
+    """Of these commits those whose texts hold what is asked for.
+
+    Args:
+        sure: Versions that are known to have touched the path that is asked for.
+    """
     if wanted.kinds is not None:
         rows = [row for row in rows if _kind(row) in wanted.kinds]
     if wanted.reading is not None:
         rows = [row for row in rows if _overlaps(map(parse_path, parse_list(row[_READS])), wanted.reading)]
     if wanted.path:
         mark = _quoted(pointer(wanted.path[:1]))
-        rows = [row for row in rows if mark in row[_PATCH] or '""' in row[_PATCH]]
+        rows = [row for row in rows if mark in row[_PATCH] or ',"",' in row[_PATCH]]
     where = None if wanted.text is None else _places(work, session_id, rows, wanted.text)
     for row in rows:
         if where is not None and row[1] not in where:
             continue
         commit = commit_of(work, session_id, row)
-        if wanted.path is None or _overlaps(commit.writes, wanted.path):
+        if wanted.path is None or commit.version in sure or _overlaps(commit.writes, wanted.path):
             yield commit, () if where is None else where[row[1]]
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from . import comparing, history
+from . import comparing, history, indexing
 from . import diff as diffs
 from .comparing import Side
-from .engines import Work
+from .engines import Database, Work
 from .lineages import BEYOND
 from .moments import Moment
 from .sifting import sieve
@@ -18,6 +18,10 @@ from .values import parse_path
 
 class Place(Protocol):
     """A branch of a session that can be read."""
+
+    @property
+    def database(self) -> Database:
+        """The database that keeps it."""
 
     @property
     def name(self) -> str:
@@ -62,7 +66,7 @@ class Telling:
             limit: How many a page holds.
             before: Only commits before this version: the `next` of the page before.
             author: Who committed it, or an agent whose proposal was accepted in its round.
-            path: It wrote there, above, or below (JSON pointer).
+            path: It wrote there, above, or below (JSON pointer); an `append` wrote the items that it added.
             kind: `write` (by hand), `round`, `merge`, `revert`, `migration`, `redaction`, `prune`,
                 `retraction`, `carry`; one or several.
             step: The transition it took, or the step of its round.
@@ -78,6 +82,8 @@ class Telling:
             ValueRefused: a time is none.
         """
         wanted = sieve(author, step, kind, since, until, path, reading, text)
+        if wanted.path:
+            indexing.ready(self.database, self.session_id, self.branch)
         with self.reading() as work:
             upto = BEYOND if before is None else before
             return history.log(work, self.session_id, self.branch, limit, upto, wanted)
@@ -105,21 +111,25 @@ class Telling:
         """
         place = () if path is None else parse_path(path)
         origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
+        for one, name in ((origin, whose), (self, self.branch)):
+            indexing.ready(one.database, one.session_id, name)
         with origin.reading(version=before) as work:
-            one = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
+            first = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
             found = None
             if origin is self:
-                other = Side(self.session_id, self.branch, self._version(work, after))
-                found = None if place else comparing.on_one_line(work, one, other)
-            old = comparing.at(work, one, place) if found is None else None
+                last = Side(self.session_id, self.branch, self._version(work, after))
+                found = None if place else comparing.on_one_line(work, first, last)
+            old = comparing.at(work, first, place) if found is None else None
         with self.reading(version=after) as work:
-            other = Side(self.session_id, self.branch, self._version(work, after))
-            new = None if old is None else comparing.at(work, other, place)
+            last = Side(self.session_id, self.branch, self._version(work, after))
+            new = None if old is None else comparing.at(work, last, place)
         if old is not None and new is not None:
             found = comparing.compared(old, new, place)
-        names = ((origin.name, one), (self.name, other))
-        first, last = (diffs.Version(name, side.branch, side.version) for name, side in names)
-        return diffs.Diff(found or (), first, last)
+        return diffs.Diff(
+            found or (),
+            diffs.Version(origin.name, whose, first.version),
+            diffs.Version(self.name, self.branch, last.version),
+        )
 
     def events(
         self: Place,

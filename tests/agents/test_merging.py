@@ -109,8 +109,13 @@ async def test_g10_a_replay_names_a_merge_that_comes_to_something_else_now(
 ) -> None:
     made = graph([agent("a", {"best": [9]})], {"best"})
     await made.run(scores)
-    for merge in (lambda *_: [1], lambda *_: ["x"]):
+    for merge, first, in_round in (
+        (lambda *_: [1], "patch", "patch"),
+        (lambda *_: ["x"], "admission", "patch"),
+    ):
         monkeypatch.setattr(Best, "merge", merge)
         with pytest.raises(Diverged) as caught:
             await made.replay(scores)
-        assert (caught.value.context["round"], caught.value.context["field"]) == (1, "patch")
+        assert (caught.value.context["version"], caught.value.context["field"]) == (1, first)
+        found = (await made.replay(scores, every=True)).differences
+        assert next(one.field for one in found if one.round == 1) == in_round

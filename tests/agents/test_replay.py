@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,57 +13,13 @@ from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.comparators import Exact
 from dissensus_agents.judgement.supervisor import Person, Supervisor
 from dissensus_agents.messages import Reply
-from dissensus_agents.models.scripted import FunctionModel
 from dissensus_agents.session import settle
 from dissensus_state.errors import Diverged
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.tables import proposals
+from judged import judging, muted, prompt, silent, speaking
 from panels import Case, Voice, agent, cause, one_step, panel, ruling
-
-
-def silent(name: str) -> FunctionModel:
-    """A model that must not be asked."""
-
-    def answer(_: Any) -> str:
-        raise AssertionError(f"{name} was asked during a replay")
-
-    return FunctionModel(name, answer)
-
-
-def parse(reply: Reply) -> dict[str, Any]:
-    return {"verdict": {"cause": reply.text.removeprefix("Cause: ")}}
-
-
-def prompt(view: Any) -> list[Any]:
-    return ["What is the cause?", view.part("/documents/log")]
-
-
-def judging(
-    voice: Callable[[str, str], Any],
-    *,
-    prompt: Callable[[Any], Any] = prompt,
-    parse: Callable[[Reply], dict[str, Any]] = parse,
-    role: str = "You read logs.",
-    **settings: Any,
-) -> AgentGraph:
-    """Two agents with a parse function, in a disorder of names, and a supervising model."""
-    agents = [
-        Agent(name, voice(name, f"Cause: {said}"), role, prompt=prompt, parse=parse)
-        for name, said in (("zoe", "disk"), ("ana", "net"))
-    ]
-    chair = voice("chair", "")
-    return AgentGraph(Case).add_step(
-        "judge", agents, writes={"verdict"}, supervisor=Supervisor(chair), **settings
-    )
-
-
-def speaking(name: str, text: str) -> Voice:
-    return Voice(name, ruling("disk") if name == "chair" else text)
-
-
-def muted(name: str, _: str) -> FunctionModel:
-    return silent(name)
 
 
 async def test_g10_a_replay_rebuilds_every_round_and_asks_nobody(session: Session[Case]) -> None:

@@ -73,9 +73,10 @@ def test_errors_tell_what_it_was_and_make_no_database_for_nothing(ask: Command, 
     assert "no thread 'x'" in ask("import-langgraph", source, "--thread", "x", code=3).err
     assert "--list" in ask("import-langgraph", source, "--list", "--name", "x", code=2).err
     ask("import-langgraph", source, "--thread", "talk")
-    assert "holds something else" in ask(
-        "import-langgraph", source, "--thread", "slow", "--name", "talk", code=4
-    ).err
+    assert (
+        "holds something else"
+        in ask("import-langgraph", source, "--thread", "slow", "--name", "talk", code=4).err
+    )
 
 
 def test_a_password_is_not_told(ask: Command) -> None:

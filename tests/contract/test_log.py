@@ -20,7 +20,7 @@ from dissensus_state.records import Commit
 from dissensus_state.sessions import Session
 from dissensus_state.showing import Listing
 from dissensus_state.store import Store
-from dissensus_state.values import overlap, parse_path
+from dissensus_state.values import Path, overlap, parse_path
 from inquiries import Claim, Inquiry, Notes, does
 
 WORDS = ("valve", "Pumpe", "STRASSE", "straße", 'a "quoted" \\ word', "a\nline", "drop")
@@ -31,6 +31,8 @@ PATHS = (
     "/answers",
     "/answers/x/deep",
     "/lines",
+    "/lines/3",
+    "/lines/12",
     "/claims/c1",
     "/claims",
     "/text",
@@ -104,7 +106,6 @@ def test_a_page_says_how_to_get_the_next(long: Session[Notes]) -> None:
 
 TESTS: dict[str, Callable[[Commit, Any], bool]] = {
     "author": lambda one, name: one.author == name,
-    "path": lambda one, path: any(overlap(parse_path(path), place) for place in one.writes),
     "reading": lambda one, path: any(overlap(parse_path(path), place) for place in one.read_paths),
     "kind": lambda one, kinds: one.kind in kinds,
     "step": lambda one, step: one.transition == step,
@@ -144,7 +145,10 @@ def test_pages_together_are_exactly_what_was_asked_for(
     every = whole(long)
     for name in asked.keys() & {"since", "until"}:
         asked[name] = every[min(asked[name], len(every) - 1)].at
-    naive = [one for one in every if all(TESTS[name](one, value) for name, value in asked.items())]
+    others = {name: value for name, value in asked.items() if name != "path"}
+    naive = [one for one in every if all(TESTS[name](one, value) for name, value in others.items())]
+    if "path" in asked:
+        naive = [one for one in naive if touches(long, one, parse_path(asked["path"]))]
     naive = [one for one in naive if before is None or one.version < before]
     found: list[Commit] = []
     page = long.log(limit, before, **asked)
@@ -156,6 +160,24 @@ def test_pages_together_are_exactly_what_was_asked_for(
         page = long.log(limit, page.next, **asked)
         assert page
     assert found == naive
+
+
+def touches(session: Session[Any], commit: Commit, path: Path) -> bool:
+    """Whether a commit wrote there, above, or below; of a list, only the items that it added."""
+    count = length(session, commit.version - 1)
+    for one in commit.patch:
+        if one.path == ("lines",) == path[:1] and one.verb == "append" and path[1:]:
+            count += len(one.value)
+            if count - len(one.value) <= int(path[1]) < count:
+                return True
+        elif any(overlap(path, place) for place in one.touched()):
+            return True
+    return False
+
+
+@functools.cache
+def length(session: Session[Any], version: int) -> int:
+    return len(session.raw(version)["lines"]) if version >= 0 else 0
 
 
 @functools.cache
