@@ -9,6 +9,7 @@ import click
 
 from . import (
     bench,
+    bisecting,
     border,
     branching,
     checking,
@@ -32,6 +33,7 @@ from . import (
     researching,
     retention,
     running,
+    searching,
     spending,
     watching,
 )
@@ -81,6 +83,9 @@ for command in (
     reading.state,
     reading.diff,
     reading.blame,
+    searching.impact,
+    searching.reads,
+    bisecting.bisect,
     paging.events,
     watching.watch,
     watching.tail,
@@ -90,6 +95,8 @@ for command in (
     branching.conflicts,
     branching.settle,
     branching.revert,
+    searching.retract,
+    searching.suspects,
     branching.tag,
     branching.close_branch,
     judging.disagreements,

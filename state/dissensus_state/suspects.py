@@ -107,8 +107,10 @@ def _roots(walk: Walk, standing: dict[Tip, Any]) -> dict[Tip, Tip]:
     found: dict[Tip, Tip] = {tip: tip for tip in standing}
     ties = [(name, version, its) for name, line in walk.lines.items() for version, its in line.ties.items()]
     for name, version, its in sorted(ties, key=lambda one: distances[one[0], one[1]]):
+        if (name, version) in standing:
+            continue
         nearest = min(((tie.branch, tie.version) for tie in its), key=distances.__getitem__)
-        found.setdefault((name, version), found[nearest])
+        found[name, version] = found[nearest]
     for tip in standing:
         own = walk.lines[tip[0]].ties.get(tip[1], []) if tip[0] in walk.lines else []
         others = [found[tie.branch, tie.version] for tie in own if (tie.branch, tie.version) != tip]
