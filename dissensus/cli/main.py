@@ -9,6 +9,7 @@ import click
 
 from . import (
     bench,
+    bisecting,
     border,
     branching,
     checking,
@@ -33,6 +34,7 @@ from . import (
     researching,
     retention,
     running,
+    searching,
     spending,
     watching,
 )
@@ -83,6 +85,9 @@ for command in (
     differing.at,
     differing.diff,
     reading.blame,
+    searching.impact,
+    searching.reads,
+    bisecting.bisect,
     paging.events,
     watching.watch,
     watching.tail,
@@ -92,6 +97,8 @@ for command in (
     branching.conflicts,
     branching.settle,
     branching.revert,
+    searching.retract,
+    searching.suspects,
     branching.tag,
     branching.close_branch,
     judging.disagreements,

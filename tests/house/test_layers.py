@@ -31,6 +31,7 @@ READING = (
     "footprints",
     "crossings",
     "dependence",
+    "readings",
     "impact",
     "verify",
     "watch",
