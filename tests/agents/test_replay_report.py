@@ -276,11 +276,27 @@ async def test_g10_a_prompt_does_not_depend_on_whether_its_state_comes_from_a_sn
         with session.transaction("ben") as tx:
             tx.set("note", f"{number} " * 20_000)
     last = rows(session, tables.snapshots)[-1]
-    assert last["since"] == last["version"] == session.head, "a snapshot that holds everything, its fields sorted"
+    assert last["since"] == last["version"] == session.head, (
+        "a snapshot that holds everything, its fields sorted"
+    )
     graph = one_step([agent("a", cause("disk"))])
     elsewhere = Store.open(store.database.url.render_as_string(hide_password=False))
     with elsewhere:
         await graph.run(elsewhere.session(session.name, Case))
+    found = await report(graph, session)
+    assert found.same, str(found)
+
+
+async def test_g10_a_prompt_does_not_depend_on_the_order_in_which_a_worker_remembers_keys(
+    store: Store,
+) -> None:
+    session = store.create(Case(documents={"z": "1", "a": "2"}))
+
+    def listed(view: Any) -> str:
+        return "; ".join(f"{name}={text}" for name, text in view.read("/documents").items())
+
+    graph = one_step([agent("a", cause("disk"), prompt=listed)])
+    await graph.run(session)
     found = await report(graph, session)
     assert found.same, str(found)
 
