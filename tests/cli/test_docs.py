@@ -41,6 +41,7 @@ RUN = {
     "recordings show": ["recordings", "show", "told.jsonl"],
     "grade": ["grade", "1", "--right", "alice", "--schema", "outage:Outage"],
     "db current": ["db", "current", "dissensus.db"],
+    "pytest-case": ["pytest-case", "v1", "--schema", "outage:Outage"],
 }
 
 
