@@ -28,4 +28,3 @@ def downgrade() -> None:
 def _hold() -> None:
     if not op.get_context().as_sql:
         hold(op.get_bind())
-

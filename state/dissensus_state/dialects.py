@@ -13,9 +13,8 @@ from typing import Protocol
 
 def veiled(text: str) -> str:
     """A JSON text without U+0000 in it; which texts wear the veil stands beside them."""
-    return (
-        rf"replace(replace(replace({text}, '%', '%25'), '\\', '%5C'), '\u0000', '%00')"  # pairs first, so
-    )  # that a backslash which begins an escape is never one that was escaped itself
+    # Pairs go first, so that a backslash which begins an escape is never one that was escaped itself.
+    return rf"replace(replace(replace({text}, '%', '%25'), '\\', '%5C'), '\u0000', '%00')"
 
 
 def bare(text: str, coded: str) -> str:
@@ -299,9 +298,8 @@ class Postgresql:
         return f"{text} !~ '[^{further}0-9]'"
 
     def parent(self, path: str) -> str:
-        return f"left({path}, length({path}) - CASE strpos({path}, '/') WHEN 0 THEN length({path}) " + (
-            f"ELSE strpos(reverse({path}), '/') END)"
-        )
+        cut = f"CASE strpos({path}, '/') WHEN 0 THEN length({path}) ELSE strpos(reverse({path}), '/') END"
+        return f"left({path}, length({path}) - {cut})"
 
     def instant(self, at: str) -> str:
         when = f"timestamp '1970-01-01' + {at} * interval '1 millisecond'"

@@ -107,7 +107,8 @@ def _disagreements(say: Dialect) -> str:
                     {body} AS body, {say.instant("r.started_at")} AS at, r.started_at AS at_ms
                 FROM rounds r JOIN sessions s ON s.session_id = r.session_id
                     LEFT JOIN rulings u ON u.session_id = r.session_id AND u.round = r.round AND u.n =
-                        (SELECT max(m.n) FROM rulings m WHERE m.session_id = r.session_id AND m.round = r.round)
+                        (SELECT max(m.n) FROM rulings m
+                            WHERE m.session_id = r.session_id AND m.round = r.round)
                 WHERE r.review IS NOT NULL) q {say.lateral} {say.items(listed, "d")}) t
         WHERE t.cause IS NOT NULL AND t.distance IS NOT NULL AND {say.said("t.item", "path")} IS NOT NULL
             AND {say.kind(positions)} = 'array') t"""
@@ -127,4 +128,4 @@ def _costs(say: Dialect) -> str:
     FROM calls c JOIN sessions s ON s.session_id = c.session_id
         JOIN models m ON m.session_id = c.session_id AND m.model = c.model
         LEFT JOIN rounds r ON r.session_id = c.session_id AND r.round = c.round
-    GROUP BY s.name, c.agent, m.name, {say.day("c.sent_at")}, coalesce(r.step, '')"""
+    GROUP BY c.session_id, s.name, c.agent, m.name, {say.day("c.sent_at")}, coalesce(r.step, '')"""

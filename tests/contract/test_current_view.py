@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -18,7 +17,7 @@ from json_values import nested, values
 from viewing import agree, assembled, pieces
 
 TOKENS = st.sampled_from(["a", "b", "0", "1", "a/b", "~", "", 'q"', "\\", "\0", "%00", "\n\x1f", "é😀"])
-TEXTS = st.text(st.sampled_from("ab!~\"\\%05C\0\n\x7fé￿😀"), max_size=4)
+TEXTS = st.text(st.sampled_from('ab!~"\\%05C\0\n\x7fé￿😀'), max_size=4)
 
 
 class Longest(Merge):

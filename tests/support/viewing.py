@@ -41,7 +41,7 @@ def asked(session: Session[Any], query: str, **values: Any) -> list[dict[str, An
 
 def pieces(session: Session[Any]) -> list[Piece]:
     """The rows of a branch, in the order in which they are put together."""
-    query = f"SELECT {', '.join(Piece._fields)} FROM current WHERE session = :session AND branch = :branch"  # noqa: S608
+    query = f"SELECT {', '.join(Piece._fields)} FROM current WHERE session = :session AND branch = :branch"
     rows = [Piece(**row) for row in asked(session, query)]
     return sorted(rows, key=lambda row: (row.version, row.n, row.item is not None, row.item or 0))
 
