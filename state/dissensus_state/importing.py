@@ -6,13 +6,12 @@ commit to its hash, before the session is there for anybody.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import documents, index, indexing, ledger
-from .archive_lines import Header, parsed, read_header
+from .archive_lines import Header, Tally, parsed, read_header
 from .archive_records import KINDS, Kind
 from .archive_types import Packed
 from .arriving import UNREADABLE, Chain, Rounds, Terms
@@ -73,7 +72,6 @@ class Arrived:
     info: SessionInfo
     header: Header
     counts: Mapping[str, int]
-    lines: int
     size: int
 
 
@@ -120,7 +118,7 @@ class Importing:
             Tampered: a hash does not hold; it names the first bad commit.
             Conflict: there is a session of that name.
         """
-        hash_, size, number, before = hashlib.sha256(), 0, 0, ""
+        tally, before = Tally(), ""
         for number, line in enumerate(lines, start=1):
             if self._ended is not None:
                 raise ArchiveRefused(f"Line {number} stands after the end")
@@ -130,14 +128,13 @@ class Importing:
             else:
                 self._line(record, number, len(line))
             if record.get("type") == "end":
-                before = hash_.hexdigest()
-            hash_.update(line)
-            size += len(line)
+                before = tally.digest
+            tally.add(line)
             if self._told is not None:
-                self._told(size)
-        self._check_end(number, before)
+                self._told(tally.size)
+        self._check_end(tally.lines, before)
         self._finish()
-        return Arrived(self._info, self._header, self._counts, number, size)
+        return Arrived(self._info, self._header, self._counts, tally.size)
 
     def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
         try:
