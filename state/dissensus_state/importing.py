@@ -16,11 +16,12 @@ from .archive_records import KINDS, Kind
 from .archive_types import Packed
 from .arriving import UNREADABLE, Chain, Rounds, Terms
 from .blobs import Stowed, pack
+from .branching import check_name
 from .bulk import Batch, Taken
 from .engines import Work
 from .entering import enter
 from .erasures import Erasures
-from .errors import ArchiveRefused, DissensusError, Tampered
+from .errors import ArchiveRefused, DissensusError, Tampered, ValueRefused
 from .lineages import MAIN
 from .readers import SessionInfo
 from .values import parse_object
@@ -60,6 +61,9 @@ _ROOM = 1000
 
 _BLOCKS = 32
 """Blocks of 256 commits that are indexed at a time."""
+
+_MOST_BRANCHES = 100_000
+"""They are kept in memory, as rounds are; a session has far fewer."""
 
 _MOST_MODELS = 64 * 1024 * 1024
 """Bytes that all ways of asking a model may have: they are kept in memory."""
@@ -106,7 +110,7 @@ class Importing:
             "call": self._call,
             "proposal": self._rounds.proposal,
             "ruling": self._rounds.ruling,
-            "tag": self._check_version,
+            "tag": self._tag,
             "document": self._document,
         }
 
@@ -251,6 +255,9 @@ class Importing:
 
     def _branch(self, said: Mapping[str, Any]) -> None:
         base, version = said["base_branch"], said["base_version"]
+        _check_name("branch", said["branch"])
+        if len(self._branches) >= _MOST_BRANCHES:
+            raise ValueError(f"is one too many: a file has at most {_MOST_BRANCHES:,}")
         if (base is None) != (not self._branches) or (base is None) != (said["branch"] == MAIN):
             raise ValueError(f"is not forked from another one, as all but {MAIN!r} are")
         if (base is None) != (version is None):
@@ -306,7 +313,8 @@ class Importing:
         while self._waiting or self._current is not None:
             self._next_branch()
 
-    def _check_version(self, said: Mapping[str, Any]) -> None:
+    def _tag(self, said: Mapping[str, Any]) -> None:
+        _check_name("tag", said["tag"])
         if said["version"] > self._branches[said["branch"]]["head"]:
             raise ValueError("names a version that is not there")
 
@@ -339,6 +347,13 @@ class Importing:
                 raise
             why = error.message if isinstance(error, DissensusError) else str(error)
             raise Tampered(f"What is beside the history cannot be read: {why}") from error
+
+
+def _check_name(kind: str, name: str) -> None:
+    try:
+        check_name(kind, name)
+    except ValueRefused as error:
+        raise ValueError(f"has a name that cannot be: {error.message}") from None
 
 
 def _known(word: object) -> Kind:
