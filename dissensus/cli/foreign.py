@@ -123,6 +123,9 @@ def _page(done: list[Imported]) -> list[Block]:
             if counts:
                 said = ", ".join(f"{name} ({count:,})" for name, count in counts.items())
                 page.append(Line(f"{one.session}: {what}: {said}"))
+        if one.pending:
+            said = f"{one.pending:,} writes belong to supersteps that have not ended"
+            page.append(Line(f"{one.session}: {said}: bring them in later with the same command"))
         if one.orphans:
             page.append(
                 Line(f"{one.session}: the parents of {one.orphans:,} checkpoints are no longer there")

@@ -164,6 +164,10 @@ def test_objects_in_json_are_plain_too() -> None:
     found = Decoder().read("json", json.dumps({"a": old, "b": [new], "c": float("inf")}).encode())
     assert found["a"] == {"type": "os.system", "value": "ls"}
     assert found["b"] == [{"type": "ai", "content": "hello", "id": "7"}]
+    script = {"lc": 1, "type": "constructor", "id": ["langchain_core", "messages", "AIMessage"]}
+    told = {**script, "kwargs": {"content": "from JavaScript", "tool_calls": []}}
+    plain = {"type": "ai", "content": "from JavaScript"}
+    assert Decoder().read("json", json.dumps(told).encode()) == plain
     assert found["c"] == {"type": "builtins.float", "value": "inf"}
 
 

@@ -140,7 +140,7 @@ def test_a_thread_whose_old_checkpoints_were_pruned_begins_where_it_can(tmp_path
     done, session = brought(path, store)
     assert done.orphans == 1
     assert len(session.raw()["messages"]) == 2
-    assert session.head == 1
+    assert [one.author for one in session.log()] == ["graph", "import"]
 
 
 def test_a_session_goes_on_though_the_source_was_pruned_meanwhile(tmp_path: Path, store: Store) -> None:
@@ -247,7 +247,7 @@ def test_threads_and_nodes_of_any_name_become_names_that_both_databases_hold(
     tmp_path: Path, store: Store
 ) -> None:
     path = old_file(tmp_path / "odd.sqlite")
-    odd = "x" * 2000 + "‮\n/é"
+    odd = "x" * 2000 + "\u202e\n/é"
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE checkpoints SET thread_id = ?", (odd,))
         body = checkpoint(4, {"": 1, "a/b~c": 2, "y" * 3000: 3}, {odd: {"z": 1}})

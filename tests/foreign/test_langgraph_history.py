@@ -278,3 +278,45 @@ def test_the_places_of_checkpoints_are_found_again_by_their_keys(foreign: Foreig
     known = Chronicle(session).places()
     mine = {checkpoint: place for checkpoint, place in places(session).items() if checkpoint in known}
     assert mine == {checkpoint: known[checkpoint] for checkpoint in mine}
+
+
+def test_a_list_that_several_nodes_begin_at_once_is_still_each_ones_own(
+    foreign: Foreign, store: Store
+) -> None:
+    with graphs.opened(*foreign) as saver:
+        graphs.beginning(saver).invoke({"first": "none"}, graphs.config("both"))
+    import_langgraph(foreign.address, store)
+    session = store.session("both")
+    assert patches(session)[3:] == [
+        ("graph", [["set", "/log", []]]),
+        ("one", [["append", "/log", ["one"]]]),
+        ("two", [["append", "/log", ["two"]]]),
+    ]
+    assert [one.base for one in reversed(session.log(2))] == [3, 3]
+    session.verify()
+
+
+def test_what_functions_returned_is_an_event_and_the_result_is_state(foreign: Foreign, store: Store) -> None:
+    with graphs.opened(*foreign) as saver:
+        graphs.functions(saver).invoke(21, {**graphs.config("functions"), "metadata": {"customer": "c7"}})
+    import_langgraph(foreign.address, store)
+    session = store.session("functions")
+    assert session.raw()["__end__"] == {"doubled": 42}
+    assert [one.body["value"] for one in session.events("returned")] == [42]
+    [last] = session.log(1)
+    assert last.author == "work"
+    assert last.evidence[0]["langgraph"]["metadata"] == {"customer": "c7"}
+
+
+def test_what_no_checkpoint_holds_yet_is_said_to_be_on_its_way(foreign: Foreign, store: Store) -> None:
+    with graphs.opened(*foreign) as saver:
+        graph = graphs.waiting(saver)
+        graph.invoke({"log": ["start"]}, graphs.config("t"))
+        [done] = import_langgraph(foreign.address, store)
+        assert done.pending == 1
+        assert store.session("t").raw() == {"log": ["start"]}
+        graph.invoke(graphs.Command(resume="yes"), graphs.config("t"))
+        [more] = import_langgraph(foreign.address, store)
+    assert more.pending == 0
+    told = patches(store.session("t"))[-2:]
+    assert told == [("ask", [["set", "/first", "yes"]]), ("quick", [["append", "/log", ["quick"]]])]

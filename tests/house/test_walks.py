@@ -1,8 +1,9 @@
 """Every walk that a page tells is gone, command by command, as a reader would go it.
 
 A block with the fence `console walk` holds commands behind `$ ` and what they print, standard error
-included. All walks of a page are gone in one empty folder, in order. Of what is printed, `…` stands for
-any text within a line, and alone on its line for any lines.
+included; what `<<'WORD'` gives to a command stands below it. All walks of a page are gone in one empty
+folder, in order. Of what is printed, `…` stands for any text within a line, and alone on its line for
+any lines.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```console walk\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+HERE = re.compile(r"<<'(?P<word>\w+)'")
+"""What a command is given that stands behind it, up to a line with this word."""
+
 PAGES = [
     page
     for page in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -37,6 +41,8 @@ def steps(page: Path) -> list[Step]:
         for part in re.split(r"^\$ ", block["text"], flags=re.MULTILINE)[1:]:
             lines = part.splitlines()
             end = next((n for n, line in enumerate(lines) if not line.endswith("\\")), len(lines) - 1)
+            if here := HERE.search(lines[end]):
+                end = lines.index(here["word"], end)
             command, said = "\n".join(lines[: end + 1]), lines[end + 1 :]
             found.append(Step(command, "\n".join(said).rstrip()))
     return found

@@ -76,6 +76,29 @@ def parallel(saver: Saver) -> Any:
     return graph.compile(checkpointer=saver)
 
 
+def beginning(saver: Saver) -> Any:
+    """Two nodes that begin a list at once."""
+    graph = StateGraph(Log)
+    for name in ("one", "two"):
+        graph.add_node(name, _writes(name))
+        graph.add_edge(START, name)
+    return graph.compile(checkpointer=saver)
+
+
+def waiting(saver: Saver) -> Any:
+    """One node is done at once, another one beside it asks a person."""
+
+    def ask(state: Log) -> dict[str, Any]:
+        return {"first": interrupt("go on?")}
+
+    graph = StateGraph(Log)
+    graph.add_node("quick", _writes("quick"))
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "quick")
+    graph.add_edge(START, "ask")
+    return graph.compile(checkpointer=saver)
+
+
 def talk(saver: Saver) -> Any:
     """A conversation with a tool, in which an old message is taken away in the end."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from .naming import shown
 
 INTERRUPT, RESUME, ERROR = "__interrupt__", "__resume__", "__error__"
-SPECIAL = (INTERRUPT, ERROR, RESUME)
+RETURN = "__return__"
+SPECIAL = (INTERRUPT, ERROR, RESUME, RETURN)
 """Channels of writes that never enter a checkpoint, in the order in which they are written."""
 
-TASKS, RETURN = "__pregel_tasks", "__return__"
+TASKS = "__pregel_tasks"
 START = "__start__"
 
 _MACHINERY = ("branch:", "start:", "join:", "__pregel_", "__snapshot_")

@@ -45,6 +45,10 @@ _LONGEST_INTEGER = 13_000
 
 _MESSAGES = frozenset({"human", "ai", "system", "tool", "function", "chat", "remove"})
 _CHUNKS = frozenset(f"{kind}MessageChunk" for kind in ("Human", "AI", "System", "Tool", "Function", "Chat"))
+_UNTYPED = {f"langchain_core.messages.{kind.capitalize()}Message": kind for kind in _MESSAGES - {"ai"}}
+_UNTYPED["langchain_core.messages.AIMessage"] = "ai"
+"""LangGraph.js tells the kind of a message by its class alone."""
+
 _SETS = frozenset({"builtins.set", "builtins.frozenset"})
 
 _ONE, _MANY, _NAMED, _METHOD, _PYDANTIC_1, _PYDANTIC_2, _NUMPY, _SNAPSHOT = range(8)
@@ -146,10 +150,16 @@ class Decoder:
         if kind is Snapshot:
             return self.plain(value.value, depth)
         if depth >= _DEEPEST or kind not in {list, tuple, dict}:
-            return self.unread("too deep", repr(value).encode("utf-8", "backslashreplace"))
+            return self._too_deep(value)
         if kind is dict:
             return self._dictionary(value, depth)
         return [self.plain(item, depth + 1) for item in value]
+
+    def _too_deep(self, value: Any) -> JSON:
+        try:
+            return self.unread("too deep", repr(value).encode("utf-8", "backslashreplace"))
+        except RecursionError:
+            return self.unread("too deep", b"")
 
     def _dictionary(self, value: dict[Any, Any], depth: int) -> JSON:
         if not all(type(key) is str and (key.isascii() or is_unicode(key)) for key in value):
@@ -169,6 +179,8 @@ class Decoder:
     def _object(self, name: str, payload: JSON) -> JSON:
         """An object of a class: its fields beside the class's name."""
         name = shown(name, 300)
+        if isinstance(payload, dict) and name in _UNTYPED and "type" not in payload:
+            payload = {"type": _UNTYPED[name], **payload}
         if isinstance(payload, dict) and _is_message(name, payload):
             said = {key: item for key, item in payload.items() if not _is_empty(key, item)}
             return Plain("messages", said)

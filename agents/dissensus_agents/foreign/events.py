@@ -1,4 +1,4 @@
-"""What happened to tasks of LangGraph and is in no checkpoint: interrupts, what resumed them, errors."""
+"""What happened to tasks of LangGraph and is in no checkpoint: interrupts, errors, what tasks returned."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from dissensus_state.values import JSON
 
-from .channels import ERROR, INTERRUPT, RESUME
+from .channels import ERROR, INTERRUPT, RESUME, RETURN
 from .decoding import text_of
 from .naming import shown
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .records import Write
 
-KINDS = {INTERRUPT: "interrupted", RESUME: "resumed", ERROR: "failed"}
+KINDS = {INTERRUPT: "interrupted", RESUME: "resumed", ERROR: "failed", RETURN: "returned"}
 """What the event is called that a write into a channel of the engine's becomes."""
 
 _LONGEST = 1024 * 1024

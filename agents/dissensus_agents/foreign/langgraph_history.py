@@ -47,6 +47,7 @@ class Imported:
         events: Interrupts, resumptions and errors that were put down.
         newest: The branch on which the newest checkpoint of the graph itself stands; `main` unless the
             thread went on elsewhere after a first import.
+        pending: What tasks have written in supersteps that have not ended: it comes with their checkpoints.
         orphans: Checkpoints whose parent the database no longer holds.
         converted: Values that JSON cannot hold as they were, by what they became in the commits.
         left_out: Channels that only say what runs next, with how often they held something.
@@ -62,6 +63,7 @@ class Imported:
     branches: int
     events: int
     newest: str | None
+    pending: int = 0
     orphans: int = 0
     converted: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
@@ -161,6 +163,7 @@ def _bring(tables: Source, thread: str, store: Store, name: str, progress: Progr
         counts.branches,
         counts.events,
         None if newest is None else bringing.places[key_of("", newest)][0],
+        counts.pending,
         counts.orphans,
         dict(sorted(counts.converted.items())),
         dict(sorted(counts.left_out.items())),

@@ -20,6 +20,9 @@ from .decoding import text_of
 from .records import Checkpoint, Write
 
 JOINT = "+"
+GRAPH = "graph"
+"""Whom the history names for what no node did: the empty list with which a channel begins."""
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The task under which is written what the caller brings with a `Command`."""
 
@@ -28,11 +31,12 @@ _PULL, _PUSH = "~__pregel_pull, ", "~__pregel_push, "
 
 @dataclass(slots=True)
 class Part:
-    """What one node, or several together, did in a superstep."""
+    """What one node, or several together, did in a superstep; `first` is what the others go on from."""
 
     nodes: tuple[str, ...]
     tasks: tuple[str, ...] = ()
     operations: list[Operation] = field(default_factory=list)
+    first: bool = False
 
     @property
     def name(self) -> str:
@@ -81,13 +85,16 @@ def _node_of(writes: list[Write], sends: Sequence[str], ran: Sequence[str]) -> s
         return node if node in ran or not ran else None
     if path.startswith(_PUSH):
         number = path.removeprefix(_PUSH).partition(",")[0]
-        if number.isdecimal() and int(number) < len(sends):
-            return sends[int(number)]
-        return path.rpartition(", ")[2] if "~" in path[len(_PUSH) :] else None
+        return sends[int(number)] if number.isdecimal() and int(number) < len(sends) else None
     own = [one.channel for one in writes if one.channel in ran]
     if own:
         return own[0]
     return ran[0] if len(ran) == 1 else None
+
+
+def is_sent(write: Write) -> bool:
+    """Whether a write is that of a task to which a packet was sent."""
+    return write.path.startswith(_PUSH)
 
 
 def who_ran(before: Checkpoint | None, after: Checkpoint) -> list[str]:
@@ -113,10 +120,11 @@ def divided(
         value_of: Reads what was written.
     """
     if not runs:
-        whole = Part(tuple(ran) or ("graph",))
+        whole = Part(tuple(ran) or (GRAPH,))
         whole.operations = [one for name in changed for one in changed[name]]
         return [whole]
     parts = [Part((run.node,), tuple(run.tasks)) for run in runs]
+    begun = Part((GRAPH,), first=True)
     together: dict[tuple[int, ...], list[Operation]] = {}
     for channel, operations in changed.items():
         writers = [n for n, run in enumerate(runs) if any(one.channel == channel for one in run.writes)]
@@ -127,11 +135,14 @@ def divided(
         if shares is None:
             together.setdefault(tuple(writers), []).extend(operations)
             continue
+        if operations[0].verb == "set":
+            begun.operations.append(Operation("set", operations[0].path, []))
         for n, items in zip(writers, shares, strict=True):
             if items:
                 parts[n].operations.append(Operation("append", operations[0].path, items))
     joint = [_joint([parts[n] for n in writers], made) for writers, made in together.items()]
-    return [*(part for part in parts if part.operations or not _spoken_for(part, joint)), *joint]
+    alone = [part for part in parts if part.operations or not _spoken_for(part, joint)]
+    return [*([begun] if begun.operations else ()), *alone, *joint]
 
 
 def _joint(parts: Iterable[Part], operations: list[Operation]) -> Part:
@@ -149,7 +160,7 @@ def _shares(
     channel: str, operations: list[Operation], runs: Sequence[Run], value_of: Callable[[Write], JSON]
 ) -> list[list[JSON]] | None:
     """What each of them added to a list; None where what was added is not just what they wrote."""
-    if len(operations) != 1 or operations[0].verb != "append" or len(operations[0].path) != 1:
+    if not _adds(operations):
         return None
     added: list[JSON] = operations[0].value
     shares: list[list[JSON]] = []
@@ -167,6 +178,14 @@ def _shares(
                 at += len(items)
         shares.append(share)
     return shares if at == len(added) else None
+
+
+def _adds(operations: Sequence[Operation]) -> bool:
+    """Whether a channel's change is that a list was added to, or begun."""
+    if len(operations) != 1 or len(operations[0].path) != 1:
+        return False
+    [only] = operations
+    return only.verb == "append" or (only.verb == "set" and isinstance(only.value, list))
 
 
 def _alike(written: JSON, there: JSON) -> bool:

@@ -8,7 +8,6 @@ in a transaction that is read-only.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -154,17 +153,15 @@ class SqliteSource(Source):
     def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:
         """One checkpoint: its blob holds all its values."""
         sql = (
-            "SELECT type, CASE WHEN length(checkpoint) <= ? THEN checkpoint END, metadata FROM checkpoints "
+            "SELECT type, CASE WHEN length(checkpoint) <= ? THEN checkpoint END, "
+            "CASE WHEN length(metadata) <= ? THEN metadata END FROM checkpoints "
             "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
-        for kind, blob, metadata in self._rows(sql, MAX_BLOB, thread, node.namespace, node.id):
+        for kind, blob, metadata in self._rows(sql, MAX_BLOB, MAX_BLOB, thread, node.namespace, node.id):
             body = decoder.parsed(kind or "msgpack", _blob(blob)) if blob is not None else None
             if body is not None:
                 return self._made(node, body, self._metadata(metadata, decoder), stored=False)
-            raise HistoryUnreadable(
-                f"The checkpoint {node.id[:80]} cannot be read: it is {_why(kind, blob)}",
-                checkpoint=node.id[:80],
-            )
+            raise _unreadable(node, kind, blob)
         raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
 
     @staticmethod
@@ -190,11 +187,12 @@ class SqliteSource(Source):
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
         """What was written."""
         sql = (
-            "SELECT type, value FROM writes WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? "
-            "AND task_id = ? AND idx = ?"
+            "SELECT type, CASE WHEN length(value) <= ? THEN value END, length(value) FROM writes "
+            "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? AND task_id = ? AND idx = ?"
         )
-        for kind, blob in self._rows(sql, thread, namespace, write.checkpoint, write.task, write.n):
-            return decoder.read(kind, None if blob is None else _blob(blob))
+        place = (thread, namespace, write.checkpoint, write.task, write.n)
+        for kind, blob, size in self._rows(sql, MAX_BLOB, *place):
+            return _read(decoder, kind, blob, size)
         return None
 
 
@@ -247,14 +245,19 @@ class PostgresqlSource(Source):
         except self._errors as error:
             raise HistoryUnreadable(f"{self.name} cannot be read: {_first_line(error)}") from None
 
-    def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:  # noqa: ARG002 - SQLite's
+    def checkpoint(self, thread: str, node: Node, decoder: Decoder) -> Checkpoint:
         """One checkpoint: short values stand in it, the others apart."""
         sql = (
-            "SELECT checkpoint::text, metadata::text FROM checkpoints "
+            "SELECT CASE WHEN octet_length(checkpoint::text) <= ? THEN checkpoint::text END, "
+            "CASE WHEN octet_length(metadata::text) <= ? THEN metadata::text END FROM checkpoints "
             "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
-        for body, metadata in self._rows(sql, thread, node.namespace, node.id):
-            return self._made(node, _dictionary(json.loads(body)), json.loads(metadata), stored=True)
+        for text, metadata in self._rows(sql, MAX_BLOB, MAX_BLOB, thread, node.namespace, node.id):
+            body = None if text is None else decoder.parsed("json", text.encode())
+            if body is not None:
+                more = decoder.parsed("json", metadata.encode()) if metadata else {}
+                return self._made(node, body, more, stored=True)
+            raise _unreadable(node, None, text)
         raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
 
     def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
@@ -269,9 +272,7 @@ class PostgresqlSource(Source):
         ):
             if kind == "empty":
                 break
-            if blob is None and size is not None:
-                return True, decoder.unread("too large", str(size).encode())
-            return True, decoder.read(kind, None if blob is None else bytes(blob))
+            return True, _read(decoder, kind, blob, size)
         if channel not in checkpoint.values:
             return False, None
         return True, decoder.plain(checkpoint.values[channel])
@@ -279,11 +280,13 @@ class PostgresqlSource(Source):
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
         """What was written."""
         sql = (
-            "SELECT type, blob FROM checkpoint_writes WHERE thread_id = ? AND checkpoint_ns = ? "
-            "AND checkpoint_id = ? AND task_id = ? AND idx = ?"
+            "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) "
+            "FROM checkpoint_writes WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? "
+            "AND task_id = ? AND idx = ?"
         )
-        for kind, blob in self._rows(sql, thread, namespace, write.checkpoint, write.task, write.n):
-            return decoder.read(kind, bytes(blob))
+        place = (thread, namespace, write.checkpoint, write.task, write.n)
+        for kind, blob, size in self._rows(sql, MAX_BLOB, *place):
+            return _read(decoder, kind, blob, size)
         return None
 
 
@@ -329,12 +332,20 @@ def _blob(value: Any) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
 
 
-def _why(kind: Any, blob: bytes | None) -> str:
+def _read(decoder: Decoder, kind: Any, blob: Any, size: int | None) -> JSON:
+    """A value from its row, of which a blob that is too large was not fetched."""
+    if blob is None and size is not None:
+        return decoder.unread("too large", str(size).encode())
+    return decoder.read(kind, None if blob is None else _blob(blob))
+
+
+def _unreadable(node: Node, kind: Any, blob: Any) -> HistoryUnreadable:
+    """The error of a checkpoint whose body cannot be read."""
+    why = "encrypted" if "+" in str(kind) else "pickled" if kind == "pickle" else "broken"
     if blob is None:
-        return "missing, or over 256 MiB large"
-    if "+" in str(kind):
-        return "encrypted"
-    return "pickled" if kind == "pickle" else "broken"
+        why = f"missing, or over {MAX_BLOB // 2**20} MiB large"
+    said = f"The checkpoint {node.id[:80]} cannot be read: it is {why}"
+    return HistoryUnreadable(said, checkpoint=node.id[:80])
 
 
 def _first_line(error: Exception) -> str:

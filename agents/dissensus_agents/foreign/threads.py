@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 from dissensus_agents.errors import HistoryUnreadable
@@ -14,11 +14,11 @@ from dissensus_state.chronicle import Batch, Chronicle
 from dissensus_state.lineages import MAIN
 from dissensus_state.patches import Operation
 from dissensus_state.records import Change
-from dissensus_state.values import JSON, MAX_BYTES, Path
+from dissensus_state.values import JSON, MAX_BYTES
 
-from . import supersteps, trees
+from . import supersteps, told, trees
 from .changes import Texts, added, changes
-from .channels import SPECIAL, START, TASKS, field_of, is_machinery, runs_next
+from .channels import SPECIAL, START, TASKS, field_of, is_machinery
 from .decoding import Decoder, forms, text_of
 from .events import Happened, happened
 from .naming import branch_name, key_of, shown
@@ -29,8 +29,8 @@ from .tables import Source
 AT_ONCE = 100
 """How many checkpoints share a transaction."""
 
-_LONGEST_AUTHOR, _LONGEST_TRANSITION = 900, 900
-USER = "user"
+_LONGEST = 900
+"""In bytes: the names of authors and transitions."""
 
 Place = tuple[str, int]
 Progress = Callable[[int, int], None]
@@ -54,6 +54,7 @@ class Counts:
     branches: int = 0
     events: int = 0
     orphans: int = 0
+    pending: int = 0
     converted: Counter[str] = field(default_factory=Counter)
     left_out: Counter[str] = field(default_factory=Counter)
     rebuilt: Counter[str] = field(default_factory=Counter)
@@ -71,6 +72,7 @@ class Thread:
         self.nodes = trees.by_namespace(nodes)
         self.places = chronicle.places()
         self._heads = chronicle.branches()
+        self._numbers: dict[str, Iterator[int]] = {}
         self._events = happened(chronicle.session)
         self._special: dict[tuple[str, str], list[Write]] = {}
         self._last: tuple[tuple[str, str], Values, Checkpoint] | None = None
@@ -88,6 +90,14 @@ class Thread:
                 raise trouble
             done += len(chunk)
             progress(done, total)
+        self.counts.pending = self._pending()
+
+    def _pending(self) -> int:
+        """How much tasks of the graph have written that no checkpoint holds yet."""
+        nodes = self.nodes[""]
+        ends = {node.id for node in nodes} - {node.parent for node in nodes}
+        writes = (one for end in sorted(ends) for one in self.source.writes(self.thread, "", end))
+        return sum(not is_machinery(one.channel, None, frozenset()) for one in writes)
 
     def _chunk(self, chunk: list[tuple[Node, bool]]) -> HistoryUnreadable | None:
         """Bring in a few; what comes before one that cannot be read stays."""
@@ -132,7 +142,8 @@ class Thread:
         name = origin
         if origin in self._heads:
             prefix = "fork" if origin == MAIN else f"{origin}-fork"
-            name = next(trees.free_names(self._heads, prefix))
+            numbers = self._numbers.setdefault(prefix, count(1))
+            name = next(name for n in numbers if (name := f"{prefix}-{n}") not in self._heads)
         batch.fork(branch, version, name, at)
         self._heads[name] = version
         self.counts.branches += 1
@@ -153,16 +164,17 @@ class Thread:
             last = n == len(parts)
             key = key_of(node.namespace, node.id)
             change = Change(
-                author=shown(self._author(part, found), _LONGEST_AUTHOR),
+                author=shown(told.author(part, found), _LONGEST),
                 patch=tuple(part.operations),
                 base=base,
-                reads=self._reads(part, before, parent, found),
-                transition=shown(part.name, _LONGEST_TRANSITION) or None,
+                reads=told.reads(part, before.texts, parent, found),
+                transition=shown(part.name, _LONGEST) or None,
                 isolation="serializable" if len(parts) == 1 else "snapshot",
-                evidence=(self._evidence(node, found, part),),
+                evidence=(told.evidence(part, found, self.decoder, self._relations(node, found, part)),),
                 key=key if last else f"{key}#{n}",
             )
             version = batch.commit(branch, change, at).version
+            base = version if part.first else base
         self.counts.checkpoints += 1
         self.counts.commits += len(parts)
         for part in parts:
@@ -266,6 +278,8 @@ class Thread:
     ) -> list[Part]:
         ran = supersteps.who_ran(parent, found)
         said = str(found.metadata.get("source", "loop"))
+        if said == "loop" and parent is None:
+            return [Part((supersteps.GRAPH,), (), [one for name in changed for one in changed[name]])]
         if said != "loop" or parent is None:
             given = [name for name in ran if name != START]
             step = START if said == "input" else "+".join(given) or said
@@ -273,7 +287,8 @@ class Thread:
         writes = self.source.writes(self.thread, node.namespace, parent.node.id)
         own = [one for one in writes if one.channel not in SPECIAL]
         named = [one._replace(channel=field_of(one.channel)) for one in own]
-        runs = supersteps.tasks_of(named, self._sends(parent), ran)
+        sends = self._sends(parent) if any(map(supersteps.is_sent, named)) else []
+        runs = supersteps.tasks_of(named, sends, ran)
 
         def value_of(write: Write) -> JSON:
             return self.source.written(self.thread, node.namespace, write, self.decoder)
@@ -299,65 +314,17 @@ class Thread:
             found.append(str(given[0]) if isinstance(given, list) and given else "")
         return found
 
-    @staticmethod
-    def _author(part: Part, found: Checkpoint) -> str:
-        """Who did it: the nodes; the user, or the node that called a subgraph, where it came from outside."""
-        outside = found.metadata.get("source", "loop") != "loop"
-        caller = found.node.namespace.rpartition("|")[2].partition(":")[0] or USER
-        starts = found.metadata.get("source") == "input"
-        given = caller if starts else USER
-        names = [given if outside else caller if node == START else node for node in part.nodes]
-        return supersteps.JOINT.join(dict.fromkeys(names)) or USER
-
-    @staticmethod
-    def _reads(part: Part, before: Values, parent: Checkpoint | None, found: Checkpoint) -> tuple[Path, ...]:
-        """What the nodes had before them.
-
-        A node of a `StateGraph` is given the state as it was before its superstep; which of it its input
-        schema lets through is not recorded, so all of it counts. Nodes that are triggered by channels of the
-        state themselves, as in a `Pregel` put together by hand, have seen just these.
-        """
-        if found.metadata.get("source", "loop") != "loop":
-            return ()
-        if part.nodes == (START,):
-            return ((START,),) if START in before.texts else ()
-        if parent is None:
-            return ()
-        seen = {field_of(name) for node in part.nodes for name in found.seen.get(node, ())}
-        own = seen & before.texts.keys()
-        return tuple((name,) for name in sorted(own or before.texts.keys()))
-
-    def _evidence(self, node: Node, found: Checkpoint, part: Part) -> dict[str, JSON]:
-        """Where a commit comes from, in the words of LangGraph."""
-        plain = self.decoder.plain
-        said: dict[str, JSON] = {
-            "checkpoint": shown(node.id, 1000),
-            "source": plain(found.metadata.get("source", "loop")),
-            "step": plain(found.metadata.get("step")),
-        }
-        seen = {shown(name, 300): plain(found.seen[name]) for name in part.nodes if found.seen.get(name)}
-        more = {
-            "tasks": [shown(task, 100) for task in part.tasks],
-            "seen": seen,
-            "next": [shown(name, 300) for name in runs_next(list(found.values))],
-            "run": plain(found.metadata.get("run_id")),
-            "subgraphs": self._subgraphs(node, part),
-            "called_from": self._called_from(node, found),
-        }
-        return {"langgraph": {**said, **{key: value for key, value in more.items() if value}}}
-
-    def _called_from(self, node: Node, found: Checkpoint) -> dict[str, JSON] | None:
-        """Where the checkpoint of the graph stands that called this run of a subgraph."""
+    def _relations(self, node: Node, found: Checkpoint, part: Part) -> dict[str, JSON]:
+        """The branches of the subgraphs that these tasks called; where the caller of this one stood."""
+        space = f"{node.namespace}|" if node.namespace else ""
+        called = [f"{space}{name}:{task}" for name in part.nodes for task in part.tasks]
         above, parents = node.namespace.rpartition("|")[0], found.metadata.get("parents")
-        called = parents.get(above) if node.namespace and isinstance(parents, dict) else None
-        place = self.places.get(key_of(above, str(called))) if called else None
-        return None if place is None else {"branch": place[0], "version": place[1]}
-
-    def _subgraphs(self, node: Node, part: Part) -> list[str]:
-        """The branches on which the runs of the subgraphs stand that these tasks called."""
-        above = f"{node.namespace}|" if node.namespace else ""
-        called = [f"{above}{name}:{task}" for name in part.nodes for task in part.tasks]
-        return [branch_name(one) for one in called if one in self.nodes]
+        caller = parents.get(above) if node.namespace and isinstance(parents, dict) else None
+        place = self.places.get(key_of(above, str(caller))) if caller else None
+        return {
+            "subgraphs": [branch_name(one) for one in called if one in self.nodes],
+            "called_from": place and {"branch": place[0], "version": place[1]},
+        }
 
     # Events
 

@@ -7,7 +7,7 @@ it is: when a thread goes on elsewhere later, that becomes a branch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from heapq import heappop, heappush
 
 from .records import Node
@@ -60,15 +60,3 @@ def by_namespace(nodes: Iterable[Node]) -> dict[str, list[Node]]:
     for node in nodes:
         found.setdefault(node.namespace, []).append(node)
     return dict(sorted(found.items()))
-
-
-def free_names(taken: Mapping[str, object] | Iterable[str], prefix: str) -> Iterator[str]:
-    """Names for branches that are not there yet, counted up behind a prefix."""
-    names = set(taken)
-    number = 1
-    while True:
-        name = f"{prefix}-{number}"
-        if name not in names:
-            names.add(name)
-            yield name
-        number += 1
