@@ -100,6 +100,7 @@ class Lines:
     Attributes:
         header: The first of them.
         lines, size, digest: How many have come, their bytes, and the SHA-256 of all but the last.
+        limit: How many commits of each branch a form is to tell that does not take them all.
     """
 
     work: Work
@@ -107,6 +108,7 @@ class Lines:
     lines: int = 0
     size: int = 0
     digest: str = ""
+    limit: int | None = None
     _hash: Any = field(default_factory=hashlib.sha256)
 
     def __post_init__(self) -> None:

@@ -209,7 +209,7 @@ function start() {
     log.append(part);
     more.hidden = shown >= found.length;
     more.textContent = "Show " + Math.min(PAGE, found.length - shown) + " more of " + (found.length - shown);
-    count.textContent = found.length === rows.length ? rows.length + " commits" : found.length + " of " + rows.length + " commits";
+    count.textContent = found.length === rows.length ? rows.length + " entries" : found.length + " of " + rows.length + " entries";
   };
   const select = (place, scroll) => {
     if (place < 0 || place >= found.length) return;

@@ -1,4 +1,4 @@
-"""What a page tells: a line for each commit, what each changed, and each round with all that was said in it."""
+"""What a page tells: a line for each commit, what each changed, and each round with what was said in it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,16 @@ def _line(branch: int, commit: Commit, story: Told) -> Row:
     if len(paths) > _MOST_PATHS:
         what += f" and {len(paths) - _MOST_PATHS} more"
     step = commit.transition or ""
-    return [branch, commit.version, story.author(commit.author), commit.at, commit.kind, step, commit.round, what]
+    return [
+        branch,
+        commit.version,
+        story.author(commit.author),
+        commit.at,
+        commit.kind,
+        step,
+        commit.round,
+        what,
+    ]
 
 
 def _insert(story: Told, one: Round) -> None:

@@ -11,7 +11,7 @@ import hashlib
 import html
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from importlib import resources
+from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING
 
@@ -64,7 +64,7 @@ def html_page(work: Work, session_id: int, limit: int | None = None) -> Iterator
     row = work.one(_session, session_id=session_id)
     name, schema, version, created_at = row or ("", "", 0, 0)
     story = told(work, session_id, limit)
-    style, script = (resources.files(__package__).joinpath(f"page.{kind}").read_text("utf-8") for kind in ("css", "js"))
+    style, script = _file("page.css"), _file("page.js")
     every = branches.all_branches(work, session_id)
     facts = {"schema": f"{schema}, version {version}", "begun": moment(created_at), "commits": _heads(story)}
     spent = contest.spent(work, session_id)
@@ -88,8 +88,7 @@ def html_page(work: Work, session_id: int, limit: int | None = None) -> Iterator
 
 
 def _text(story: Told, filled: dict[str, str], script: str) -> Iterator[str]:
-    template = resources.files(__package__).joinpath("page.html").read_text("utf-8")
-    for literal, field, *_ in Formatter().parse(template):
+    for literal, field, *_ in Formatter().parse(_file("page.html")):
         yield literal
         if field:
             yield filled[field]
@@ -103,6 +102,10 @@ def _text(story: Told, filled: dict[str, str], script: str) -> Iterator[str]:
     yield from _blocks("commits", story.details)
     yield from _blocks("rounds", list(story.rounds.values()))
     yield f"<script>{script}</script>\n</body>\n</html>\n"
+
+
+def _file(name: str) -> str:
+    return Path(__file__).with_name(name).read_text("utf-8")
 
 
 def _blocks(kind: str, details: Sequence[JSON]) -> Iterator[str]:
@@ -222,10 +225,17 @@ def _wrote(work: Work, session: str, every: Sequence[branches.BranchInfo]) -> st
     branch = next((one.name for one in every if one.name == "main"), every[0].name if every else "main")
     found = [row for row in work.all(_pieces, session=session, branch=branch) if row[3] != "remove"]
     rows = [
-        (path, _short(value) if exact else "not told here", f"v{version}", author, f"r{round_}" if round_ else "")
+        (
+            path,
+            _short(value) if exact else "not told here",
+            f"v{version}",
+            author,
+            f"r{round_}" if round_ else "",
+        )
         for path, value, exact, _, version, author, round_ in found[-_MOST_PIECES:]
     ]
-    shown = table(("path", "value", "version", "author", "round"), rows[::-1], f"Who wrote what stands on {branch}")
+    columns = ("path", "value", "version", "author", "round")
+    shown = table(columns, rows[::-1], f"Who wrote what stands on {branch}")
     if len(found) > _MOST_PIECES:
         more = f"{len(found) - _MOST_PIECES:,} older pieces more: ask the view `current`."
         shown += f'<p class="note">{text(more)}</p>\n'
