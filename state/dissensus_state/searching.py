@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
-from . import commits, heads, impact, readings
+from . import commits, comparison, heads, impact, readings
 from . import suspects as suspicion
 from .bisect import Bisected, Search, Verdict
+from .comparison import Comparison
 from .impact import Impact
 from .lineages import BEYOND
 from .readers import Reader, StateT
 from .readings import Reads
+from .showing import Listing
 from .suspects import Suspects
 from .values import parse_path
 
@@ -79,6 +81,35 @@ class Searcher(Reader[StateT]):
                     _KNOWN.pop(next(iter(_KNOWN)), None)
                 _KNOWN[key] = told
             return _KNOWN[key]
+
+    def compare(self, other: str | Searcher[Any]) -> Comparison:
+        """This branch and another one, or another session, from where they part.
+
+        Branches of one session part where they were forked; two sessions (also of two databases) after
+        the last version up to which their commits have the same authors and patches.
+
+        Args:
+            other: A branch of this session by its name, or a session on the branch that it is on.
+
+        Raises:
+            NotFound: there is no such branch.
+        """
+        its: Searcher[Any] = self.on(other) if isinstance(other, str) else other
+        heads_ = self.head, its.head
+        common = comparison.parting(self, its, heads_)
+        halves = []
+        for side, head in zip((self, its), heads_, strict=True):
+            with side.reading() as work:
+                halves.append(comparison.half(work, side, head, common))
+        one, two = halves
+        return Comparison(
+            common,
+            one.totals,
+            two.totals,
+            Listing(comparison.pairs(one.commits, two.commits)),
+            Listing(comparison.decisions(one, two)),
+            its.diff(heads_[0], heads_[1], of=self),
+        )
 
     def bisect(
         self,
