@@ -7,7 +7,7 @@ was asked, answered, proposed and ruled, and what was committed. `Case.replay` h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -219,7 +219,7 @@ class Case:
 
     @property
     def _told(self) -> Told:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 def _commit(session: Session[Any], version: int | None, round_: int | None) -> Commit | None:

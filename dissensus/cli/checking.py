@@ -1,4 +1,4 @@
-"""`replay, verify`: what the history adds up to, and whether it holds."""
+"""`verify`: whether the history holds."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import show
 from .schemas import known_schema
-
-
-@click.command(epilog=examples("dissensus replay", "dissensus replay -d inquiry.db --json"))
-@on_session
-def replay(*, database: str | None, session: str | None, as_json: bool) -> None:
-    """Rebuild every version, bit for bit, without a call.
-
-    Where something differs it fails and names the first difference.
-    """
-    from .data import place
-
-    with opened_session(database, session) as found:
-        data = {**place(found), **asdict(found.replay())}
-    show(data, pages.replayed(data), as_json=as_json)
 
 
 @click.command(epilog=examples("dissensus verify", "dissensus verify --schema inquiry:Inquiry"))

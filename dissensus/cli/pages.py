@@ -214,13 +214,6 @@ def _rights(entries: list[Data]) -> list[Block]:
     return grid(f"rights {' '.join(rights)}", rows, "bold cyan")
 
 
-def replayed(data: Data) -> list[Block]:
-    """What a replay found."""
-    said = f"{count(data['versions'], 'version')} rebuilt, {count(data['calls'], 'call')} made"
-    rested = f"{count(data['rounds'], 'round')}, {count(data['answers'], 'recorded answer')}"
-    return [Line(f"replayed: {said}", "green"), *facts({"from": rested, "digest": data["digest"]}, 2)]
-
-
 def verified(data: Data) -> list[Block]:
     """What a verification found."""
     rules = "checked" if data["rules_checked"] else "not checked: add --schema MODULE:CLASS"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 EXITS = {"finished": 0, "parked": 20, "budget": 6, "open": 130}
 """What `rerun` exits with, by how a branch ended; of several the first of `failed, budget, parked` counts."""
+
+Ended: TypeAlias = tuple[str, str, int | None, Mapping[str, Any] | None]
+"""A branch, how its walk ended, the round that waits for a person, and the error."""
 
 _WORST = ("failed", "budget", "parked")
 
@@ -102,13 +105,13 @@ def rerun(
             repaired = asyncio.run(made.repair(found, versions, again=given["again"], **wanted))
             answer: Rerun | Repair = repaired
             data = {**repaired.as_dict(), "merge": _merge_of(repaired, found)}
-            ways = {repaired.branch: (repaired.status, repaired.why)}
+            ways = [(repaired.branch, repaired.status, repaired.parked, repaired.why)]
         else:
             until = None if given["until"] is None else version_of(found, given["until"])
             wanted["until"] = until
             reran = asyncio.run(made.rerun(found, version_of(found, str(since)), **wanted))
             answer, data = reran, reran.as_dict()
-            ways = {way.branch: (way.status, way.why) for way in reran.branches}
+            ways = [(way.branch, way.status, way.parked, way.why) for way in reran.branches]
     show(data, [Passage(str(answer))], as_json=as_json)
     _say_next(ways, data.get("merge"), here.again)
     context.exit(_exit_of(ways))
@@ -192,21 +195,22 @@ def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
     return f"{program()} {shlex.join(words)} {_where(session, branch=False)}"
 
 
-def _say_next(ways: Mapping[str, tuple[str, Any]], merge: str | None, again: str) -> None:
+def _say_next(ways: Sequence[Ended], merge: str | None, again: str) -> None:
     """What can be done now."""
     if merge is not None:
         note(f"Merge it with: {merge}")
-    for branch, (status, _) in ways.items():
+    for branch, status, parked, _ in ways:
         if status == "parked":
-            note(f"{branch}: rule on it (`dissensus rule … -b {branch}`), then go on with: {again}")
+            rule = f"dissensus rule {parked} uphold --position A --reason … -b {branch}"
+            note(f"{branch}: rule on it with `{rule}`, then go on with: {again}")
         elif status in {"budget", "failed", "open"}:
             note(f"{branch}: go on with: {again}")
 
 
-def _exit_of(ways: Mapping[str, tuple[str, Any]]) -> int:
+def _exit_of(ways: Sequence[Ended]) -> int:
     """The exit code of the worst end."""
     for status in _WORST:
-        for ended, why in ways.values():
+        for _, ended, _, why in ways:
             if ended == status:
                 return _code_of(str((why or {}).get("code"))) if status == "failed" else EXITS[status]
     return 0

@@ -1,4 +1,4 @@
-"""For your own tests: a provider on this machine with every fault, and the laws of a merge.
+"""For your own tests: a provider on this machine with every fault, recorded steps, the laws of a merge.
 
 Each name is loaded when it is first asked for: the laws need Hypothesis, the provider nothing.
 """
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .answers import Answer, Raw, Received
+    from .cases import Case
     from .fake import FakeProvider
     from .faults import FAULTS, Fault
     from .laws import LawBroken, check_merge
 
-__all__ = ["FAULTS", "Answer", "FakeProvider", "Fault", "LawBroken", "Raw", "Received", "check_merge"]
+__all__ = ["FAULTS", "Answer", "Case", "FakeProvider", "Fault", "LawBroken", "Raw", "Received", "check_merge"]
 
 _HOMES = {
     "Answer": "answers",
+    "Case": "cases",
     "FAULTS": "faults",
     "FakeProvider": "fake",
     "Fault": "faults",

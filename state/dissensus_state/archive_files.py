@@ -37,13 +37,14 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
 def beside(target: Path) -> Iterator[Path]:
     """The name of a file to be made, in a folder of its own beside the target, whose place it then takes.
 
-    Whatever happens in the block, what stood at the target stays until then.
+    Whatever happens in the block, what stood at the target stays until then. Its owner alone may read it.
     """
     with _told(target):
         folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
         with folder as name:
             made = Path(name, target.name)
             yield made
+            made.chmod(0o600)
             made.replace(target)
         _settle(target.parent)
 

@@ -19,7 +19,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
-from . import migrations
+from . import migrations, views
 from .engines import read_url
 from .errors import DatabaseFailed
 from .sqlite_files import WAL_BYTES
@@ -89,6 +89,7 @@ def database(address: str) -> Iterator[Check]:
         with engine.connect() as connection:
             yield Check("connection", "ok", name)
             yield _revision(connection, name)
+            yield from _views(connection)
             for check in checks:
                 yield from check(connection)
     except sa.exc.SQLAlchemyError as error:
@@ -143,6 +144,19 @@ def _revision(connection: sa.Connection, name: str) -> Check:
     if stands_at is None:
         return Check("revision", "warning", "the database is empty", "Make a session in it")
     return Check("revision", "ok", stands_at)
+
+
+def _views(connection: sa.Connection) -> Iterator[Check]:
+    """Whether the views for people who ask in SQL are there, in a database that should have them."""
+    found = sa.inspect(connection)
+    if not found.has_table("branches") or migrations.standing(connection, "") != migrations.HEAD:
+        return
+    missing = [name for name in views.NAMES if name not in found.get_view_names()]
+    if missing:
+        next_step = "Take it back to revision 0005 with alembic, and run `dissensus db upgrade` again"
+        yield Check("views", "warning", f"missing: {', '.join(missing)}", next_step)
+    else:
+        yield Check("views", "ok", ", ".join(views.NAMES))
 
 
 def _one(connection: sa.Connection, statement: str) -> Any:

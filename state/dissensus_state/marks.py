@@ -22,7 +22,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import struct
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 from .errors import Tampered, ValueRefused
@@ -109,15 +109,14 @@ class Marker:
         self._lengths: dict[str, Length] = {}
         self._resized: set[str] = set()
         self._block = -1
-        self._rows: dict[Spot, dict[int, bytearray]] = {}
+        self._now: dict[Spot, bytearray] = {}
+        self._rows: Rows = {}
 
     @property
     def rows(self) -> Rows:
         """The rows so far."""
         self._end_block()
-        return {
-            of: {block: bytes(told) for block, told in blocks.items()} for of, blocks in self._rows.items()
-        }
+        return self._rows
 
     def set_length(self, field: str, length: int | None) -> None:
         """Say how long a list is now, where what was written to it is gone."""
@@ -143,45 +142,61 @@ class Marker:
         if version // BLOCK != self._block:
             self._end_block()
             self._block = version // BLOCK
-        self._add(AUTHOR, spot(author), version)
-        here: set[Path] = set()
-        below: set[Path] = set()
-        writes = [_write(item) for item in patch]
-        whole = {one.path[0] for one in writes if len(one.path) == 1 and one.verb != "append"}
-        added: dict[str, int] = {}
-        for one in writes:
-            if one.verb == "append" and len(one.path) == 1:
-                apart = one.path[0] not in whole and one.path[0] not in keyed
-                (below if self._appended(version, one, added, apart=apart) else here).add(one.path)
-                continue
-            if len(one.path) == 1:
-                self._lengths[one.path[0]] = self._length_of(one)
-                self._resized.add(one.path[0])
-            here.update(_places(one))
-        for path in here:
-            self._add(HERE, spot(pointer(path)), version)
-            below.update(path[:depth] for depth in range(1, len(path)))
-        for path in below:
-            self._add(BELOW, spot(pointer(path)), version)
+        place = version % BLOCK
+        here: set[int] = set()
+        below: set[int] = set()
+        appends: list[_Write] = []
+        whole: set[str] = set()
+        for item in patch:
+            one = _write(item)
+            if one.at.field is None:
+                for at in _places(one):
+                    here.add(at.spot)
+                    below.update(at.above)
+            elif one.verb == "append":
+                appends.append(one)
+            else:
+                whole.add(one.at.field)
+                self._lengths[one.at.field] = self._length_of(one)
+                for at in _places(one):
+                    here.add(at.spot)
+                    below.update(at.above)
+        self._resized |= whole
+        if appends:
+            self._append(place, appends, whole.union(keyed), here, below)
+        self._add(AUTHOR, spot(author), place)
+        for found in here:
+            self._add(HERE, found, place)
+        for found in below:
+            self._add(BELOW, found, place)
 
-    def _appended(self, version: int, one: _Write, added: dict[str, int], *, apart: bool) -> bool:
+    def _append(
+        self, place: int, appends: list[_Write], coarse: Collection[str], here: set[int], below: set[int]
+    ) -> None:
+        """Take what was appended to fields, item by item where their lengths are known."""
+        added: dict[str, int] = {}
+        for one in appends:
+            apart = one.at.field not in coarse
+            (below if self._appended(place, one, added, apart=apart) else here).add(one.at.spot)
+
+    def _appended(self, place: int, one: _Write, added: dict[str, int], *, apart: bool) -> bool:
         """Take what a field was appended; whether it is told item by item."""
-        field = one.path[0]
+        field = str(one.at.field)
         self._resized.add(field)
         value = self._value(one)
-        length = self.length(field)
-        if length is None or not isinstance(value, list):
+        first = self.length(field)
+        if first is None or not isinstance(value, list):
             self._lengths[field] = None
             return False
-        self._lengths[field] = length + len(value)
+        self._lengths[field] = end = first + len(value)
         if not apart:
             return False
-        into, first, end = added.get(field, 0), length, length + len(value)
+        into = added.get(field, 0)
         added[field] = into + len(value)
         for start in range(first - first % BLOCK, end, BLOCK):
             low, high = max(start, first), min(start + BLOCK, end) - 1
-            run = _run.pack(version % BLOCK, low - start, high - start, into + low - first)
-            self._row(ITEMS, spot_of_items(one.path, start), version).extend(run)
+            run = _run.pack(place, low - start, high - start, into + low - first)
+            self._now.setdefault((ITEMS, spot_of_items(one.at.path, start)), bytearray()).extend(run)
         return True
 
     def _value(self, one: _Write) -> JSON:
@@ -199,15 +214,17 @@ class Marker:
         for field in self._resized:
             known = self.length(field)
             told = b"" if known is None else _length.pack(known)
-            self._rows.setdefault((LENGTH, spot(pointer((field,)))), {})[self._block] = bytearray(told)
+            self._now[LENGTH, spot(pointer((field,)))] = bytearray(told)
         self._resized.clear()
+        for of, row in self._now.items():
+            self._rows.setdefault(of, {})[self._block] = bytes(row)
+        self._now.clear()
 
-    def _row(self, what: int, spot_: int, version: int) -> bytearray:
-        return self._rows.setdefault((what, spot_), {}).setdefault(version // BLOCK, bytearray())
-
-    def _add(self, what: int, spot_: int, version: int) -> None:
-        told, place = self._row(what, spot_, version), version % BLOCK
-        if not told or told[-1] != place:
+    def _add(self, what: int, spot_: int, place: int) -> None:
+        told = self._now.get((what, spot_))
+        if told is None:
+            self._now[what, spot_] = bytearray((place,))
+        elif told[-1] != place:
             told.append(place)
 
 
@@ -215,11 +232,27 @@ def _listed(value: JSON) -> int | None:
     return len(value) if isinstance(value, list) else None
 
 
+class _At(NamedTuple):
+    """A path that is written: its spot, those above it, and its name where it is a field."""
+
+    path: Path
+    spot: int
+    above: tuple[int, ...]
+    field: str | None
+
+
+@functools.lru_cache(maxsize=8192)
+def _at(place: str) -> _At:
+    path = parse_path(place)
+    above = tuple(spot(pointer(path[:depth])) for depth in range(1, len(path)))
+    return _At(path, spot(pointer(path)), above, path[0] if len(path) == 1 else None)
+
+
 class _Write(NamedTuple):
     """An operation as it is stored; `aside` refers to its value where that is kept aside."""
 
     verb: str
-    path: Path
+    at: _At
     value: JSON = None
     key: str | None = None
     aside: str | None = None
@@ -227,26 +260,28 @@ class _Write(NamedTuple):
 
 
 def _write(item: JSON) -> _Write:
+    if type(item) is list and len(item) == 3 and type(item[0]) is str and type(item[1]) is str:
+        return _Write(item[0], _at(item[1]), item[2])  # nearly all; matching costs more
     match item:
         case [str(verb), str(place)]:
-            return _Write(verb, parse_path(place))
-        case [str(verb), str(place), value]:
-            return _Write(verb, parse_path(place), value)
+            return _Write(verb, _at(place))
         case [str(verb), str(place), value, str(key)]:
-            return _Write(verb, parse_path(place), value, key)
+            return _Write(verb, _at(place), value, key)
         case [str(verb), str(place), str(name), str() | None as key, "blob"]:
-            return _Write(verb, parse_path(place), None, key, name)
+            return _Write(verb, _at(place), None, key, name)
         case [str(verb), str(place), value, str() | None as key, "redacted" | "pruned" as how, str()]:
-            return _Write(verb, parse_path(place), value, key, None, how == "pruned")
+            return _Write(verb, _at(place), value, key, None, how == "pruned")
     raise Tampered(f"{canonical(item)[:80]} is no operation")
 
 
-def _places(one: _Write) -> list[Path]:
+def _places(one: _Write) -> Iterable[_At]:
     """The paths that an operation writes: of a merge the keys, where they are at hand and few."""
     if one.verb != "merge" or one.pruned or one.aside is not None:
-        return [one.path]
+        return (one.at,)
     try:
         names = merge_items(one.value, one.key, "")
     except ValueRefused:
-        return [one.path]
-    return [(*one.path, name) for name in names] if 0 < len(names) <= _MOST_KEYS else [one.path]
+        return (one.at,)
+    if not 0 < len(names) <= _MOST_KEYS:
+        return (one.at,)
+    return [_at(pointer((*one.at.path, name))) for name in names]

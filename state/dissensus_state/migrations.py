@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from . import tenants
+from . import tenants, views
 from .engines import Database, translate
 from .errors import DatabaseFailed, NeedsMigration, NotOurs, TenantRefused
 from .tables import VERSION_TABLE, metadata
@@ -21,7 +21,7 @@ from .tables import VERSION_TABLE, metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest revision in `migrations/versions`; a test holds it to that."""
 
 _TAKEN = ("branches", "commits", "snapshots")
@@ -65,6 +65,8 @@ def _make(database: Database) -> str:
             stands_at = standing(connection, database.name)
             if stands_at is None:
                 metadata.create_all(connection)
+                for statement in views.made(database.backend):
+                    connection.execute(statement)
                 _version.create(connection, checkfirst=True)
                 connection.execute(_version.insert().values(version_num=HEAD))
     except sa.exc.SQLAlchemyError as error:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from .engines import TENANT, Statement, Work
 from .tables import VERSION_TABLE, metadata
+from .views import NAMES
 
 BITS = 32
 """How many bits of a session's number count the sessions of its tenant."""
@@ -115,13 +116,33 @@ def _between(low: str, high: str) -> str:
 def grant(work: Work, role: str) -> None:
     """Give an application what it needs: it can neither make tenants nor change tables."""
     to = _quoted(work, role)
+    asked = ", ".join([*_granted_views(work), "tenants", VERSION_TABLE])
     _run(
         work,
         [
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON {', '.join(closed(work))} TO {to}",
-            f"GRANT SELECT ON tenants, {VERSION_TABLE} TO {to}",
+            f"GRANT SELECT ON {asked} TO {to}",
         ],
     )
+
+
+_VIEWS_ASK = 150_000
+"""From this version of PostgreSQL on a view can ask as whoever asks it; before, it would ask as its owner,
+whom the policies do not hold to one tenant."""
+
+_views = Statement(
+    sa.text(
+        """SELECT c.relname, current_setting('server_version_num')::int FROM pg_class c
+        WHERE c.relname = ANY(:names) AND c.relkind = 'v' AND pg_table_is_visible(c.oid) ORDER BY 1"""
+    )
+)
+
+
+def _granted_views(work: Work) -> list[str]:
+    """The views that an application may ask: they ask as it, so that the policies hold."""
+    found = [str(name) for name, version in work.all(_views, names=list(NAMES)) if version >= _VIEWS_ASK]
+    _run(work, [f"ALTER VIEW {name} SET (security_invoker = true)" for name in found])
+    return found
 
 
 def reach(work: Work, role: str) -> str | None:

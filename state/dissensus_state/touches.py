@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Literal, NamedTuple
 
+import orjson
 import sqlalchemy as sa
 
 from . import blobs, marks
@@ -145,7 +146,7 @@ class Touches:
                 _written, session_id=self.session_id, branch=part.branch, after=start, upto=upto
             )
             for version, author, patch, schema_version in rows:
-                marker.mark(version, author, parse_list(patch), keys.of(schema_version))
+                marker.mark(version, author, _parsed(patch), keys.of(schema_version))
                 if version == base:
                     self._stand_on(marker, version)
             if len(rows) < _PAGE:
@@ -295,6 +296,17 @@ def check(work: Work, session_id: int, branch: str) -> None:
                 branch=part.branch,
                 version=first,
             )
+
+
+def _parsed(patch: str) -> list[JSON]:
+    """A stored patch. Integers of more than 64 bits may be inexact, but where they are an item's key."""
+    if '["merge"' in patch:
+        return parse_list(patch)
+    try:
+        found = orjson.loads(patch)
+    except ValueError:
+        return parse_list(patch)
+    return found if isinstance(found, list) else parse_list(patch)
 
 
 def newest(

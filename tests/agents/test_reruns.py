@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from dissensus.models import OpenAIModel
+from dissensus.testing import Answer, FakeProvider
 from dissensus_agents.agent import Agent
 from dissensus_agents.errors import GraphError, ProviderFailed
 from dissensus_agents.graph import END, AgentGraph
@@ -270,7 +272,7 @@ async def test_a_rewording_and_a_rounding_within_tolerance_are_no_flips(store: S
 
     assert flips(close) == {"read/value": (0, 1), "read/meaning": (0, 1)}
     assert flips(far) == {"read/value": (1, 1), "read/meaning": (0, 1)}
-    assert [one.path for one in close.branches[0].differences] == ["/value", "/meaning"]
+    assert {one.path for one in close.branches[0].differences} == {"/value", "/meaning"}
 
 
 # Where it leads
@@ -480,3 +482,35 @@ async def test_what_cannot_be_changed_is_refused_before_anything_is_forked(
     with pytest.raises(GraphError, match=what):
         await graph.rerun(session, 0, **wanted)
     assert [one.name for one in session.branches()] == ["main"]
+
+
+# On the wire
+
+
+async def test_over_http_only_what_changed_leaves_this_machine(store: Store) -> None:
+    session = store.create(Case(), name="wire", budget=Budget(usd=1))
+    said = json.dumps({"reasoning": "so", "verdict": {"cause": "disk"}})
+    other = json.dumps({"reasoning": "so", "verdict": {"cause": "pump"}})
+    with FakeProvider() as one, FakeProvider() as two:
+        one.says(Answer(said))
+        two.says(Answer(other))
+
+        def at(provider: FakeProvider, name: str) -> OpenAIModel:
+            address = provider.url("openai")
+            return OpenAIModel(
+                "m", base_url=address, key_env=None, price=PRICE, name=name, lineage=f"{name}/1"
+            )
+
+        seats = [Agent("a", at(one, "first"), max_output_tokens=200), agent("b", cause("disk"))]
+        graph = inquiry(*seats)
+        await graph.run(session)
+        assert len(one.received) == 1
+
+        same = await graph.rerun(session, 0)
+        swapped = await graph.rerun(session, 0, swap={"a": at(two, "second")}, times=2)
+
+        assert (len(one.received), same.spent.asked) == (1, 0)
+        assert len(two.received) == 2
+        assert [way.status for way in swapped.branches] == ["parked", "parked"]
+        assert (swapped.spent.asked, swapped.spent.reused) == (2, 4)
+        assert session.budget.spent == same.then.nano + swapped.spent.nano

@@ -101,7 +101,7 @@ READING = [
     name
     for name, command in commands()
     if any(option.name == "as_json" for option in command.params)
-    and name not in {"research", "bench", "learn", "rule", "run", "import-langgraph"}
+    and name not in {"research", "bench", "learn", "rule", "run", "import-langgraph", "rerun"}
     and name not in {"db upgrade", "schema check", "schema migrate"}
     and not name.startswith(("db tenants ", "models "))  # those of `models` are held to the page beside it
 ]

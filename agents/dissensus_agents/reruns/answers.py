@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dissensus_state.diff import Difference
-from dissensus_state.showing import Shown, cell, clipped, table, usd, visible
+from dissensus_state.showing import Shown, cell, table, usd, visible
 from dissensus_state.values import JSON
 
 from ..judgement.rates import Share
 
-_WIDEST = 60
+WIDEST = 32
 """Characters of a value in the text form; the whole value is in `as_dict`."""
+
+_WIDER = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,12 @@ class Decision(Shown):
 
 
 def _text(value: JSON | Missing) -> str:
-    return str(value) if isinstance(value, Missing) else cell(value)
+    """A value in a cell; of a long list, how long it is."""
+    if isinstance(value, Missing):
+        return str(value)
+    text = cell(value)
+    is_long = isinstance(value, list) and len(value) > 1 and len(text) > WIDEST
+    return f"{len(value)} items" if is_long else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +300,7 @@ class Rerun(Shown):
         times = len(self.branches)
         parts = [f"{self.session} from v{self.since} of {self.origin}: {_said(self.changed)}"]
         parts[0] += f", {times} times" if times != 1 else ""
-        parts.append(grid([one.cells() for one in self.decisions]) or "no step occurred")
+        parts.append(grid([one.cells() for one in self.decisions], WIDEST) or "no step occurred")
         parts.append("\n".join(self._rulings()))
         parts.append(grid([one.cells() for one in self.branches]))
         parts.append(f"then: {self.then}\nnow:  {self.spent}")
@@ -330,14 +337,21 @@ def _said(changed: Mapping[str, Any]) -> str:
     return ", ".join(said) or "nothing changed"
 
 
-def grid(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as aligned text, on one line each; long cells are cut, and say by how much."""
+def grid(rows: Sequence[Mapping[str, object]], widest: int = _WIDER) -> str:
+    """Rows as aligned text, on one line each; long cells are cut, and say by how many characters."""
     if not rows:
         return ""
-    texts = [{name: visible(clipped(cell(value), _WIDEST)) for name, value in row.items()} for row in rows]
+    texts = [{name: _cut(visible(cell(value)), widest) for name, value in row.items()} for row in rows]
     names = [name for name in texts[0] if any(row.get(name) for row in texts)]
     widths = {name: max(len(name), *(len(row.get(name, "")) for row in texts)) for name in names}
     lines = [{name: name for name in names}, *texts]
     return "\n".join(
         "  ".join(row.get(name, "").ljust(widths[name]) for name in names).rstrip() for row in lines
     )
+
+
+def _cut(text: str, widest: int) -> str:
+    if len(text) <= widest:
+        return text
+    more = f"… +{len(text) - widest + 10:,}"
+    return text[: widest - 10] + more

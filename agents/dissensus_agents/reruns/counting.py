@@ -60,12 +60,12 @@ def gone_through(line: Line, rounds: Sequence[Round], told: Session[Any], mine: 
     """
     counts: Counter[str] = Counter()
     occurred: dict[Stage, Occurred] = {}
-    spent, silent = Spent(), list[Mapping[str, JSON]]()
+    spent, silent, costs = Spent(), list[Mapping[str, JSON]](), _Costs(told)
     wanted, paid = {one.round for one in rounds}, set(mine) or {one.round for one in line.rounds}
     for one in line.rounds:
         held, proposals, calls, rulings = line.session.round(one.round)
         if one.round in paid:
-            spent = spent.plus(_spent(calls, told))
+            spent = spent.plus(_spent(calls, costs))
         if one.round not in wanted or held.status not in OUTCOMES:
             continue
         counts[one.step] += 1
@@ -104,7 +104,7 @@ def _silent(one: Round, proposals: Sequence[Proposal]) -> Iterator[dict[str, JSO
             }
 
 
-def _spent(calls: Sequence[Call], told: Session[Any]) -> Spent:
+def _spent(calls: Sequence[Call], told: _Costs) -> Spent:
     made = [call for call in calls if not is_reused(call)]
     again = [call for call in calls if is_reused(call)]
     return Spent(
@@ -112,20 +112,28 @@ def _spent(calls: Sequence[Call], told: Session[Any]) -> Spent:
         reused=len(again),
         nano=sum(cost_of(call) for call in made if call.cost is not None or call.status != "answered"),
         unpriced=sum(call.cost is None for call in made),
-        reused_nano=sum(_cost_then(call, told) for call in again),
+        reused_nano=sum(told.of(call) for call in again),
         latency_ms=_waited(calls),
     )
 
 
-def _cost_then(call: Call, told: Session[Any]) -> int:
-    """What a reused call had cost, where that is recorded in this session."""
-    source = (call.detail or {}).get(REUSED) or {}
-    if source.get("session") != told.name:
-        return 0
-    calls = told.round(int(source["round"]))[2]
-    return sum(
-        cost_of(one) for one in calls if (one.agent, one.attempt) == (source["agent"], source["attempt"])
-    )
+class _Costs:
+    """What reused calls had cost, as far as a session's own records tell; each round is read once."""
+
+    def __init__(self, session: Session[Any]) -> None:
+        self._session = session
+        self._known: dict[int, dict[tuple[str, int], int]] = {}
+
+    def of(self, call: Call) -> int:
+        """What a reused call had cost when it was made."""
+        source = (call.detail or {}).get(REUSED) or {}
+        if source.get("session") != self._session.name:
+            return 0
+        number = int(source["round"])
+        if number not in self._known:
+            made = self._session.round(number)[2]
+            self._known[number] = {(one.agent, one.attempt): cost_of(one) for one in made}
+        return self._known[number].get((source["agent"], source["attempt"]), 0)
 
 
 def _waited(calls: Sequence[Call]) -> int:

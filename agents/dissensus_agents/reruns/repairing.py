@@ -17,7 +17,7 @@ from dissensus_state.values import JSON, pointer
 
 from ..bounds import check_whole
 from ..crossing import aside
-from .answers import Decision, Spent, grid
+from .answers import WIDEST, Decision, Spent, grid
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
 from .changes import Graph, changed, changes_of
 from .counting import decisions, gone_through
@@ -151,7 +151,7 @@ class Repair(Shown):
         parts = [f"{self.session}: {self.origin} without {said}, on {self.branch}: {self.status}"]
         told = [one.cells() for one in self.commits if one.what != "carried"]
         parts += [grid(told), f"carried as they were: {len(self.of('carried'))}"]
-        parts += [grid([_changed_cells(one) for one in self.decisions]), f"cost: {self.spent}"]
+        parts += [grid([_changed_cells(one) for one in self.decisions], WIDEST), f"cost: {self.spent}"]
         parts += [f"round {self.parked} waits for a person"] if self.parked is not None else []
         parts += [str(self.why.get("message", ""))] if self.why else []
         return "\n\n".join(part for part in parts if part)

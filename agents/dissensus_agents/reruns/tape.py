@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from dissensus_state import calls as stored
 from dissensus_state.errors import DissensusError
 from dissensus_state.records import Call, Round
 from dissensus_state.reuse import played_again
@@ -73,7 +74,8 @@ class Records:
     def of_round(self, number: int) -> list[Call]:
         """The calls of a round."""
         if number not in self._calls:
-            self._calls[number] = self.session.round(number)[2]
+            with self.session.reading(round=number) as work:
+                self._calls[number] = stored.of_round(work, self.session.session_id, number)
             if len(self._calls) > _KEPT:
                 self._calls.popitem(last=False)
         return self._calls[number]

@@ -26,6 +26,7 @@ class Walk(Going):
     def __init__(self, session: Session[Any], plan: Plan, means: Means) -> None:
         super().__init__(session, plan.line, means)
         self._plan = plan
+        self._brought = 0
 
     async def gone(self) -> str:
         """Go on by the graph's edges; a person's ruling on the same proposals stands again."""
@@ -54,7 +55,7 @@ class Walk(Going):
 
     async def opened(self, running: Running) -> None:
         """Take the round in; bring what others had committed while its like was running."""
-        if running.round.round not in {one.round for one in self.rounds}:
+        if not self.rounds or self.rounds[-1].round != running.round.round:
             self.rounds.append(running.round)
         place = len(self.rounds) - 1
         like = self._like(place)
@@ -78,7 +79,8 @@ class Walk(Going):
 
     def _stops_here(self, step: str) -> bool:
         """Whether the line was left here, as it would be gone on with now."""
-        if [one.step for one in self.rounds] != [one.step for one in self._plan.rounds]:
+        gone, plan = self.rounds, self._plan.rounds
+        if len(gone) != len(plan) or [one.step for one in gone] != [one.step for one in plan]:
             return False
         now = self.means.graph.follows(step, self.session.state)
         then = self.means.graph.follows(step, self.line.session.at(self.line.until))
@@ -86,10 +88,10 @@ class Walk(Going):
 
     def _carry(self, upto: int) -> None:
         """Bring the line's commits of others up to a version, in order."""
-        for commit in self._plan.hands:
-            if commit.version > upto:
-                return
-            self.bring(commit)
+        hands = self._plan.hands
+        while self._brought < len(hands) and hands[self._brought].version <= upto:
+            self.bring(hands[self._brought])
+            self._brought += 1
 
     def _is_over(self) -> bool:
         """Whether nothing is left to be gone."""
