@@ -303,8 +303,8 @@ def test_what_functions_returned_is_an_event_and_the_result_is_state(foreign: Fo
     session = store.session("functions")
     assert session.raw()["__end__"] == {"doubled": 42}
     assert [one.body["value"] for one in session.events("returned")] == [42]
-    [last] = session.log(1)
-    assert last.author == "work"
+    [last, before] = session.log(2)
+    assert (last.author, before.author, before.patch) == ("work", "double", ())
     assert last.evidence[0]["langgraph"]["metadata"] == {"customer": "c7"}
 
 

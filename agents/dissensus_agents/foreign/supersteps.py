@@ -169,6 +169,7 @@ def divided(
                     parts[n].operations.append(Operation("append", operations[0].path, items))
     joint = [_joint([parts[n] for n in writers], made) for writers, made in together.items()]
     alone = [part for part in parts if part.operations or not _spoken_for(part, joint)]
+    alone.sort(key=lambda part: bool(part.tasks or part.operations))  # functions that others called are first
     return [*([begun] if begun.operations else ()), *alone, *joint]
 
 
