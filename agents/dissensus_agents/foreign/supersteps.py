@@ -152,7 +152,8 @@ def divided(
     together: dict[tuple[int, ...], list[Operation]] = {}
     for channel, operations in changed.items():
         writers = [n for n, run in enumerate(runs) if any(one.channel == channel for one in run.writes)]
-        if not unknown and len(writers) < 2:
+        reset = not writers and operations[0].verb == "remove"  # a channel that holds a value for one step
+        if reset or (not unknown and len(writers) < 2):
             parts[writers[0] if writers else 0].operations += operations
             continue
         shares = _shares(channel, operations, [runs[n] for n in writers], value_of) if writers else None
