@@ -79,6 +79,8 @@ def test_parallel_nodes_are_commits_of_their_own_and_what_they_made_together_is_
     assert commits["right"].reads == ("/first", "/log", "/notes", "/total")
     assert commits["join"].transition == "join"
     assert session.blame("/log/2").commit.author == "left"
+    rests = session.impact(commits["left"].version).as_dict()["commits"]
+    assert [one["author"] for one in rests] == ["join"], "none of those beside it saw what it wrote"
     assert session.blame("/first").commit.author == "right"
 
 
@@ -259,7 +261,9 @@ def test_names_that_are_taken_and_threads_that_are_not_there_are_refused(
         graph = graphs.parallel(saver)
         graph.invoke({"log": ["a"]}, graphs.config("one"))
         graph.invoke({"log": ["b"]}, graphs.config("two"))
-    assert [one.thread for one in list_threads(foreign.address)] == ["one", "two"]
+    listed = list_threads(foreign.address)
+    assert [one.thread for one in listed] == ["one", "two"]
+    assert "<td" in listed._repr_html_()
     with pytest.raises(NotFound, match="no thread 'three'"):
         import_langgraph(foreign.address, store, ["three"])
     with pytest.raises(Refused, match="2 sessions"):
