@@ -49,7 +49,7 @@ KINDS = (
     help="Only what NAME committed, or proposed with success.",
 )
 @click.option("--path", metavar="PATH", help="Only what wrote there, above, or below.")
-@click.option("--reading", metavar="PATH", help="Only what rests on what it had read there, above, or below.")
+@click.option("--reading", metavar="PATH", help="Only what had read there, above, or below.")
 @click.option(
     "--kind", multiple=True, type=click.Choice(KINDS), help="Only such commits; may be given twice."
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from . import options
+from . import completing, options
 from .blocks import Passage
 from .border import program, situation
 from .errors import Misuse
@@ -45,8 +45,19 @@ _WORST = ("failed", "budget", "parked")
         "dissensus rerun --only-impacted",
     )
 )
-@click.option("--from", "since", metavar="REVISION", help="Begin at this version.")
-@click.option("--until", metavar="REVISION", help="Run again up to this version. [default: the head]")
+@click.option(
+    "--from",
+    "since",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Begin at this version.",
+)
+@click.option(
+    "--until",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Run again up to this version. [default: the head]",
+)
 @click.option(
     "--swap",
     "swaps",

@@ -40,8 +40,10 @@ RUN = {
     "revert": ["revert", "HEAD", "-b", "idea", "--schema", "outage:Outage"],
     "recordings export": ["recordings", "export"],
     "recordings show": ["recordings", "show", "told.jsonl"],
+    "import": ["import", "dissensus.db", "-d", "another.db"],
     "grade": ["grade", "1", "--right", "alice", "--schema", "outage:Outage"],
     "db current": ["db", "current", "dissensus.db"],
+    "pytest-case": ["pytest-case", "v1", "--schema", "outage:Outage"],
 }
 
 

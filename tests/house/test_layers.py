@@ -18,9 +18,11 @@ FACE = "dissensus"
 FACES = (FACE, "dissensus.research", "dissensus.testing")
 """They only hand names on, each when it is asked for, and so may name what imports them."""
 
-WRITING = ("proposals", "transitions")
+WRITING = ("proposals", "transitions", "arriving", "importing")
 READING = (
     "history",
+    "sifting",
+    "comparing",
     "ended",
     "replay",
     "diff",
@@ -37,6 +39,7 @@ READING = (
     "verify",
     "watch",
     "schema_check",
+    "archiving",
 )
 """Both stairs stand on `rounds`, which reads, and on `conflicts`, the pure rule of admission."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.records import Call, Commit, Proposal, Round, Ruling
-from dissensus_state.reuse import REUSED, is_reused
+from dissensus_state.reuse import is_reused
 from dissensus_state.values import JSON, parse_path, pointer
 
 from ..judgement.causes import Stance
@@ -20,6 +20,7 @@ from ..judgement.supervisor import REVERSED, is_seat
 from ..positions import all_values
 from ..steps import Step
 from .answers import NOTHING, Decision, Missing, Ruled, Spent
+from .branches import source_of
 from .lines import OUTCOMES, Line
 from .purse import cost_of
 
@@ -126,14 +127,13 @@ class _Costs:
 
     def of(self, call: Call) -> int:
         """What a reused call had cost when it was made."""
-        source = (call.detail or {}).get(REUSED) or {}
-        if source.get("session") != self._session.name:
+        place = source_of(call, self._session.name)
+        if place is None:
             return 0
-        number = int(source["round"])
-        if number not in self._known:
-            made = self._session.round(number)[2]
-            self._known[number] = {(one.agent, one.attempt): cost_of(one) for one in made}
-        return self._known[number].get((source["agent"], source["attempt"]), 0)
+        if place.round not in self._known:
+            made = self._session.round(place.round)[2]
+            self._known[place.round] = {(one.agent, one.attempt): cost_of(one) for one in made}
+        return self._known[place.round].get((place.seat, place.attempt), 0)
 
 
 def _waited(calls: Sequence[Call]) -> int:
