@@ -79,7 +79,7 @@ _WORST = ("failed", "budget", "parked")
 @click.option("--again", is_flag=True, help="Ask retracted rounds again, instead of leaving them out.")
 @click.option("--budget", metavar="USD", help="What it may cost, beside the session's own budget.")
 @click.option("--max-rounds", type=click.IntRange(1), metavar="N", help="The most rounds of one branch.")
-@click.option("--graph", metavar="MODULE:NAME", help="The graph. [default: the one that was last run]")
+@click.option("--graph", metavar="MODULE:NAME", help="The graph; not needed for the demo and for research.")
 @options.on_session
 @author_option
 @click.pass_context

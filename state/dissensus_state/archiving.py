@@ -99,11 +99,13 @@ class Lines:
     Attributes:
         header: The first of them.
         digest: The SHA-256 of all but the last, once they have come.
+        limit: How many commits of each branch a form is to tell that does not take them all.
     """
 
     work: Work
     session_id: int
     digest: str = ""
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         self._branches = _in_order(self._few("branch"))

@@ -164,7 +164,13 @@ def _of_stage(
     sides = [one for one in (before, *after) if one is not None]
     paths = dict.fromkeys(path for one in sides for path in _leaves(one.values, chosen))
     shown = [path for path in paths if not any(path.startswith(f"{other}/") for other in paths)]
-    differing = [None if one is None else _differ(before, one, step, compared) for one in after]
+    settled = [
+        one is not None and _is_settled(one) and (before is None or _is_settled(before)) for one in after
+    ]
+    differing = [
+        _differ(before, one, step, compared) if one is not None and counts else None
+        for one, counts in zip(after, settled, strict=True)
+    ]
     for path in shown or [""]:
         flips = [other is not None and _touches(path, other) for other in differing]
         there = [one is not None for one in after]
@@ -174,11 +180,16 @@ def _of_stage(
             path=path,
             then=NOTHING if before is None else _at(before.values, path),
             now=tuple(None if one is None else _at(one.values, path) for one in after),
-            flipped=Share.counted(sum(flips), sum(there)),
+            flipped=Share.counted(sum(flips), sum(settled)),
             ruled_then=None if before is None else before.ruled,
             ruled_now=tuple(None if one is None else one.ruled for one in after),
             occurred=tuple(there),
         )
+
+
+def _is_settled(one: Occurred) -> bool:
+    """Whether it is decided: nobody has to rule on it any more."""
+    return one.round.status != "parked"
 
 
 def judged_by(step: Step) -> dict[str, Comparator]:
