@@ -221,6 +221,9 @@ async def a_graph_is_run(graph: AgentGraph, session: Session[Inquiry]) -> None:
     assert_type(result, Result)
     assert_type(result.parked, int | None)
     assert_type((await graph.replay(session)).rounds, int)
+    replayed = await graph.replay(session, every=True, most=10)
+    assert_type([one.rule for one in replayed.differences], list[str | None])
+    assert_type(graph.case(session, 3).text(), str)
 
 
 def a_person_settles(session: Session[Inquiry]) -> None:
