@@ -8,11 +8,12 @@ that a checkpoint names is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dissensus_state.chronicle import Chronicle
 from dissensus_state.errors import Conflict, NotFound, Refused
+from dissensus_state.showing import Listing, Shown, visible
 
 from .naming import key_of, session_name
 from .records import Node
@@ -34,7 +35,7 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Shown):
     """What came of one thread.
 
     Attributes:
@@ -69,18 +70,14 @@ class Imported:
     left_out: Mapping[str, int] = field(default_factory=dict)
     rebuilt: Mapping[str, int] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The answer as plain data."""
-        return asdict(self)
-
     def __str__(self) -> str:
         known = f", {self.known} were known" if self.known else ""
         said = f"{self.session}: {self.checkpoints} checkpoints as {self.commits} commits{known}"
         newest = f"; the newest is on {self.newest}" if self.newest not in {None, "main"} else ""
-        return f"{said}, {self.branches} branches, {self.events} events{newest}"
+        return visible(f"{said}, {self.branches} branches, {self.events} events{newest}")
 
 
-def list_threads(source: str) -> list[Thread]:
+def list_threads(source: str) -> Listing[Thread]:
     """The threads that a database of LangGraph holds, the oldest first.
 
     Args:
@@ -91,7 +88,7 @@ def list_threads(source: str) -> list[Thread]:
         NotFound: there is no such file.
     """
     with opened(source) as tables:
-        return tables.threads()
+        return Listing(tables.threads())
 
 
 def import_langgraph(
@@ -101,7 +98,7 @@ def import_langgraph(
     *,
     name: str | None = None,
     progress: Progress | None = None,
-) -> list[Imported]:
+) -> Listing[Imported]:
     """Bring the checkpoint history of LangGraph into sessions, one for each thread.
 
     What was brought in before is not brought in again: run it once more, and only what is new comes. A
@@ -127,7 +124,7 @@ def import_langgraph(
                 f"One name cannot be that of {len(chosen)} sessions",
                 next_step="Name one thread with --thread, or leave the name out",
             )
-        return [_bring(tables, one, store, name or session_name(one), progress) for one in chosen]
+        return Listing(_bring(tables, one, store, name or session_name(one), progress) for one in chosen)
 
 
 def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:

@@ -25,6 +25,7 @@ from .naming import branch_name, key_of, shown
 from .records import Checkpoint, Node, Write
 from .supersteps import Part
 from .tables import Source
+from .task_ids import with_paths
 
 AT_ONCE = 100
 """How many checkpoints share a transaction."""
@@ -286,11 +287,16 @@ class Thread:
             return [Part((step,), (), [one for name in changed for one in changed[name]])]
         writes = self.source.writes(self.thread, node.namespace, parent.node.id)
         own = [one for one in writes if one.channel not in SPECIAL]
-        named = [one._replace(channel=field_of(one.channel)) for one in own]
-        sends = self._sends(parent) if any(map(supersteps.is_sent, named)) else []
+        sends = self._sends(parent) if not all(map(supersteps.is_pulled, own)) else []
+        placed = with_paths(own, parent, found, sends)
+        named = [one._replace(channel=field_of(one.channel)) for one in placed]
         runs = supersteps.tasks_of(named, sends, ran)
+        returned = supersteps.said_by(found.metadata, runs, ran)
+        runs += supersteps.tasks_of([*returned], (), ran)
 
         def value_of(write: Write) -> JSON:
+            if write in returned:
+                return self.decoder.plain(returned[write])
             return self.source.written(self.thread, node.namespace, write, self.decoder)
 
         return supersteps.divided(changed, runs, ran or self._wrote(found), value_of)
