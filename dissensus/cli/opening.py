@@ -55,6 +55,17 @@ def opened_session(
         yield session if branch is None else session.on(branch)
 
 
+def beside(session: Session[Any], name: str | None) -> Session[Any]:
+    """Another session of the same database, on its main branch; without a name, the same one."""
+    if name in {None, session.name}:
+        return session
+    from dissensus_state import entering
+
+    with session.database.reading() as work:
+        info = entering.named(work, name)
+    return type(session)(session.database, info, None)
+
+
 def ended_in(session: Session[Any], round_: int) -> Commit | None:
     """The commit that a round ended in, if it ended in one."""
     from dissensus_state import commits

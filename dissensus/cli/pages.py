@@ -46,9 +46,12 @@ def sessions(data: Data) -> list[Block]:
 
 
 def log(data: Data) -> list[Block]:
-    """The commits, newest first."""
-    rows = [_commit(item) for item in data["commits"]]
-    return grid("version when author transition round rebased writes", rows, "bold dim cyan")
+    """The commits, newest first; where a text was asked for, also where it stands."""
+    columns = "version when author transition round rebased"
+    if not any("found_in" in item for item in data["commits"]):
+        return grid(f"{columns} writes", [_commit(item) for item in data["commits"]], "bold dim cyan")
+    told = [(*_commit(item)[:-1], ", ".join(item["found_in"]), _commit(item)[-1]) for item in data["commits"]]
+    return grid(f"{columns} found writes", told, "bold dim cyan")
 
 
 def braid(rows: Sequence[tuple[str, Data | None]]) -> list[Block]:
@@ -92,11 +95,17 @@ def _commit(item: Data) -> tuple[str, ...]:
         f"v{item['version']}",
         when(item["at"]),
         item["author"],
-        item["transition"] or _lifting(item["source"]),
+        _with(item["transition"] or _lifting(item["source"]), item),
         f"r{item['round']}" if item["round"] else "-",
         f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
         clipped(" ".join(item["writes"]), _MOST_PATHS),
     )
+
+
+def _with(text: str, item: Data) -> str:
+    """The same, with what is said against the commit."""
+    said = "retracted" if item.get("retracted") else "suspect" if item.get("suspect") else ""
+    return f"{text} ({said})" if said else text
 
 
 def _lifting(source: Data | None) -> str:
@@ -126,8 +135,12 @@ def _difference(item: Data) -> Line:
             return Line(f"+ {item['path']}  {compact(item['after'])}", "green")
         case "removed":
             return Line(f"- {item['path']}  {compact(item['before'])}", "red")
-    both = f"{compact(item['before'])} -> {compact(item['after'])}"
-    return Line(f"~ {item['path']}  {both}", "yellow")
+    where = f"{item['path']} (was {item['was']})" if "was" in item else item["path"]
+    if "words" in item:
+        from dissensus_state.diff import in_words
+
+        return Line(f"~ {where}  {in_words(item['words'])}", "yellow")
+    return Line(f"~ {where}  {compact(item['before'])} -> {compact(item['after'])}", "yellow")
 
 
 def branches(data: Data) -> list[Block]:

@@ -1,4 +1,4 @@
-"""`sessions, show, state, diff, blame`: the history, read; `log` and `events` are in `paging`."""
+"""`sessions, show, state, blame`: the history, read; see `paging` and `differing` as well."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_database, on_session
 from .outcomes import outcome
 from .output import show
-from .revisions import place_of, range_of, round_number
+from .revisions import place_of, round_number
+from .searching import marked
 from .texts import compact
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
         number = commit.round if number is None and commit else number
         data = {
             **place(found),
-            "commit": commit.as_dict() if commit else None,
+            "commit": marked(found, [commit.as_dict()])[0] if commit else None,
             "round": _round(found, number),
         }
     show(data, stories.show(data), as_json=as_json)
@@ -78,7 +79,7 @@ def _round(found: Session[Any], number: int | None) -> Data | None:
 def state(*, database: str | None, session: str | None, as_json: bool, revision: str) -> None:
     """Print the state at a version as JSON.
 
-    Without a revision it is the state at the head.
+    Without a revision it is the state at the head. `dissensus at` does the same, for a path as well.
     """
     from .data import place
 
@@ -86,40 +87,6 @@ def state(*, database: str | None, session: str | None, as_json: bool, revision:
         found, version = place_of(opened, revision)
         data = {**place(found), "version": version, "state": found.raw(version)}
     show(data, [Passage(compact(data["state"], indent=2))], as_json=as_json)
-
-
-@click.command(
-    epilog=examples("dissensus diff v3..v5", "dissensus diff ~2", "dissensus diff --exit-code v3..")
-)
-@on_session
-@click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 1 where something differs.")
-@click.argument("range_", metavar="A..B", default="~1..HEAD", shell_complete=completing.revisions)
-@click.pass_context
-def diff(
-    context: click.Context,
-    *,
-    database: str | None,
-    session: str | None,
-    as_json: bool,
-    range_: str,
-    exit_code: bool,
-) -> None:
-    """Show what differs between two versions, path by path.
-
-    Without a range it is what the newest commit changed; an end that is left out is the head. The
-    ends may be of two branches, as in main..idea.
-    """
-    from .data import place
-
-    with opened_session(database, session) as opened:
-        (origin, before), (found, after) = range_of(opened, range_)
-        other = None if origin.branch == found.branch else origin.branch
-        differences = [item.as_dict() for item in found.diff(before, after, of=other)]
-        data = {**place(found), "before": before, "after": after, "differences": differences}
-        if other is not None:
-            data["before_branch"] = other
-    show(data, pages.diff(data), as_json=as_json)
-    context.exit(1 if exit_code and differences else 0)
 
 
 @click.command(
@@ -145,5 +112,6 @@ def blame(
         found, version = place_of(opened, revision)
         answer = found.blame(path, version, chain=chain)
         data = {**place(found), **blame_data(answer), "outcome": outcome(found, answer.commit.round)}
+        data["commit"] = marked(found, [data["commit"]])[0]
     grounds = None if answer.chain is None else str(answer.chain)
     show(data, stories.blame(data, grounds), as_json=as_json)

@@ -55,12 +55,23 @@ def place_of(session: Session[Any], text: str) -> tuple[Session[Any], int]:
     raise _unknown(start)
 
 
-def range_of(session: Session[Any], text: str) -> tuple[tuple[Session[Any], int], tuple[Session[Any], int]]:
-    """The two places that `a..b` names; an end that is left out is the head."""
+def ends_of(text: str) -> tuple[tuple[str | None, str], tuple[str | None, str]]:
+    """What `a..b` names: of either end the session, where one stands before a colon, and the revision.
+
+    An end that is left out is the head. No branch or tag has a colon in its name.
+
+    Raises:
+        Misuse: it is no range.
+    """
     if "..." in text:
         raise Misuse(f"{text!r} is no range of versions", next_step="Write a..b with two dots")
     before, _, after = text.partition("..")
-    return place_of(session, before), place_of(session, after)
+    return _end(before), _end(after)
+
+
+def _end(text: str) -> tuple[str | None, str]:
+    session, _, revision = text.strip().rpartition(":")
+    return session or None, revision
 
 
 def resolve(text: str, head: int, branch: str) -> int:

@@ -27,6 +27,8 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 _SAID_OF_CALLS = [column.name for column in calls.said_columns][4:]
 """The columns of a call that the chain covers, after the terms of its model."""
 
+_MOST_OF_ROUND = 20_000
+
 Terms = tuple[str, str, str, str]
 
 
@@ -48,11 +50,13 @@ class Rounds:
 
     def call(self, said: Mapping[str, Any], terms: Terms) -> None:
         """A call of the round."""
+        self._check_room()
         row = [*terms, *(_covered(said[name]) for name in _SAID_OF_CALLS)]
         self._calls.append(rounds.call_covered(row))
 
     def proposal(self, said: Mapping[str, Any]) -> None:
         """A proposal of the round."""
+        self._check_room()
         patch: Stowed | None = said["patch"]
         row = [
             said[name] for name in ("agent", "patch", "reads", "attempt", "detail", "confidence", "status")
@@ -62,8 +66,14 @@ class Rounds:
 
     def ruling(self, said: Mapping[str, Any]) -> None:
         """A ruling on the round."""
+        self._check_room()
         row = [said[name] for name in ("n", "author", "decision", "body", "at", "binding")]
         self._rulings.append(rounds.ruling_covered(row))
+
+    def _check_room(self) -> None:
+        """What hangs on a round is kept in memory until it ends."""
+        if len(self._calls) + len(self._proposals) + len(self._rulings) >= _MOST_OF_ROUND:
+            raise ValueError(f"is one too many: on a round hang at most {_MOST_OF_ROUND:,} records")
 
     def end(self) -> None:
         """No more comes of the round that was begun last."""

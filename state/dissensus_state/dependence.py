@@ -232,11 +232,11 @@ class Walk:
 
     def _advance(self, line: Line, upto: int) -> tuple[Line, int] | None:
         """Walk a line on; the line that must be walked before, and how far, where there is one."""
-        upper, fork = line.above, line.forked
+        fork, upper = line.forked, line.above
         while upper is not None:
-            if upper.done < (wanted_to := min(fork, upper.first + len(upper.steps) - 1)):
-                return upper, wanted_to
-            upper, fork = upper.above, min(fork, upper.forked)
+            if upper.done < (first := min(fork, upper.first + len(upper.steps) - 1)):
+                return upper, first
+            fork, upper = min(fork, upper.forked), upper.above
         above = self.places.above
         for step in line.steps[line.done + 1 - line.first : max(upto + 1 - line.first, 0)]:
             ties: list[Tie] = []

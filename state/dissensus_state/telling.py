@@ -9,11 +9,13 @@ from typing import Any, Protocol
 from . import comparing, history, indexing
 from . import diff as diffs
 from .comparing import Side
+from .diff import ABSENT
 from .engines import Database, Work
+from .errors import NotFound
 from .lineages import BEYOND
 from .moments import Moment
 from .sifting import sieve
-from .values import parse_path
+from .values import JSON, parse_path, pointer
 
 
 class Place(Protocol):
@@ -75,7 +77,7 @@ class Telling:
             since: At or after this moment: a datetime, ISO 8601, milliseconds since 1970. It is a filter:
                 the time of a commit tells nothing about its order.
             until: At or before this moment; of a day, until its end (UTC).
-            reading: It rests on what it had read there, above, or below (JSON pointer).
+            reading: It had read something there, above, or below (JSON pointer).
 
         Raises:
             NotFound: there is no such kind of commit.
@@ -111,25 +113,42 @@ class Telling:
         """
         place = () if path is None else parse_path(path)
         origin, whose = (self, of or self.branch) if of is None or isinstance(of, str) else (of, of.branch)
-        for one, name in ((origin, whose), (self, self.branch)):
+        for one, name in dict.fromkeys(((origin, whose), (self, self.branch))):
             indexing.ready(one.database, one.session_id, name)
+        last, found, old = None, None, None
         with origin.reading(version=before) as work:
             first = Side(origin.session_id, whose, origin._version(work, before, whose))  # noqa: SLF001
-            found = None
             if origin is self:
                 last = Side(self.session_id, self.branch, self._version(work, after))
                 found = None if place else comparing.on_one_line(work, first, last)
-            old = comparing.at(work, first, place) if found is None else None
-        with self.reading(version=after) as work:
-            last = Side(self.session_id, self.branch, self._version(work, after))
-            new = None if old is None else comparing.at(work, last, place)
-        if old is not None and new is not None:
-            found = comparing.compared(old, new, place)
+            if found is None:
+                old = comparing.at(work, first, place)
+        if last is None or old is not None:
+            with self.reading(version=after) as work:
+                last = last or Side(self.session_id, self.branch, self._version(work, after))
+                new = comparing.at(work, last, place)
+            found = comparing.compared(old or new, new, place)
         return diffs.Diff(
             found or (),
             diffs.Version(origin.name, whose, first.version),
             diffs.Version(self.name, self.branch, last.version),
         )
+
+    def peek(self: Place, path: str, version: int | None = None) -> JSON:
+        """The value at a path in a version (None: the head) as it is stored, without the whole state.
+
+        Raises:
+            NotFound: nothing stands there, or there is no such version.
+            Pruned: the values of that version are gone.
+        """
+        place = parse_path(path)
+        indexing.ready(self.database, self.session_id, self.branch)
+        with self.reading(path=path, version=version) as work:
+            number = self._version(work, version)
+            found = comparing.at(work, Side(self.session_id, self.branch, number), place).value
+        if found is ABSENT:
+            raise NotFound(f"There is nothing at {pointer(place)} in version {number}")
+        return found
 
     def events(
         self: Place,

@@ -349,6 +349,8 @@ async def test_what_a_person_ruled_stands_for_the_same_proposals_and_is_asked_fo
     branch.verify()
     (way,) = other.branches
     assert way.status == "parked"
+    assert flips(other)["judge/verdict/cause"] == (0, 0), "what nobody has ruled on has not flipped"
+    assert "(a person would rule)" in str(other)
     assert way.parked is not None
     assert "waits for a person" in str(other)
     waiting = session.on(way.branch)

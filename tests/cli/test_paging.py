@@ -58,6 +58,9 @@ def test_a_text_is_found_and_it_is_said_where(ask: Command) -> None:
     assert "written" in found[3]
     assert all(set(places) <= {"written", "ruling", "reasoning"} for places in found.values())
     assert "found_in" not in ask("log", "--json").data["commits"][0]
+    assert "written" in ask("log", "--text", "CACHE").out
+    assert "found" in ask("log", "--text", "CACHE").out.splitlines()[0]
+    assert "found" not in ask("log").out.splitlines()[0]
 
 
 def test_the_kinds_of_the_help_are_those_there_are(ask: Command) -> None:

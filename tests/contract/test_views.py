@@ -74,6 +74,7 @@ def test_history_has_each_commit_on_each_branch_that_sees_it(store: Store) -> No
             assert (row["author"], row["transition"], row["round"], row["base"], row["at_ms"]) == (
                 commit.author, commit.transition, commit.round, commit.base, commit.at
             )  # fmt: skip
+            assert row["kind"] == commit.kind
             assert (row["hash"], row["stored"], row["gone"]) == (commit.hash.hex(), commit.branch, None)
             assert json.loads(row["reads"]) == list(commit.reads)
             assert json.loads(row["writes"]) == [operation.to_json()[1] for operation in commit.patch]
@@ -152,7 +153,7 @@ def test_what_was_redacted_pruned_or_kept_aside_shows_as_such(store: Store) -> N
         session, "SELECT version, kind, gone FROM history WHERE session = :session ORDER BY version"
     )
     assert [(row["kind"], row["gone"]) for row in history] == [
-        ("write", None), ("write", "redacted"), ("write", None), ("redact", None)
+        ("write", None), ("write", "redacted"), ("write", None), ("redaction", None)
     ]  # fmt: skip
     with session.transaction("ben") as tx:
         tx.append("lines", "late")
