@@ -25,17 +25,16 @@ from .crossing import aside
 from .divergences import MOST
 from .errors import GraphError, RoundParked
 from .forking import forked
-from .judgement.meaning import SEAT as COMPARATOR
 from .log import log, unheard
 from .models.client import Model
 from .patterns.chain import Chain as Links
 from .patterns.chain import several_steps
 from .patterns.plan import Pattern
-from .patterns.route import routing_seats
 from .remembering import remember
 from .replaying import Replayed, replay
 from .reruns.face import Reruns
 from .running import Progress, Run
+from .seats import seats_in
 from .settings import Settings
 from .steps import Step, check_name, make_step, swap
 from .watch.alarms import Alarms
@@ -189,7 +188,7 @@ class AgentGraph(Reruns):
             async with aclosing(events):
                 async for progress in events:
                     yield progress
-        yield Progress("finished", body={"status": _status(run)})
+        yield Progress("finished", body={"status": run.status})
 
     async def run(
         self,
@@ -204,8 +203,8 @@ class AgentGraph(Reruns):
             return await self.swapped(models).run(session, start=start, max_rounds=max_rounds)
         await self._unheeded(session)
         run = await self.walk(session, start, max_rounds, _unheard)
-        parked = run.current.round.round if run.current and _status(run) == "parked" else None
-        return Result(_status(run), await aside(lambda: session.head), run.rounds, parked)
+        parked = run.current.round.round if run.current and run.status == "parked" else None
+        return Result(run.status, await aside(lambda: session.head), run.rounds, parked)
 
     async def walk(
         self, session: Session[Any], start: str | None, max_rounds: int, put: Callable[[Run], None]
@@ -264,11 +263,7 @@ class AgentGraph(Reruns):
             GraphError: No step has an agent of such a name.
         """
         other = self.with_steps({name: swap(self.shape, step, models) for name, step in self.steps.items()})
-        known = {agent.name for step in self.steps.values() for agent in step.everybody}
-        known |= {seat for step in self.steps.values() for seat in step.seats}
-        known |= {seat for step in self.steps.values() for seat in routing_seats(step.pattern)}
-        known |= {one.seat for step in self.steps.values() for one in step.askers}
-        known |= {COMPARATOR for step in self.steps.values() if step.fetching}
+        known = {seat for step in self.steps.values() for seat in seats_in(step)}
         if strange := sorted(models.keys() - known):
             raise GraphError(
                 f"There is no agent {strange[0]!r} to give a model to",
@@ -387,10 +382,6 @@ class AgentGraph(Reruns):
             next_step="Run the graph that the round belongs to, or settle it with `dissensus rule`",
             round=left.round,
         )
-
-
-def _status(run: Run) -> str:
-    return "parked" if run.current is not None and run.current.ending == "parked" else "finished"
 
 
 def _unheard(run: Run) -> None:

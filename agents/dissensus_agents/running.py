@@ -96,6 +96,11 @@ class Run:
             self.emit(self.current.progress("warning", **account.as_dict()))
 
     @property
+    def status(self) -> str:
+        """How it ended: `parked` at a round that waits for a person, or `finished`."""
+        return "parked" if self.current is not None and self.current.ending == "parked" else "finished"
+
+    @property
     def shape(self) -> Shape:
         """The session's schema."""
         return self.journal.session.shape

@@ -93,7 +93,7 @@ class View:
         parsed = parse_path(path)
         self._check(parsed)
         self._reads[parsed] = None
-        return get(self._state, parsed, self._keys)
+        return in_order(get(self._state, parsed, self._keys))
 
     def part(self, path: str, title: str | None = None) -> Part:
         """The value at a path as a piece of the prompt; only the path is stored, not the text."""
@@ -147,6 +147,26 @@ class View:
                     next_step="Mark a model that may see it as trusted, in dissensus.toml or with "
                     "trusted=True; or give the agent reads= and a prompt without it",
                 )
+
+
+def in_order(value: JSON) -> JSON:
+    """A value with the keys of its objects sorted, as a database gives them back.
+
+    A worker that wrote the value remembers another order: a prompt must not depend on who makes it.
+    """
+    kind = type(value)
+    if kind is dict:
+        found = {key: in_order(value[key]) for key in sorted(value)}
+        same = all(map(_same, found.items(), value.items()))
+        return value if same else found
+    if kind is list:
+        items = [in_order(item) for item in value]
+        return value if all(one is other for one, other in zip(items, value, strict=True)) else items
+    return value
+
+
+def _same(one: tuple[str, JSON], other: tuple[str, JSON]) -> bool:
+    return one[0] == other[0] and one[1] is other[1]
 
 
 def render(value: JSON) -> str:

@@ -61,7 +61,7 @@ def import_langgraph(
         raise Misuse("--list lists all threads", next_step="Leave --thread and --name out")
     found = history.list_threads(source)  # before a database of ours is made for nothing
     if listed:
-        threads_ = [one._asdict() for one in found]
+        threads_ = found.as_dict()
         show({"source": _shown(source), "threads": threads_}, _list(found), as_json=as_json)
         return
     from dissensus_state.store import Store
@@ -102,7 +102,8 @@ def _telling() -> Callable[[str, int, int], None] | None:
 def _list(found: list[Thread]) -> list[Block]:
     from .pages import grid
 
-    return grid("thread checkpoints subgraphs newest", found, "bold")
+    rows = [(one.thread, one.checkpoints, one.subgraphs, one.newest) for one in found]
+    return grid("thread checkpoints subgraphs newest", rows, "bold")
 
 
 def _page(done: list[Imported]) -> list[Block]:

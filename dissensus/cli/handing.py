@@ -21,7 +21,7 @@ from .output import note, reader_gone, show, write
 from .people import author_option
 from .schemas import known_schema, needed_schema
 
-FORMS = {"jsonl": ".jsonl", "sqlite": ".db"}
+FORMS = {"jsonl": ".jsonl", "sqlite": ".db", "html": ".html"}
 """The forms of a file, each with how its name ends by default."""
 
 STREAM = "-"
@@ -45,6 +45,7 @@ def _print_schema(context: click.Context, _: click.Parameter, wanted: bool) -> N
         "dissensus export -d inquiry.db -o inquiry.jsonl",
         "dissensus export --redact /people/p1/name --without-raw --schema inquiry:Inquiry",
         "dissensus export --form sqlite -o inquiry-copy.db",
+        "dissensus export --html --limit 2000",
         "dissensus export -o - | ssh elsewhere dissensus import - -d inquiry.db",
     )
 )
@@ -56,6 +57,10 @@ def _print_schema(context: click.Context, _: click.Parameter, wanted: bool) -> N
 )
 @click.option(
     "--form", type=click.Choice(list(FORMS)), default="jsonl", show_default=True, help="Of the file."
+)
+@click.option("--html", "form", flag_value="html", help="The same as --form html: a page for people.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="N", help="Of a page: the newest N commits of each branch."
 )
 @click.option("--redact", multiple=True, metavar="PATH", help="Take this value out of the copy; repeatable.")
 @click.option("--without-raw", is_flag=True, help="Leave the providers' bodies out.")
@@ -74,6 +79,7 @@ def export(
     author: str,
     output: str | None,
     form: str,
+    limit: int | None,
     redact: tuple[str, ...],
     without_raw: bool,
     without_reasoning: bool,
@@ -81,14 +87,17 @@ def export(
 ) -> None:
     """Write a whole session into one file.
 
-    All branches, rounds, recordings, documents and events are in it, with every hash. What is to be
-    missing is taken out of a copy for good, and the copy's own history says so; it still verifies.
+    All branches, rounds, recordings, documents and events are in it, with every hash; a page tells
+    people of the commits, rounds and costs, and cannot be imported. What is to be missing is taken out
+    of a copy for good, and the copy's own history says so; it still verifies.
     A file that was there is replaced once the new one is whole.
     """
     from .data import place
 
     if output == STREAM and as_json:
         raise Misuse("The file and the answer cannot both go to standard output", next_step="Name a file")
+    if limit is not None and form != "html":
+        raise Misuse("Only a page can tell of fewer commits", next_step="Add --html, or leave --limit out")
     schema_of = partial(needed_schema if redact else known_schema, schema)
     with opened_session(database, session, schema_of) as found:
         path = output or f"{Path(found.name).name}{FORMS[form]}"
@@ -102,7 +111,8 @@ def export(
                 reasoning=not without_reasoning,
                 prompts=not without_prompts,
                 author=author,
-                told=_progress("lines"),
+                told=None if form == "html" else _progress("lines"),
+                limit=limit,
             )
         except BrokenPipeError:
             reader_gone()

@@ -22,6 +22,9 @@ from .revisions import round_number
 from .schemas import needed_schema
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dissensus_state.disputes import Dispute
     from dissensus_state.records import Decision
     from dissensus_state.sessions import Session
 
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     epilog=examples(
         "dissensus disagreements",
         "dissensus disagreements --open --json",
+        "dissensus disagreements --path /verdict --cause 'missing evidence'",
+        "dissensus disagreements --limit 20 --after r40",
         "dissensus disagreements --tally",
         "dissensus disagreements --tally --everywhere",
     )
@@ -40,6 +45,19 @@ if TYPE_CHECKING:
 @click.option("--open", "only_open", is_flag=True, help="Only rounds that still await a ruling.")
 @click.option("--tally", is_flag=True, help="Count them by path and suspected cause.")
 @click.option("--everywhere", is_flag=True, help="With --tally: over all sessions of the database.")
+@click.option("--path", metavar="PATH", help="Only those at this path and below it.")
+@click.option("--step", metavar="STEP", help="Only those in this step.")
+@click.option("--cause", metavar="CAUSE", help="Only those for this cause, as ruled or as suspected.")
+@click.option("--agent", metavar="NAME", help="Only those in which this agent holds a position; settled.")
+@click.option(
+    "--limit",
+    "-n",
+    default=50,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="How many rounds.",
+)
+@click.option("--after", metavar="ROUND", help="Only rounds after this one.")
 def disagreements(
     *,
     database: str | None,
@@ -48,11 +66,15 @@ def disagreements(
     only_open: bool,
     tally: bool,
     everywhere: bool,
+    limit: int,
+    after: str | None,
+    **sought: Any,
 ) -> None:
-    """Show the rounds that are or were under review.
+    """Show the rounds that are or were under review, oldest first.
 
     Each with the positions and the rulings; who holds them is shown once it is settled, until then
-    the reasoning behind each letter.
+    the reasoning behind each letter. With --path, --step, --cause or --agent it is those in which
+    something was disputed that fits.
     """
     if everywhere and (session is not None or not tally):
         raise Misuse(
@@ -60,7 +82,7 @@ def disagreements(
             next_step="Write `dissensus disagreements --tally --everywhere`",
         )
     if tally:
-        _show_tally(database, session, as_json=as_json, only_open=only_open, everywhere=everywhere)
+        _show_tally(database, session, sought, as_json=as_json, only_open=only_open, everywhere=everywhere)
         return
     from dataclasses import asdict
 
@@ -69,35 +91,64 @@ def disagreements(
     from .data import place
 
     with opened_session(database, session) as found:
-        reviewed = [item for item in found.rounds() if _REASONS & set(item.review or ())]
-        shown = [item for item in reviewed if not (only_open and item.settled)]
-        disputes = [_dispute(found, item.round) for item in shown]
-        counted = [asdict(row) for row in counts(found.disagreements())]
-        data = {**place(found), "rounds": disputes, "tally": counted}
+        every = found.disagreements(only_open=only_open, **sought)
+        fitting = _fitting(every, sought) if any(sought.values()) else None
+        numbers = _reviewed(found, fitting, 0 if after is None else number_of(after), only_open=only_open)
+        disputes = [_dispute(found, number) for number in numbers[:limit]]
+        counted = [asdict(row) for row in counts(every)]
+        turned = numbers[limit - 1] if len(numbers) > limit else None
+        data = {**place(found), "rounds": disputes, "tally": counted, "next": turned}
     show(data, stories.disagreements(data), as_json=as_json)
     _say_what_is_open(data)
+    if turned is not None:
+        note(f"{len(numbers) - limit} more: add --after r{turned}")
+
+
+def _fitting(every: list[Dispute], sought: Mapping[str, Any]) -> set[int]:
+    """The rounds of disputes. Who holds what in an open one is told nobody, and by no filter either."""
+    from dissensus_state.records import SETTLED
+
+    return {one.round for one in every if sought.get("agent") is None or one.status in SETTLED}
+
+
+def _reviewed(found: Session[Any], fitting: set[int] | None, after: int, *, only_open: bool) -> list[int]:
+    """The rounds after one that were reviewed, or those of them that fit."""
+    return [
+        item.round
+        for item in found.rounds()
+        if item.round > after
+        and _REASONS & set(item.review or ())
+        and not (only_open and item.settled)
+        and (fitting is None or item.round in fitting)
+    ]
 
 
 def _show_tally(
-    database: str | None, session: str | None, *, as_json: bool, only_open: bool, everywhere: bool
+    database: str | None,
+    session: str | None,
+    sought: Mapping[str, Any],
+    *,
+    as_json: bool,
+    only_open: bool,
+    everywhere: bool,
 ) -> None:
     """How often there was a dispute, by path and suspected cause."""
     from dataclasses import asdict
 
-    from dissensus_state.disputes import SETTLED, tally
+    from dissensus_state.disputes import tally
 
     from .data import place
 
     if everywhere:
         with opened_store(database) as store:
             infos = store.sessions()
-            found = [one for info in infos for one in store.session(info.name).disagreements()]
+            asked = {"only_open": only_open, **sought}
+            found = [one for info in infos for one in store.session(info.name).disagreements(**asked)]
         data: Data = {"sessions": len(infos)}
     else:
         with opened_session(database, session) as opened:
-            found, data = opened.disagreements(), place(opened)
-    kept = [one for one in found if not (only_open and one.status in SETTLED)]
-    data["tally"] = [asdict(row) for row in tally(kept)]
+            found, data = [*opened.disagreements(only_open=only_open, **sought)], place(opened)
+    data["tally"] = [asdict(row) for row in tally(found)]
     show(data, pages.tally(data), as_json=as_json)
     if not data["tally"]:
         note("Nothing was disputed.")

@@ -95,11 +95,17 @@ def _commit(item: Data) -> tuple[str, ...]:
         f"v{item['version']}",
         when(item["at"]),
         item["author"],
-        item["transition"] or _lifting(item["source"]),
+        _with(item["transition"] or _lifting(item["source"]), item),
         f"r{item['round']}" if item["round"] else "-",
         f"v{item['base']}" if item["base"] != item["version"] - 1 else "",
         clipped(" ".join(item["writes"]), _MOST_PATHS),
     )
+
+
+def _with(text: str, item: Data) -> str:
+    """The same, with what is said against the commit."""
+    said = "retracted" if item.get("retracted") else "suspect" if item.get("suspect") else ""
+    return f"{text} ({said})" if said else text
 
 
 def _lifting(source: Data | None) -> str:

@@ -14,6 +14,7 @@ from .options import examples, on_session
 from .outcomes import confidences
 from .output import note, show
 from .revisions import version_of
+from .searching import marked
 
 if TYPE_CHECKING:
     from dissensus_state.records import Commit
@@ -83,7 +84,7 @@ def log(
         turned = None if before is None else version_of(found, before)
         page = found.log(limit, turned, kind=kind or None, **asked)
         sure = confidences(found, (item.round for item in page))
-        listed = [_told(item, sure, page.places) for item in page]
+        listed = marked(found, [_told(item, sure, page.places) for item in page])
         data = {**place(found), "head": found.head, "commits": listed, "next": page.next}
     show(data, pages.log(data), as_json=as_json)
     if page.next is not None:

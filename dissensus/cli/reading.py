@@ -13,6 +13,7 @@ from .options import examples, on_database, on_session
 from .outcomes import outcome
 from .output import show
 from .revisions import place_of, round_number
+from .searching import marked
 from .texts import compact
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def show_command(*, database: str | None, session: str | None, as_json: bool, wh
         number = commit.round if number is None and commit else number
         data = {
             **place(found),
-            "commit": commit.as_dict() if commit else None,
+            "commit": marked(found, [commit.as_dict()])[0] if commit else None,
             "round": _round(found, number),
         }
     show(data, stories.show(data), as_json=as_json)
@@ -111,5 +112,6 @@ def blame(
         found, version = place_of(opened, revision)
         answer = found.blame(path, version, chain=chain)
         data = {**place(found), **blame_data(answer), "outcome": outcome(found, answer.commit.round)}
+        data["commit"] = marked(found, [data["commit"]])[0]
     grounds = None if answer.chain is None else str(answer.chain)
     show(data, stories.blame(data, grounds), as_json=as_json)

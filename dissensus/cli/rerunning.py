@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
-from . import options
+from . import completing, options
 from .blocks import Passage
 from .border import program, situation
 from .errors import Misuse
@@ -45,8 +45,19 @@ _WORST = ("failed", "budget", "parked")
         "dissensus rerun --only-impacted",
     )
 )
-@click.option("--from", "since", metavar="REVISION", help="Begin at this version.")
-@click.option("--until", metavar="REVISION", help="Run again up to this version. [default: the head]")
+@click.option(
+    "--from",
+    "since",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Begin at this version.",
+)
+@click.option(
+    "--until",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Run again up to this version. [default: the head]",
+)
 @click.option(
     "--swap",
     "swaps",
@@ -68,7 +79,7 @@ _WORST = ("failed", "budget", "parked")
 @click.option("--again", is_flag=True, help="Ask retracted rounds again, instead of leaving them out.")
 @click.option("--budget", metavar="USD", help="What it may cost, beside the session's own budget.")
 @click.option("--max-rounds", type=click.IntRange(1), metavar="N", help="The most rounds of one branch.")
-@click.option("--graph", metavar="MODULE:NAME", help="The graph. [default: the one that was last run]")
+@click.option("--graph", metavar="MODULE:NAME", help="The graph; not needed for the demo and for research.")
 @options.on_session
 @author_option
 @click.pass_context

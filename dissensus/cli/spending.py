@@ -133,25 +133,23 @@ def _policy(text: str) -> Any:
 def cost(*, database: str | None, session: str | None, as_json: bool) -> None:
     """Add up calls, tokens and dollars; show the budget.
 
-    There is a line for each agent and model, then for each task and each day.
+    There is a line for each agent and model, then for each model, task and day. What disagreement
+    cost is the calls whose proposals lost, those of rulings and audits, and rounds asked again.
 
     "unknown" counts the calls whose cost is not known; the budget bears their worst case.
     """
-    from dissensus_state.costs import costs, sums
-
     from .data import place
-    from .spending_data import account_data, budget_data, cost_data, sum_data
+    from .spending_data import account_data, budget_data, contest_data, cost_data, sum_data
 
     with opened_session(database, session) as found:
-        with found.reading() as work:
-            totals = costs(work, found.session_id)
-            tasks, days = sums(work, found.session_id)
-        accounts = found.accounts
+        spent, accounts = found.cost(), found.accounts
         data = {
             **place(found),
-            "costs": [cost_data(item) for item in totals],
-            "tasks": [sum_data(item, "task") for item in tasks],
-            "days": [sum_data(item, "day") for item in days],
+            "costs": [cost_data(item) for item in spent.agents],
+            "models": [sum_data(item, "model") for item in spent.models],
+            "tasks": [sum_data(item, "task") for item in spent.steps],
+            "days": [sum_data(item, "day") for item in spent.days],
+            "disagreement": contest_data(spent.disagreement),
             "budget": budget_data(accounts[0]),
             "accounts": [account_data(item) for item in accounts],
         }

@@ -9,9 +9,10 @@ from .texts import usd
 
 if TYPE_CHECKING:
     from dissensus_state.accounts import Account
+    from dissensus_state.contest import Contest
     from dissensus_state.costs import Cost, Sum
 
-__all__ = ["account_data", "budget_data", "cost_data", "sum_data"]
+__all__ = ["account_data", "budget_data", "contest_data", "cost_data", "sum_data"]
 
 
 def cost_data(item: Cost) -> Data:
@@ -44,6 +45,25 @@ def sum_data(item: Sum, kind: str) -> Data:
         "usd": usd(item.cost),
         "unknown": item.unknown,
     }
+
+
+def contest_data(found: Contest) -> Data:
+    """What disagreement cost, and how often a ruling changed the answer."""
+    paid = {
+        name: {"calls": one.calls, "usd": usd(one.cost), "unknown": one.unknown}
+        for name, one in (
+            ("total", found.total),
+            ("losing", found.losing),
+            ("rulings", found.rulings),
+            ("repeats", found.repeats),
+            ("audits", found.audits),
+        )
+    }
+    rate = None if found.rate is None else round(found.rate, 4)
+    changed = {"hits": found.changed, "of": found.ruled, "rate": rate}
+    interval = {"low": round(found.low, 4), "high": round(found.high, 4), "tied": found.tied}
+    counts = {"rounds": found.rounds, "contested": found.contested}
+    return {**counts, **paid, "changed": {**changed, **interval}}
 
 
 def account_data(item: Account) -> Data:

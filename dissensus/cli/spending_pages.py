@@ -27,8 +27,10 @@ def cost(data: Data) -> list[Block]:
     return [
         *grid(columns, rows, "bold cyan"),
         *([Line()] if rows else []),
+        *_sums("model", data["models"]),
         *_sums("task", data["tasks"]),
         *_sums("day", data["days"]),
+        *_contest(data["disagreement"]),
         *_beside(data["costs"]),
         *budget(data),
     ]
@@ -43,6 +45,28 @@ def _sums(kind: str, items: list[Data]) -> list[Block]:
         for item in items
     ]
     return [*grid(f"{kind} calls tokens cost unknown", rows, "bold"), Line()]
+
+
+def _contest(data: Data) -> list[Block]:
+    """What disagreement cost, and what the rulings over it changed; nothing where there was none."""
+    if not data["contested"] and not data["audits"]["calls"]:
+        return []
+    kinds = {"losing": "proposals that lost", "rulings": "rulings", "repeats": "rounds asked again"}
+    rows = [
+        (kinds.get(name, name), data[name]["calls"], money(data[name]["usd"]), data[name]["unknown"] or "")
+        for name in ("losing", "rulings", "repeats", "audits", "total")
+        if data[name]["calls"]
+    ]
+    changed = data["changed"]
+    between = f"{changed['low']:.0%} to {changed['high']:.0%}"
+    told = {
+        "contested": f"{data['contested']} of {data['rounds']} rounds",
+        "changed the answer": f"{changed['hits']} of {changed['of']} rulings ({between})"
+        if changed["of"]
+        else None,
+    }
+    shown = facts({name: value for name, value in told.items() if value})
+    return [*grid("disagreement calls cost unknown", rows, "bold"), Line(), *shown, Line()]
 
 
 def _beside(items: list[Data]) -> list[Block]:

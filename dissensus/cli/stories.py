@@ -8,6 +8,7 @@ from . import calls
 from .blocks import Block, Line, Passage
 from .data import Data
 from .pages import facts, grid, text_of
+from .searching import warned
 from .texts import compact, count, money, when
 
 
@@ -35,6 +36,7 @@ def commit(item: Data) -> list[Block]:
     }
     return [
         Line(f"version {item['version']}", "bold"),
+        *warned(item, 2),
         *facts(head, 2),
         *_operations(item["patch"], 2),
         *facts({"evidence": item["evidence"]}, 2),
@@ -132,6 +134,7 @@ def blame(data: Data, grounds: str | None = None) -> list[Block]:
     }
     page: list[Block] = [
         Line(f"{data['path'] or '/'} at v{data['version']}", "bold"),
+        *warned(made, 2),
         *facts(head, 2),
     ]
     for agent, text in data["reasoning"].items():

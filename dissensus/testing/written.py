@@ -9,7 +9,7 @@ from dissensus.cli.errors import Misuse
 from dissensus_agents.cases import Case
 
 _TEST = '''\
-"""{title}: what was recorded, held to the code of today."""
+"""{title}, held to the code of today."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def _slug(text: str) -> str:
 
 def _plain(text: str) -> str:
     """What may stand in a docstring, whatever a session or a step is called."""
-    return re.sub(r"[^A-Za-z0-9_ .,()+:-]", "?", text)[:70]
+    return re.sub(r"[^A-Za-z0-9_ .,()+:-]", "?", text)[:56]
 
 
 def _promise(case: Case, *, by_schema: bool) -> str:
     if by_schema:
         return "The schema still admits the commit as it was made"
     if case.commit is None:
-        return "The same is still asked, and the recorded answers still propose the same"
+        return "The same is asked, and the recorded answers still propose the same"
     if case.round is None:
         return "The commit is still admitted as it was made"
-    return "The same is still asked, and the recorded answers still come to the same commit"
+    return "The same is asked, and the recorded answers still come to the same commit"

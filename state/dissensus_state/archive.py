@@ -19,6 +19,7 @@ from .entering import named
 from .errors import ArchiveRefused, NotFound, Refused, located
 from .importing import Arrived, Importing
 from .leaving_out import leave_out
+from .pages.writing import html_page
 from .readers import SessionInfo
 from .shapes import Shape
 from .showing import Shown
@@ -28,7 +29,12 @@ from .values import JSON
 Told = Callable[[int, int], None]
 """Is told how much is done, and of how much: lines of an export, bytes of an import (0: nobody knows)."""
 
-CHUNKS: dict[str, Callable[[Lines], Iterator[bytes]]] = {"jsonl": iter}
+
+def _page(lines: Lines) -> Iterator[bytes]:
+    return (piece.encode() for piece in html_page(lines.work, lines.session_id, lines.limit))
+
+
+CHUNKS: dict[str, Callable[[Lines], Iterator[bytes]]] = {"jsonl": iter, "html": _page}
 """The forms that are written from the lines as they come; `sqlite` is a database that takes them in.
 
 A form is given the session in one open transaction: `lines.work`, `lines.session_id`, `lines.header`.
@@ -46,7 +52,8 @@ class Exported(Shown):
         heads: Of each branch, its newest version and that commit's hash in hexadecimal.
         counts: How many records of each type.
         bytes: How large the file is.
-        digest: SHA-256 of the lines, which is the same for the same session in any database.
+        digest: SHA-256 of the lines, which is the same for the same session in any database; empty for a
+            page, which has none.
         redacted: The paths whose values were taken out of the copy, `left_out` what of its recordings.
         left: What was not looked for.
     """
@@ -90,6 +97,7 @@ class Asked(NamedTuple):
         redact: What stands at which path instead.
         left_out: Some of `raw`, `reasoning`, `prompts`.
         author: Whom the copy's history names.
+        limit: Of a page, the newest so many commits of each branch.
     """
 
     form: str
@@ -97,6 +105,7 @@ class Asked(NamedTuple):
     left_out: Sequence[str]
     author: str
     told: Told | None = None
+    limit: int | None = None
 
 
 class Source(NamedTuple):
@@ -133,7 +142,7 @@ def export(source: Source, target: Path | BinaryIO, asked: Asked) -> Exported:
             source = stack.enter_context(_copied(source, Path(folder)))
             texts, left = _changed(source, asked)
         work = stack.enter_context(source.database.reading())
-        lines = Lines(work, source.info.session_id)
+        lines = Lines(work, source.info.session_id, limit=asked.limit)
         size = _written(lines, target, asked, texts)
         return Exported(
             str(target) if isinstance(target, Path) else None,
@@ -159,6 +168,9 @@ def _written(lines: Lines, target: Path | BinaryIO, asked: Asked, texts: Texts |
     total = sum(lines.header.counts.values()) + 2
     if asked.form == "sqlite" and isinstance(target, Path):
         return _as_database(_looked(iter(lines), texts, asked.told, total), target)
+    if texts is not None and CHUNKS[asked.form] is not iter:  # no record may have them
+        for _ in _looked(iter(lines), texts, None, total):
+            pass
     chunks = _looked(CHUNKS[asked.form](lines), texts, asked.told, total)
     if isinstance(target, Path):
         with replacing(target) as file:

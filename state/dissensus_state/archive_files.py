@@ -27,6 +27,10 @@ def replacing(target: Path) -> Iterator[BinaryIO]:
         DiskFull: there is no room for it.
         OSError: it cannot be written for another reason.
     """
+    if target.exists() and not target.is_file():  # a device or a pipe, whose place nothing can take
+        with target.open("wb") as file:
+            yield file
+        return
     with beside(target) as made, made.open("xb") as file:
         yield file
         file.flush()
@@ -39,6 +43,7 @@ def beside(target: Path) -> Iterator[Path]:
 
     Whatever happens in the block, what stood at the target stays until then. Its owner alone may read it.
     """
+    target = Path(os.path.realpath(target))
     with _told(target):
         folder = tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.")
         with folder as name:
@@ -72,7 +77,7 @@ def _settle(folder: Path) -> None:
 
 
 def check_target(target: Path, source: Path | None, *, database: bool) -> None:
-    """Refuse a target that a database is, or was left open as.
+    """Refuse a target that a database is, or was left open as; a database takes no place but a file's.
 
     Args:
         source: The file of the database that is exported.
@@ -80,7 +85,9 @@ def check_target(target: Path, source: Path | None, *, database: bool) -> None:
     """
     if source is not None and target.exists() and source.exists() and target.samefile(source):
         raise ArchiveRefused(f"{target.name} is the database itself", next_step="Name another file")
-    if database and Path(f"{target}-wal").exists():
+    if database and target.exists() and not target.is_file():
+        raise ArchiveRefused(f"{target} is no file", next_step="Name a file")
+    if database and Path(f"{os.path.realpath(target)}-wal").exists():
         raise ArchiveRefused(
             f"{target.name} is open as a database, or was left with its log {target.name}-wal",
             next_step="Close it, or name another file",

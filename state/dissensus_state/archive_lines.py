@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -113,6 +114,27 @@ def _head(one: Any) -> tuple[int, str]:
 def end_line(lines: int, digest: str) -> bytes:
     """The last line: how many stood before it, and the SHA-256 of their bytes."""
     return encoded({"type": "end", "lines": lines, "sha256": digest})
+
+
+class Tally:
+    """How many lines have come, how many bytes they have, and the SHA-256 of them all."""
+
+    __slots__ = ("_hash", "lines", "size")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.lines = self.size = 0
+
+    def add(self, line: bytes) -> None:
+        """Count the next line."""
+        self._hash.update(line)
+        self.lines += 1
+        self.size += len(line)
+
+    @property
+    def digest(self) -> str:
+        """The digest of the lines so far, in hexadecimal."""
+        return self._hash.hexdigest()
 
 
 def parsed(data: bytes) -> dict[str, JSON]:

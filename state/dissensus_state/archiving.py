@@ -6,15 +6,14 @@ gives the same bytes, wherever it is kept.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from . import commits
-from .archive_lines import Header, end_line
+from .archive_lines import Header, Tally, end_line
 from .archive_records import KINDS, LEFT_OUT, MOST_LINE, Kind, encoded
 from .archive_types import fragment
 from .engines import Row, Statement, Work
@@ -99,15 +98,14 @@ class Lines:
 
     Attributes:
         header: The first of them.
-        lines, size, digest: How many have come, their bytes, and the SHA-256 of all but the last.
+        digest: The SHA-256 of all but the last, once they have come.
+        limit: How many commits of each branch a form is to tell that does not take them all.
     """
 
     work: Work
     session_id: int
-    lines: int = 0
-    size: int = 0
     digest: str = ""
-    _hash: Any = field(default_factory=hashlib.sha256)
+    limit: int | None = None
 
     def __post_init__(self) -> None:
         self._branches = _in_order(self._few("branch"))
@@ -120,6 +118,7 @@ class Lines:
             Tampered: what is stored is not what could stand in a file.
             Refused: a record is longer than a line may be.
         """
+        tally = Tally()
         for line in self._records():
             if line.find(b"\n") != len(line) - 1:
                 raise Tampered("A stored text is not in its canonical form")
@@ -128,15 +127,10 @@ class Lines:
                     f"A record has {len(line):,} bytes, and a line of a file at most {MOST_LINE:,}",
                     next_step="Leave the providers' bodies out (`raw=False`, --without-raw)",
                 )
-            self._hash.update(line)
-            self.lines += 1
-            self.size += len(line)
+            tally.add(line)
             yield line
-        self.digest = self._hash.hexdigest()
-        last = end_line(self.lines, self.digest)
-        self.lines += 1
-        self.size += len(last)
-        yield last
+        self.digest = tally.digest
+        yield end_line(tally.lines, tally.digest)
 
     def _records(self) -> Iterator[bytes]:
         yield self.header.line()

@@ -18,7 +18,7 @@ from .commits import SAID
 from .engines import Work
 from .errors import DissensusError, Tampered
 from .heads import Head
-from .patches import Patch, fold
+from .patches import Folder, Patch
 from .values import JSON, digest, parse_object
 
 UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -26,6 +26,8 @@ UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, Type
 
 _SAID_OF_CALLS = [column.name for column in calls.said_columns][4:]
 """The columns of a call that the chain covers, after the terms of its model."""
+
+_MOST_OF_ROUND = 20_000
 
 Terms = tuple[str, str, str, str]
 
@@ -48,11 +50,13 @@ class Rounds:
 
     def call(self, said: Mapping[str, Any], terms: Terms) -> None:
         """A call of the round."""
+        self._check_room()
         row = [*terms, *(_covered(said[name]) for name in _SAID_OF_CALLS)]
         self._calls.append(rounds.call_covered(row))
 
     def proposal(self, said: Mapping[str, Any]) -> None:
         """A proposal of the round."""
+        self._check_room()
         patch: Stowed | None = said["patch"]
         row = [
             said[name] for name in ("agent", "patch", "reads", "attempt", "detail", "confidence", "status")
@@ -62,8 +66,14 @@ class Rounds:
 
     def ruling(self, said: Mapping[str, Any]) -> None:
         """A ruling on the round."""
+        self._check_room()
         row = [said[name] for name in ("n", "author", "decision", "body", "at", "binding")]
         self._rulings.append(rounds.ruling_covered(row))
+
+    def _check_room(self) -> None:
+        """What hangs on a round is kept in memory until it ends."""
+        if len(self._calls) + len(self._proposals) + len(self._rulings) >= _MOST_OF_ROUND:
+            raise ValueError(f"is one too many: on a round hang at most {_MOST_OF_ROUND:,} records")
 
     def end(self) -> None:
         """No more comes of the round that was begun last."""
@@ -107,6 +117,7 @@ class Chain:
         self.wants_state = False
         self._pruned: int | None = None
         self._head: Head | None = None
+        self._folder = Folder({})
         self._unkept = 0
 
     def begin(self, said: Mapping[str, Any]) -> None:
@@ -184,9 +195,10 @@ class Chain:
     def _keep(self, patch: Patch, size: int) -> None:
         if self._head is None:
             if self.version == 0:
-                state = fold({}, patch)
-                kept = snapshots.initial(state, size)
-                self._head = Head(0, b"", state, None, kept, 0)
+                self._folder = Folder({})
+                self._folder.fold(patch)
+                state = self._folder.state
+                self._head = Head(0, b"", state, None, snapshots.initial(state, size), 0)
                 return
             self._unkept += size
             if self._unkept < snapshots.MIN_BYTES:
@@ -195,11 +207,13 @@ class Chain:
             state, kept, grown, touched = commits.restore(
                 self._work, self._session_id, self.branch, self.version
             )
+            self._folder = Folder(state)
             self._head = Head(self.version, b"", state, None, kept, 0, grown, touched)
         else:
+            self._folder.fold(patch)
             self._head = self._head._replace(
                 version=self.version,
-                state=fold(self._head.state, patch),
+                state=self._folder.state,
                 grown=self._head.grown + size,
                 touched=self._head.touched | commits.changed(patch),
             )
@@ -223,6 +237,7 @@ class Chain:
         state = parse_object(said["state"])
         rebuilding.whole(self._work, self._session_id, self.branch, self.version, state)
         kept = snapshots.first(self.version, state, len(said["state"]))
+        self._folder = Folder(state)
         self._head = Head(self.version, b"", state, None, kept, 0)
 
     def end(self, said: Mapping[str, Any]) -> None:

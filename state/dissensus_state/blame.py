@@ -124,7 +124,7 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *,
     past = Past(work, session_id, branch, version)
     value = past.value(path, version)
     if value is NOTHING:
-        value = get(past.state(version), path, past.keys_at(version))  # which says what is not there
+        raise past.missing(path, version)
     text = canonical(value)
     found = _writer(past, path, version, text)
     commit = _origin(past, found, path, text) or found

@@ -305,6 +305,14 @@ def _initial(work: Work, session_id: int, segments: tuple[Segment, ...]) -> JSON
     raise NotFound("There is no version 0", branch=segments[-1].branch)
 
 
+def operations(
+    work: Work, session_id: int, segments: tuple[Segment, ...], after: int, upto: int
+) -> Iterator[Operation]:
+    """What the versions of a range have done, oldest first; whoever asks may change the values."""
+    for texts in _pages(work, session_id, segments, after, upto):
+        yield from blobs.fetch_all(work, session_id, texts)
+
+
 def _pages(
     work: Work, session_id: int, segments: tuple[Segment, ...], after: int, upto: int
 ) -> Iterator[list[str]]:

@@ -12,15 +12,32 @@ import sqlalchemy as sa
 from . import blobs, history, rounds
 from .engines import Statement, Work
 from .records import Round
-from .showing import Shown, cell
+from .showing import Listing, Shown, cell
+from .tables import rounds as table
 from .tables import rulings
-from .values import JSON, parse_object
+from .values import JSON, parse_object, parse_path
 
 _last_words = Statement(
     sa.select(rulings.c.round, rulings.c.author, rulings.c.decision, rulings.c.body)
-    .where(rulings.c.session_id == sa.bindparam("session_id"))
+    .where(
+        rulings.c.session_id == sa.bindparam("session_id"),
+        rulings.c.round > sa.bindparam("after"),
+        rulings.c.round <= sa.bindparam("upto"),
+    )
     .order_by(rulings.c.round, rulings.c.n)
 )
+_looked = Statement(
+    sa.select(*rounds.columns)
+    .where(
+        table.c.session_id == sa.bindparam("session_id"),
+        table.c.round > sa.bindparam("after"),
+        sa.or_(table.c.review.is_not(None), sa.bindparam("all", type_=sa.Boolean)),
+    )
+    .order_by(table.c.round)
+    .limit(sa.bindparam("limit"))
+)
+_MANY = 500
+"""How many rounds are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +98,84 @@ class Dispute(Shown):
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which disputes are looked for; None is any."""
+
+    immaterial: bool = False
+    path: str | None = None
+    step: str | None = None
+    cause: str | None = None
+    agent: str | None = None
+    only_open: bool = False
+
+    def takes(self, one: Dispute) -> bool:
+        """Whether a dispute is one of those."""
+        held = {holder for position in one.positions for holder in position.holders}
+        place = None if self.path is None else parse_path(self.path)
+        return (
+            (one.material or self.immaterial)
+            and (place is None or parse_path(one.path)[: len(place)] == place)
+            and self.step in {None, one.step}
+            and self.cause in {None, one.ruled or one.cause}
+            and (self.agent is None or self.agent in held)
+            and not (self.only_open and one.status in SETTLED)
+        )
+
+
+class Page(Listing[Dispute]):
+    """Disputes in the order of their rounds; `next` is the round to go on after, None at the end."""
+
+    title = "Disagreements"
+    next: int | None = None
+
+
+def page(work: Work, session_id: int, wanted: Wanted, after: int = 0, limit: int | None = None) -> Page:
+    """The disputes of up to `limit` rounds after one, in the order of the rounds and of their paths."""
+    below = _below(work, session_id) if wanted.immaterial else {}
+    found = Page()
+    last, seen, many = after, 0, _MANY if limit is None else min(_MANY, max(limit, 1) * 4)
+    while rows := work.all(_looked, session_id=session_id, after=last, limit=many, all=wanted.immaterial):
+        upto = rows[-1][0]
+        words = _words(work, session_id, last, upto)
+        for one in map(rounds.read_round, rows):
+            taken = [item for item in _of(one, words, below) if wanted.takes(item)]
+            if taken and limit is not None and seen == limit:
+                found.next = last
+                return found
+            found += taken
+            last, seen = one.round, seen + bool(taken)
+        if len(rows) < many:
+            break
+    return found
+
+
 def disputes(work: Work, session_id: int, *, immaterial: bool = False) -> list[Dispute]:
     """The disputes of a session, in the order of its rounds and of their paths."""
-    last: dict[int, tuple[str, str, JSON]] = {}
-    for number, author, decision, body in work.all(_last_words, session_id=session_id):
+    return page(work, session_id, Wanted(immaterial))
+
+
+def _words(work: Work, session_id: int, after: int, upto: int) -> dict[int, tuple[str, str, JSON]]:
+    """The last ruling on each of these rounds: whose, what it decided, which cause it named."""
+    last = {}
+    for number, author, decision, body in work.all(
+        _last_words, session_id=session_id, after=after, upto=upto
+    ):
         cause = None if blobs.is_gone(body) else parse_object(body).get("cause")
         last[number] = author, decision, cause
-    below = _below(work, session_id) if immaterial else {}
-    found: list[Dispute] = []
-    for one in rounds.all_rounds(work, session_id):
-        by, decision, ruled = last.get(one.round, (None, None, None))
-        more = {"by": by, "decision": decision, "ruled": ruled}
-        review = one.review or {}
-        found += _read(one, review.get("disagreements"), review.get("weighed"), more, material=True)
-        if immaterial:
-            small = [*review.get("immaterial", ()), *below.get(one.round, ())]
-            found += _read(one, small, None, {}, material=False)
-    return found
+    return last
+
+
+def _of(
+    one: Round, words: Mapping[int, tuple[str, str, JSON]], below: Mapping[int, list[JSON]]
+) -> Iterator[Dispute]:
+    """The disputes of a round, those first that were material."""
+    by, decision, ruled = words.get(one.round, (None, None, None))
+    more = {"by": by, "decision": decision, "ruled": ruled}
+    review = one.review or {}
+    yield from _read(one, review.get("disagreements"), review.get("weighed"), more, material=True)
+    small = [*review.get("immaterial", ()), *below.get(one.round, ())]
+    yield from _read(one, small, None, {}, material=False)
 
 
 def _below(work: Work, session_id: int) -> dict[int, list[JSON]]:

@@ -2,7 +2,8 @@
 
     DissensusError                 1   root: code, next step, context
     ├── NotFound                   3   no such session, branch, version, round or path
-    │   └── Pruned                 3   a version whose values were taken away
+    │   ├── Pruned                 3   a version whose values were taken away
+    │   └── NoneBad                3   bisect: no version is the first bad one
     ├── Conflict                   4   two writes overlap
     │   ├── LeaseLost              4   another worker took over
     │   └── BranchClosed           4   nothing is committed to it any more
@@ -116,6 +117,13 @@ class Pruned(NotFound):
 
     code = "version.pruned"
     next_step = "Ask for a version from which on the history is there"
+
+
+class NoneBad(NotFound):
+    """No version between the good and the bad one is the first bad one."""
+
+    code = "bisect.none"
+    next_step = "Name a good version before a bad one, and a test that tells them apart"
 
 
 class Conflict(DissensusError):

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 from . import archive
 from .archive import Exported, Told
 from .carrying import Carrier
+from .pages.writing import html_page
 from .readers import StateT
 from .redaction import MASK
 
@@ -27,6 +28,7 @@ class Handed(Carrier[StateT]):
         prompts: bool = True,
         author: str = "user",
         told: Told | None = None,
+        limit: int | None = None,
     ) -> Exported:
         """Write the whole session into one file: all branches, rounds, recordings, documents, events.
 
@@ -35,7 +37,8 @@ class Handed(Carrier[StateT]):
 
         Args:
             path: The file, or a stream of bytes.
-            form: `jsonl`, which reads without dissensus; or `sqlite`, a database that opens as it is.
+            form: `jsonl`, which reads without dissensus; `sqlite`, a database that opens as it is; or
+                `html`, a page that tells the story to people, and cannot be taken in again.
             redact: Paths whose values are taken away for good, everywhere; as a mapping, with what stands
                 there instead. It needs the schema.
             raw: Whether the providers' bodies are to be in it.
@@ -43,6 +46,7 @@ class Handed(Carrier[StateT]):
             prompts: Whether what models were asked is to be in it.
             author: Whom the copy's history names for what was taken out.
             told: Is told now and then how many lines are written, and of how many.
+            limit: Of a page, the newest so many commits of each branch (None: all).
 
         Raises:
             Refused: a value cannot be taken away everywhere; nothing is written.
@@ -55,4 +59,16 @@ class Handed(Carrier[StateT]):
         left_out = [what for what, stays in wanted.items() if not stays]
         source = archive.Source(self.database, self.info, self.branch, self._shape)
         target = Path(path) if isinstance(path, str) else path
-        return archive.export(source, target, archive.Asked(form, values, left_out, author, told))
+        return archive.export(source, target, archive.Asked(form, values, left_out, author, told, limit))
+
+    def page(self, limit: int | None = None) -> str:
+        """The story of the session as one HTML page, which opens offline and loads nothing.
+
+        Args:
+            limit: The newest so many commits of each branch (None: all); the page says what it leaves out.
+
+        Raises:
+            ArchiveRefused: it would be over 64 MiB.
+        """
+        with self.reading() as work:
+            return "".join(html_page(work, self.session_id, limit))

@@ -6,22 +6,22 @@ commit to its hash, before the session is there for anybody.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import documents, index, indexing, ledger
-from .archive_lines import Header, parsed, read_header
+from .archive_lines import Header, Tally, parsed, read_header
 from .archive_records import KINDS, Kind
-from .archive_types import Packed
+from .archive_types import PACKED, PATCH, Packed
 from .arriving import UNREADABLE, Chain, Rounds, Terms
 from .blobs import Stowed, pack
+from .branching import check_name
 from .bulk import Batch, Taken
 from .engines import Work
 from .entering import enter
 from .erasures import Erasures
-from .errors import ArchiveRefused, DissensusError, Tampered
+from .errors import ArchiveRefused, DissensusError, Tampered, ValueRefused
 from .lineages import MAIN
 from .readers import SessionInfo
 from .values import parse_object
@@ -47,6 +47,12 @@ _RANK = {
 }
 """Which kinds stand before which."""
 
+_WRAPPED = {
+    word: [key for key, one in kind.fields.items() if one.read in {PACKED.read, PATCH.read}]
+    for word, kind in KINDS.items()
+}
+"""The keys whose values are read as more than their columns hold."""
+
 _HANGS = {
     "call": "round",
     "proposal": "round",
@@ -62,6 +68,9 @@ _ROOM = 1000
 _BLOCKS = 32
 """Blocks of 256 commits that are indexed at a time."""
 
+_MOST_BRANCHES = 100_000
+"""They are kept in memory, as rounds are; a session has far fewer."""
+
 _MOST_MODELS = 64 * 1024 * 1024
 """Bytes that all ways of asking a model may have: they are kept in memory."""
 
@@ -73,7 +82,6 @@ class Arrived:
     info: SessionInfo
     header: Header
     counts: Mapping[str, int]
-    lines: int
     size: int
 
 
@@ -108,7 +116,7 @@ class Importing:
             "call": self._call,
             "proposal": self._rounds.proposal,
             "ruling": self._rounds.ruling,
-            "tag": self._check_version,
+            "tag": self._tag,
             "document": self._document,
         }
 
@@ -120,7 +128,7 @@ class Importing:
             Tampered: a hash does not hold; it names the first bad commit.
             Conflict: there is a session of that name.
         """
-        hash_, size, number, before = hashlib.sha256(), 0, 0, ""
+        tally, before = Tally(), ""
         for number, line in enumerate(lines, start=1):
             if self._ended is not None:
                 raise ArchiveRefused(f"Line {number} stands after the end")
@@ -130,14 +138,13 @@ class Importing:
             else:
                 self._line(record, number, len(line))
             if record.get("type") == "end":
-                before = hash_.hexdigest()
-            hash_.update(line)
-            size += len(line)
+                before = tally.digest
+            tally.add(line)
             if self._told is not None:
-                self._told(size)
-        self._check_end(number, before)
+                self._told(tally.size)
+        self._check_end(tally.lines, before)
         self._finish()
-        return Arrived(self._info, self._header, self._counts, number, size)
+        return Arrived(self._info, self._header, self._counts, tally.size)
 
     def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -229,12 +236,9 @@ class Importing:
             self._keys.pop(one, None)
 
     def _row(self, kind: Kind, said: Mapping[str, Any]) -> dict[str, Any]:
-        row = {"session_id": self._info.session_id, **kind.fixed}
-        for key, value in said.items():
-            if isinstance(value, Packed):
-                row[key] = b"\x03" + value.digest if value.data is None else pack(value.data)
-            else:
-                row[key] = value.text if isinstance(value, Stowed) else value
+        row = {"session_id": self._info.session_id, **kind.fixed, **said}
+        for key in _WRAPPED[kind.word]:
+            row[key] = _unwrapped(row[key])
         return row
 
     # The kinds
@@ -254,6 +258,9 @@ class Importing:
 
     def _branch(self, said: Mapping[str, Any]) -> None:
         base, version = said["base_branch"], said["base_version"]
+        _check_name("branch", said["branch"])
+        if len(self._branches) >= _MOST_BRANCHES:
+            raise ValueError(f"is one too many: a file has at most {_MOST_BRANCHES:,}")
         if (base is None) != (not self._branches) or (base is None) != (said["branch"] == MAIN):
             raise ValueError(f"is not forked from another one, as all but {MAIN!r} are")
         if (base is None) != (version is None):
@@ -309,7 +316,8 @@ class Importing:
         while self._waiting or self._current is not None:
             self._next_branch()
 
-    def _check_version(self, said: Mapping[str, Any]) -> None:
+    def _tag(self, said: Mapping[str, Any]) -> None:
+        _check_name("tag", said["tag"])
         if said["version"] > self._branches[said["branch"]]["head"]:
             raise ValueError("names a version that is not there")
 
@@ -342,6 +350,20 @@ class Importing:
                 raise
             why = error.message if isinstance(error, DissensusError) else str(error)
             raise Tampered(f"What is beside the history cannot be read: {why}") from error
+
+
+def _unwrapped(value: Any) -> Any:
+    """A value as its column holds it."""
+    if isinstance(value, Packed):
+        return b"\x03" + value.digest if value.data is None else pack(value.data)
+    return value.text if isinstance(value, Stowed) else value
+
+
+def _check_name(kind: str, name: str) -> None:
+    try:
+        check_name(kind, name)
+    except ValueRefused as error:
+        raise ValueError(f"has a name that cannot be: {error.message}") from None
 
 
 def _known(word: object) -> Kind:

@@ -23,6 +23,16 @@ _BEHIND = 2 * BLOCK
 """From so many commits on that are in no index, a reader writes it rather than to read them each time."""
 
 _session = sa.bindparam("session_id_", type_=sa.BigInteger)
+_behind = Statement(
+    sa.select(
+        sa.func.max(branches.c.head - sa.func.coalesce(branches.c.indexed, branches.c.base_version, -1))
+    ).where(branches.c.session_id == sa.bindparam("session_id"))
+)
+"""How many commits the branch of a session has in no index that has most of them."""
+
+_patience = Statement(sa.text("SET LOCAL lock_timeout = '1s'"))
+"""A reader does not wait for long: whoever holds the branch may be waiting for it."""
+
 _insert = insert_absent(touches)
 _move = Statement(
     sa.update(branches)
@@ -80,13 +90,12 @@ def ready(database: Database, session_id: int, branch: str) -> None:
     In transactions of a bounded size, between which others write. Where this process may not write, it
     is left as it is, and read from the commits.
     """
+    row = database.peek(_behind, session_id=session_id)
+    if row is None or row[0] is None or row[0] < _BEHIND:
+        return
     with database.reading() as work:
         index = Touches(work, session_id, branch)
-        behind = [
-            part.branch
-            for number, part in enumerate(index.segments)
-            if heads.peeked(work, session_id, part.branch).version - index.reach(number) >= _BEHIND
-        ]
+        behind = [name for name, missing in index.behind() if missing >= _BEHIND]
     try:
         for name in behind:
             while _step(database, session_id, name):
@@ -97,6 +106,8 @@ def ready(database: Database, session_id: int, branch: str) -> None:
 
 def _step(database: Database, session_id: int, branch: str) -> bool:
     with database.writing() as work:
+        if database.backend == "postgresql":
+            work.run(_patience)
         head = heads.read(work, session_id, branch).version
         return catch_up(work, session_id, branch, head, BLOCKS_READ)
 

@@ -11,25 +11,25 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from . import lifting
+from . import commits, lifting, snapshots
 from .commits import columns, commit_of, here, state_at
 from .engines import Statement, Work
 from .errors import DissensusError, NotFound, Pruned
 from .folding import merge_items
-from .lineages import holder, pruned
-from .patches import Operation, apply, get
+from .lineages import holder
+from .patches import Operation, apply, fold, get
 from .records import Commit
-from .tables import commits
+from .tables import commits as commits_table
 from .touches import Touch, Touches
 from .values import JSON, Path, canonical, overlap, parse, pointer
 
-_MOST = 64
+_MOST = 32
 """From so many commits on it is cheaper to put the state together."""
 
 _KEPT = 4_096
 _EXACT_BELOW = 2**52
 
-_one = Statement(sa.select(*columns).where(*here, commits.c.version == sa.bindparam("version")))
+_one = Statement(sa.select(*columns).where(*here, commits_table.c.version == sa.bindparam("version")))
 
 
 class _Nothing(NamedTuple):
@@ -55,7 +55,7 @@ class Past:
         self.session_id = session_id
         self.branch = branch
         self.touches = Touches(work, session_id, branch, upto)
-        self.base = pruned(work, session_id, self.touches.segments)
+        self.base = self.touches.base
         self.keys = lifting.known_keys(work, session_id)
         self._commits: dict[int, Commit] = {}
         self._state: tuple[int, JSON] | None = None
@@ -92,11 +92,19 @@ class Past:
         if version < 0:
             return NOTHING
         if path and self.has_one_key(path) and (self.base is None or version >= self.base):
-            try:
-                return self._pieced(path, version)
-            except (_TooMuch, DissensusError, TypeError):
-                pass  # the state as a whole tells, or says what is wrong
+            for way in (self._pieced, self._of_field):
+                try:
+                    return way(path, version)
+                except (_TooMuch, DissensusError, TypeError):
+                    continue  # the state as a whole tells, or says what is wrong
         return self._whole(path, version)
+
+    def missing(self, path: Path, version: int) -> NotFound:
+        """The error for a path at which nothing stands, which names the first step that leads nowhere."""
+        depth = len(path)
+        while depth > 1 and self.value(path[: depth - 1], version) is NOTHING:
+            depth -= 1
+        return NotFound(f"There is nothing at {pointer(path[:depth])}")
 
     def text(self, path: Path, version: int) -> str | None:
         """The same as canonical text; None where nothing stood there."""
@@ -143,6 +151,20 @@ class Past:
                     return _built(found[0], found[1], path, later)
                 later.append(operation)
         raise _TooMuch
+
+    def _of_field(self, path: Path, version: int) -> JSON:
+        """What stands at a path by the newest snapshot that has all of its field."""
+        segments = self.touches.segments
+        kept = snapshots.field_at(self.work, self.session_id, segments, version, path[0])
+        if kept is None:
+            raise _TooMuch
+        after, value = kept
+        later = commits.operations(self.work, self.session_id, segments, after, version)
+        state = fold({path[0]: value}, (one for one in later if one.path[:1] == path[:1]))
+        try:
+            return get(state, path, self.keys_at(version))
+        except NotFound:
+            return NOTHING
 
     def _inside(self, path: Path, depth: int, version: int) -> JSON:
         """What stands in a list of which nobody knows who added which item."""
@@ -199,6 +221,20 @@ class Past:
         if one.verb == "add" and after is not None and _is_told(one.value, after):
             return True
         return self.text(place, version - 1) != after
+
+
+def peek(work: Work, session_id: int, branch: str, path: Path, version: int) -> JSON:
+    """The value at a path in a version, as it is stored, from the few commits that touched it.
+
+    Raises:
+        NotFound: nothing stands there.
+        Pruned: the values of that version are gone.
+    """
+    past = Past(work, session_id, branch, version)
+    found = past.value(path, version)
+    if found is NOTHING:
+        raise past.missing(path, version)
+    return found
 
 
 def _are_apart(places: list[Path], depth: int) -> bool:

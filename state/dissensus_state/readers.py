@@ -12,6 +12,7 @@ from . import (
     branches,
     calls,
     commits,
+    contest,
     decisions,
     disputes,
     grades,
@@ -28,7 +29,6 @@ from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
 from .budgets import Budget
-from .disputes import Dispute
 from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .explaining import Explaining
@@ -231,14 +231,38 @@ class Reader(Telling, Explaining, Generic[StateT]):
                 rounds.rulings_of(work, self.session_id, number),
             )
 
-    def disagreements(self, *, immaterial: bool = False) -> Listing[Dispute]:
+    def disagreements(
+        self,
+        *,
+        immaterial: bool = False,
+        path: str | None = None,
+        step: str | None = None,
+        cause: str | None = None,
+        agent: str | None = None,
+        only_open: bool = False,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> disputes.Page:
         """Where the proposals of a round differed: positions, holders, distance, cause, and what was ruled.
 
         Args:
             immaterial: Also what nobody had to rule on: wordings, roundings, what is below the threshold.
+            path: Only at this path and below it.
+            step: Only in rounds of this step.
+            cause: Only for this cause: what a ruling named, else what was suspected.
+            agent: Only where this agent holds a position.
+            only_open: Only in rounds that are not settled.
+            after: Only in rounds after this one; the `next` of a page goes on with the next one.
+            limit: How many rounds with a disagreement at most (None: all).
         """
+        wanted = disputes.Wanted(immaterial, path, step, cause, agent, only_open)
         with self.reading() as work:
-            return Listing(disputes.disputes(work, self.session_id, immaterial=immaterial))
+            return disputes.page(work, self.session_id, wanted, after, limit)
+
+    def cost(self) -> contest.Spent:
+        """What the calls came to: by agent and model, by model, step and day, and what disagreement cost."""
+        with self.reading() as work:
+            return contest.spent(work, self.session_id)
 
     def decisions(self, round_: int | None = None) -> list[dict[str, Any]]:
         """What patterns have decided in a round, or (without a number) between the rounds of the branch."""

@@ -18,17 +18,17 @@ from .values import canonical, digest, parse_list, parse_object
 _session: sa.BindParameter[int] = sa.bindparam("session_id")
 _round: sa.BindParameter[int] = sa.bindparam("round")
 
-_columns = [column for column in rounds.c if column.name != "session_id"]
+columns = [column for column in rounds.c if column.name != "session_id"]
 _select_round = Statement(
-    sa.select(*_columns).where(rounds.c.session_id == _session, rounds.c.round == _round)
+    sa.select(*columns).where(rounds.c.session_id == _session, rounds.c.round == _round)
 )
 _last_round = Statement(
-    sa.select(*_columns)
+    sa.select(*columns)
     .where(rounds.c.session_id == _session, rounds.c.branch == sa.bindparam("branch"))
     .order_by(rounds.c.round.desc())
     .limit(1)
 )
-_all_rounds = Statement(sa.select(*_columns).where(rounds.c.session_id == _session).order_by(rounds.c.round))
+_all_rounds = Statement(sa.select(*columns).where(rounds.c.session_id == _session).order_by(rounds.c.round))
 _select_proposals = Statement(
     sa.select(
         proposals.c.agent,

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from . import impact
+from collections.abc import Callable
+from typing import Any, Literal
+
+from . import commits, comparison, heads, impact, readings
+from . import suspects as suspicion
+from .bisect import Bisected, Search, Verdict
+from .comparison import Comparison
 from .impact import Impact
+from .lineages import BEYOND
 from .readers import Reader, StateT
+from .readings import Reads
+from .showing import Listing
+from .suspects import Suspects
 from .values import parse_path
+
+_MOST_KNOWN = 4
+_KNOWN: dict[tuple[object, ...], Suspects] = {}
+"""The suspects of branches at their heads, which a program may ask for at each commit that it shows."""
 
 
 class Searcher(Reader[StateT]):
@@ -36,3 +50,110 @@ class Searcher(Reader[StateT]):
                 return impact.of_value(work, self.session_id, self.branch, parse_path(of), number)
         with self.reading(version=of) as work:
             return impact.of_commit(work, self.session_id, self.branch, self._version(work, of))
+
+    def reads(self, path: str, *, limit: int = 50, before: int | None = None) -> Reads:
+        """Who saw what stands at a path, and when: commits by hand, proposals, rulings; the newest first.
+
+        Whoever had read the path itself, something above it or something inside of it. Proposals count
+        whatever became of them; a supervisor saw what the proposals that it ruled on had seen.
+
+        Args:
+            path: The path.
+            limit: How many at least, as far as there are so many; the page ends with a whole version.
+            before: Only what came of it before this version: the `before` of the page before.
+        """
+        with self.reading(path=path) as work:
+            upto = BEYOND if before is None else before
+            return readings.reads(work, self.session_id, self.branch, parse_path(path), max(limit, 1), upto)
+
+    def suspects(self) -> Suspects:
+        """What rests on retracted commits, on this branch; it is found anew when the branch has moved.
+
+        Whatever went into the branch counts: a merge brings the retractions of the other side along. A
+        revert of a retracted commit is not suspect for that.
+        """
+        with self.reading() as work:
+            found = heads.peeked(work, self.session_id, self.branch)
+            key = (self.database.name, self.session_id, self.branch, found.hash, found.rewritten)
+            if key not in _KNOWN:
+                told = suspicion.suspects(work, self.session_id, self.branch, found.version)
+                while len(_KNOWN) >= _MOST_KNOWN:
+                    _KNOWN.pop(next(iter(_KNOWN)), None)
+                _KNOWN[key] = told
+            return _KNOWN[key]
+
+    def compare(self, other: str | Searcher[Any]) -> Comparison:
+        """This branch and another one, or another session, from where they part.
+
+        Branches of one session part where they were forked; two sessions (also of two databases) after
+        the last version up to which their commits have the same authors and patches.
+
+        Args:
+            other: A branch of this session by its name, or a session on the branch that it is on.
+
+        Raises:
+            NotFound: there is no such branch.
+        """
+        its: Searcher[Any] = self.on(other) if isinstance(other, str) else other
+        heads_ = self.head, its.head
+        common = comparison.parting(self, its, heads_)
+        halves = []
+        for side, head in zip((self, its), heads_, strict=True):
+            with side.reading() as work:
+                halves.append(comparison.half(work, side, head, common))
+        one, two = halves
+        return Comparison(
+            common,
+            one.totals,
+            two.totals,
+            Listing(comparison.pairs(one.commits, two.commits)),
+            Listing(comparison.decisions(one, two)),
+            its.diff(heads_[0], heads_[1], of=self),
+        )
+
+    def bisect(
+        self,
+        test: Callable[[Any], Verdict],
+        good: int = 0,
+        bad: int | None = None,
+        *,
+        find: Literal["fails", "holds"] = "fails",
+    ) -> Bisected:
+        """The first version at which a test fails, in log2(versions) + 1 reads of the state.
+
+        As in `git bisect` the history is taken to change once between the two ends; where it changes more
+        often, one of the changes is found. An end is tested itself only if no other version has told.
+
+        Args:
+            test: Takes the state (typed where the session has its schema, else as it is stored) and says
+                whether it is still good; None for a version of which it cannot be told, which is skipped.
+            good: A version at which it holds.
+            bad: A later one at which it fails; None for the head.
+            find: `"holds"` to find the first version at which the test holds, and does not before.
+
+        Raises:
+            NoneBad: `good` is bad already, `bad` is good, or only skipped versions are left.
+            NotFound: there is no such version.
+        """
+        read = self.raw if self._shape is None else self.at
+        holds = find == "holds"
+
+        def verdict(version: int) -> Verdict:
+            found = test(read(version))
+            return None if found is None else bool(found) is not holds
+
+        return self.bisect_versions(verdict, good, bad)
+
+    def bisect_versions(
+        self, verdict: Callable[[int], Verdict], good: int = 0, bad: int | None = None
+    ) -> Bisected:
+        """The same with a test of version numbers, which reads what it needs: True for a good one."""
+        with self.reading() as work:
+            last = self._version(work, bad)
+            first = self._version(work, good)
+        search = Search(verdict, first, last)
+        before, version = search.run()
+        with self.reading() as work:
+            commit = commits.commit(work, self.session_id, self.branch, version)
+        tested = tuple(search.tested.items())
+        return Bisected(self.branch, version, before, commit, len(tested), tested)

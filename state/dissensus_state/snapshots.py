@@ -31,6 +31,9 @@ MIN_BYTES = 16 * 1024
 MAX_BYTES = 128 * 1024
 """From here on, larger steps would make reading slower and save nothing."""
 
+_LOOKED_AT = 8
+"""In how many steps a field is looked for that was not touched since."""
+
 _here = (
     snapshots.c.session_id == sa.bindparam("session_id"),
     snapshots.c.branch == sa.bindparam("branch"),
@@ -224,6 +227,26 @@ def stored(work: Work, session_id: int, lineage: Sequence[Segment]) -> set[int]:
 def step_of(work: Work, session_id: int, lineage: Sequence[Segment], version: int) -> Step | None:
     """The step of a version; None where there is none."""
     return next(_steps(work, session_id, lineage, version, version), None)
+
+
+def field_at(
+    work: Work, session_id: int, lineage: Sequence[Segment], version: int, name: str
+) -> tuple[int, JSON] | None:
+    """The newest value of a field that is kept whole, at or before a version, and of which version it is.
+
+    None where its parts stand in several steps, or none of the last ones has it.
+    """
+    found = _last(work, session_id, lineage, version)
+    upto = 0 if found is None else int(found[0])
+    for _ in range(_LOOKED_AT):
+        item = step_of(work, session_id, lineage, upto) if upto else None
+        body = None if item is None else _body(item)
+        if body is None or name in body["+"]:
+            return None
+        if name in body["="]:
+            return upto, body["="][name]
+        upto = body["after"] or 0
+    return None
 
 
 def _steps(work: Work, session_id: int, lineage: Sequence[Segment], first: int, last: int) -> Iterator[Step]:

@@ -33,6 +33,9 @@ _PAGE = 2000
 _FIRST, _MORE = 2, 64
 """How many rows of the index are read at first, and then."""
 
+_FEW_BRANCHES = 4
+"""From more on, those of the whole session are asked for at once."""
+
 _SHORT_INDEX = 18
 
 _session = sa.bindparam("session_id", type_=sa.BigInteger)
@@ -64,11 +67,11 @@ _every = Statement(
         touches.c.session_id == _session, touches.c.branch == sa.bindparam("branch")
     )
 )
-_indexed = Statement(
-    sa.select(branches.c.indexed, branches.c.head).where(
-        branches.c.session_id == _session, branches.c.branch == sa.bindparam("branch")
-    )
+_stand = sa.select(branches.c.branch, branches.c.indexed, branches.c.head).where(
+    branches.c.session_id == _session
 )
+_all_indexed = Statement(_stand)
+_indexed = Statement(_stand.where(branches.c.branch == sa.bindparam("branch")))
 
 
 class Touch(NamedTuple):
@@ -96,9 +99,10 @@ class Touches:
         self.session_id = session_id
         self.upto = upto
         self.segments: Lineage = lineage(work, session_id, branch)
-        self._reach = [self._reach_of(part) for part in self.segments]
+        self.base = pruned(work, session_id, self.segments)
+        self._known = self._stands()
         self._tails: dict[int, Rows] = {}
-        self._ends: dict[int, tuple[int, Rows]] = {}
+        self._ends: list[tuple[int, Rows]] = []
 
     def of_path(
         self, path: Path, before: int = BEYOND, where: frozenset[Where] = ANYWHERE
@@ -130,7 +134,7 @@ class Touches:
     def tail(self, number: int) -> Rows:
         """The rows of what is not in the index, of the segment of that number."""
         if number not in self._tails:
-            part, start = self.segments[number], self._reach[number]
+            part, start = self.segments[number], self.reach(number)
             upto = min(part.upto, self.upto)
             self._tails[number] = self.scanned(number, start, upto) if start < upto else {}
         return self._tails[number]
@@ -140,7 +144,7 @@ class Touches:
         part = self.segments[number]
         marker = Marker(lambda field: self._length_before(field, number, start), self._fetch)
         keys = Keys(self.work, self.session_id)
-        base = pruned(self.work, self.session_id, self.segments)
+        base = self.base
         while start < upto:
             rows = self.work.all(
                 _written, session_id=self.session_id, branch=part.branch, after=start, upto=upto
@@ -167,14 +171,28 @@ class Touches:
     def _fetch(self, reference: str) -> JSON:
         return parse(blobs.get(self.work, self.session_id, blobs.dereference(reference)))
 
-    def _reach_of(self, part: Segment) -> int:
-        """Up to which version the index has the commits of a segment."""
-        row = self.work.one(_indexed, session_id=self.session_id, branch=part.branch)
-        return part.after if row is None or row[0] is None else max(int(row[0]), part.after)
+    def _stands(self) -> list[tuple[int, int]]:
+        """Up to which version the index has the commits of each segment, and the head of its branch."""
+        if len(self.segments) > _FEW_BRANCHES:
+            rows = {row[0]: row for row in self.work.all(_all_indexed, session_id=self.session_id)}
+        else:
+            names = [part.branch for part in self.segments]
+            asked = (self.work.one(_indexed, session_id=self.session_id, branch=name) for name in names)
+            rows = {row[0]: row for row in asked if row is not None}
+        found = []
+        for part in self.segments:
+            _, indexed, head = rows.get(part.branch, (part.branch, None, part.after))
+            found.append((part.after if indexed is None else max(int(indexed), part.after), int(head)))
+        return found
 
     def reach(self, number: int = -1) -> int:
         """Up to which version the index has the commits of the segment of that number."""
-        return self._reach[number]
+        return self._known[number][0]
+
+    def behind(self) -> Iterator[tuple[str, int]]:
+        """The branches that the lineage is made of, and how many of their commits are in no index."""
+        for part, (reach, head) in zip(self.segments, self._known, strict=True):
+            yield part.branch, head - reach
 
     def _told(self, what: int, spot: int, before: int) -> Iterator[tuple[int, bytes, Segment]]:
         """The rows about a spot, newest block first, each with the versions to which it is to be cut."""
@@ -183,7 +201,7 @@ class Touches:
             top = min(part.upto, self.upto, before - 1)
             if top <= part.after:
                 continue
-            cut, reach = part._replace(upto=top), self._reach[number]
+            cut, reach = part._replace(upto=top), self.reach(number)
             if top > reach:
                 blocks = self.tail(number).get((what, spot), {})
                 for block in sorted(blocks, reverse=True):
@@ -230,19 +248,16 @@ class Touches:
     def _everything(self, before: int) -> Iterator[Touch]:
         """Every version before one: what touches anything touches the state as a whole."""
         newest = min(before - 1, self.upto)
-        if newest >= BEYOND - 1:
-            row = self.work.one(_indexed, session_id=self.session_id, branch=self.segments[-1].branch)
-            newest = -1 if row is None else int(row[1])
-        return map(Touch, range(newest, -1, -1))
+        return map(Touch, range(min(newest, self._known[-1][1]), -1, -1))
 
     def _length_before(self, field: str, number: int, start: int) -> int | None:
         """How long the list of a field was before the commits that are read, which begin after a version."""
         if (known := self._length_stored(field, number, start)) is not None:
             return marks.length_told(known)
-        for earlier in range(number):  # oldest first, so that none has to ask for those before it
-            self._end(earlier)
+        while len(self._ends) < number:  # oldest first, so that none has to ask for those before it
+            self._ends.append(self._end(len(self._ends)))
         for earlier in reversed(range(number)):
-            start, told = self._end(earlier)
+            start, told = self._ends[earlier]
             if blocks := told.get((LENGTH, marks.spot(pointer((field,))))):
                 return marks.length_told(blocks[max(blocks)])
             if (known := self._length_stored(field, earlier, start)) is not None:
@@ -252,7 +267,7 @@ class Touches:
     def length_of(self, field: str, version: int) -> tuple[int, int | None]:
         """How long the list of a field was at a version or before, and at which; None where nobody knows."""
         number = next(n for n, part in enumerate(self.segments) if part.after < version <= part.upto)
-        start = min(self._reach[number], (version + 1) // BLOCK * BLOCK - 1)
+        start = min(self.reach(number), (version + 1) // BLOCK * BLOCK - 1)
         start = max(start, self.segments[number].after)
         return start, 0 if start < 0 else self._length_before(field, number, start)
 
@@ -265,11 +280,9 @@ class Touches:
 
     def _end(self, number: int) -> tuple[int, Rows]:
         """The last versions of a segment, from the end of a block on: after which one, and their rows."""
-        if number not in self._ends:
-            part = self.segments[number]
-            start = max(part.after, min(self._reach[number], part.upto // BLOCK * BLOCK - 1))
-            self._ends[number] = start, self.scanned(number, start, part.upto)
-        return self._ends[number]
+        part = self.segments[number]
+        start = max(part.after, min(self.reach(number), part.upto // BLOCK * BLOCK - 1))
+        return start, self.scanned(number, start, part.upto)
 
 
 def check(work: Work, session_id: int, branch: str) -> None:

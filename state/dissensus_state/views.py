@@ -56,6 +56,18 @@ _LINE = """
     FROM line l JOIN branches o ON o.session_id = l.session_id AND o.branch = l.origin WHERE l.depth < 1000"""
 
 
+_KINDS = {
+    "merge": "merge",
+    "revert": "revert",
+    "upcast": "migration",
+    "redact": "redaction",
+    "prune": "prune",
+    "retract": "retraction",
+    "carry": "carry",
+}
+"""What a commit is called, by what its source says: `records.KINDS` as revision 0006 knows them."""
+
+
 def _history(say: Dialect) -> str:
     """One row for each commit that is visible on a branch, those that it was forked from included."""
     coded, doc = _coded("c.patch", say)
@@ -66,13 +78,14 @@ def _history(say: Dialect) -> str:
     mark = f"CASE WHEN {say.size(op)} = 6 THEN {say.text(op, 4)} END"
     gone = f"(SELECT min({mark}) FROM {items})"
     key = inner(say.key("f"))
-    kind = f"(SELECT min({say.binary(key)}) FROM {say.entries('q.source', 'f')})"
+    named = ", ".join(f"'{name}'" for name in _KINDS)
+    first = f"(SELECT min({say.binary(key)}) FROM {say.entries('q.source', 'f')} WHERE {key} IN ({named}))"
+    kinds = " ".join(f"WHEN '{name}' THEN '{kind}'" for name, kind in _KINDS.items())
     return f"""
     WITH RECURSIVE line AS ({_LINE})
     SELECT q.session, q.branch, q.version, q.author, q.transition, q.step, q.round, q.base,
         {say.instant("q.at")} AS at, q.at AS at_ms,
-        CASE WHEN q.source IS NOT NULL THEN {kind} WHEN q.round IS NOT NULL THEN 'round' ELSE 'write' END
-            AS kind,
+        CASE {first} {kinds} ELSE CASE WHEN q.round IS NOT NULL THEN 'round' ELSE 'write' END END AS kind,
         q.reads, {bare(f"('[' || coalesce({paths}, '') || ']')", "q.coded")} AS writes, q.decision,
         {gone} AS gone, q.stored, q.hash
     FROM (SELECT s.name AS session, l.seen AS branch, c.version, c.author, c.transition, r.step, c.round,

@@ -48,3 +48,38 @@ def test_verified_is_never_said_where_nothing_from_outside_was_checked(told: Pat
     for number in range(1, 3):
         outcome = ask("show", f"r{number}", "-d", told, "--json").data["round"]["outcome"]
         assert outcome["word"] != "verified" or outcome["by"]
+
+
+def test_disputes_are_filtered_and_turned_page_by_page(told_url: str, ask: Command) -> None:
+    everything = ask("disagreements", "-d", told_url, "--json").data
+    numbers = [item["round"] for item in everything["rounds"]]
+    assert everything["next"] is None
+    found = ask("disagreements", "-d", told_url, "--path", "/verdict", "--json").data
+    assert {item["round"] for item in found["rounds"]} <= set(numbers)
+    assert found["rounds"]
+    assert ask("disagreements", "-d", told_url, "--cause", "no such cause", "--json").data["rounds"] == []
+    first = ask("disagreements", "-d", told_url, "--limit", "1")
+    assert f"--after r{numbers[0]}" in first.err
+    after = ask("disagreements", "-d", told_url, "--after", f"r{numbers[0]}", "--json").data
+    assert [item["round"] for item in after["rounds"]] == numbers[1:]
+
+
+def test_who_holds_a_position_in_an_open_round_cannot_be_found_out_by_asking_for_an_agent(
+    told_url: str, ask: Command
+) -> None:
+    (waiting,) = (
+        item for item in ask("disagreements", "-d", told_url, "--json").data["rounds"] if not item["settled"]
+    )
+    agents = {agent for side in waiting["review"]["positions"] for agent in side["agents"]}
+    for agent in agents:
+        found = ask("disagreements", "-d", told_url, "--agent", agent, "--json").data
+        assert waiting["round"] not in [item["round"] for item in found["rounds"]]
+
+
+def test_cost_says_what_disagreement_cost(told_url: str, ask: Command) -> None:
+    data = ask("cost", "-d", told_url, "--json").data["disagreement"]
+    assert data["contested"] == 2
+    assert data["total"]["calls"] == sum(
+        data[name]["calls"] for name in ("losing", "rulings", "repeats", "audits")
+    )
+    assert f"{data['contested']} of {data['rounds']} rounds" in ask("cost", "-d", told_url).out

@@ -23,6 +23,11 @@ RUN = {
     "blame": ["blame", "/verdict", "--chain"],
     "machine": ["machine", "outage:Watched"],
     "show": ["show", "v3"],
+    "impact": ["impact", "v1"],
+    "reads": ["reads", "/findings"],
+    "bisect": ["bisect", "--test", '/phase == "gathering"'],
+    "compare": ["compare", "main", "main"],
+    "retract": ["retract", "v1", "--reason", "forged", "--schema", "outage:Outage"],
     "watch": ["watch", "--from", "v3", "--limit", "1"],
     "tail": ["tail", "-n", "1"],
     "redact": ["redact", "/findings/0", "--reason", "asked", "--schema", "outage:Outage"],
@@ -35,8 +40,10 @@ RUN = {
     "revert": ["revert", "HEAD", "-b", "idea", "--schema", "outage:Outage"],
     "recordings export": ["recordings", "export"],
     "recordings show": ["recordings", "show", "told.jsonl"],
+    "import": ["import", "dissensus.db", "-d", "another.db"],
     "grade": ["grade", "1", "--right", "alice", "--schema", "outage:Outage"],
     "db current": ["db", "current", "dissensus.db"],
+    "pytest-case": ["pytest-case", "v1", "--schema", "outage:Outage"],
 }
 
 

@@ -188,3 +188,59 @@ def test_the_keys_of_the_answer_are_those_of_the_page(dissensus: Any, home: Path
     assert set(data["branches"][0]) == keys_of(page, "rerun.branches[]")
     assert set(data["spent"]) == keys_of(page, "rerun.spent")
     assert json.dumps(data)
+
+
+# The repair
+
+
+def retracted(home: Path, version: int = 1) -> None:
+    """Say in the session that a version was wrong."""
+    code = (
+        "from dissensus import Store; from reruns_in_test import Inquiry; import sys\n"
+        "with Store.open('sqlite:///dissensus.db') as store:\n"
+        f"    store.session(None, Inquiry).retract({version}, author='chris', reason='misread')"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=home, check=True, env=os.environ)
+
+
+def test_a_repair_is_merged_by_the_command_that_it_names(dissensus: Any, home: Path) -> None:
+    retracted(home)
+    ended = dissensus("rerun", "--only-impacted", *GRAPH, "--json")
+    page = (DOCS / "cli.md").read_text("utf-8")
+    said = " ".join(page.split("its answer has the keys `")[1].split("`")[0].split()).split()
+    assert set(ended.data) == set(said)
+    assert [one["what"] for one in ended.data["commits"]] == ["dropped", "again"]
+    assert asked(home) == ["judge-a", "judge-b"]
+    command = ended.data["merge"].split()
+    assert command[:2] == ["dissensus", "merge"]
+    assert f"Merge it with: {ended.data['merge']}" in ended.err
+    dissensus(*command[1:])
+    state = dissensus("state", "--json").data["state"]
+    assert (state["finding"], state["verdict"]) == ("", "disk")
+    dissensus("verify", "--schema", "reruns_in_test:Inquiry")
+    told = dissensus("rerun", "--only-impacted", *GRAPH)
+    assert re.search(r"^v1 +dropped +scout +/finding +misread$", told.out, re.MULTILINE), told.out
+
+
+def test_a_repair_that_is_killed_goes_on_with_the_same_command(dissensus: Any, home: Path) -> None:
+    retracted(home)
+    command = ["rerun", "--only-impacted", "--swap", "b=reruns_in_test:sure", *GRAPH]
+    (home / "slow").touch()
+    with subprocess.Popen([sys.executable, "-m", "dissensus", *command], cwd=home, env=os.environ) as process:
+        until = time.monotonic() + 60
+        while asked(home) != ["judge-a", "sure"]:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(0.3)
+        process.kill()
+    (home / "slow").unlink()
+    ended = dissensus(*command, "--json", code=20)
+    assert asked(home) == ["judge-a", "sure", "sure"]
+    assert [one["what"] for one in ended.data["commits"]] == ["dropped", "again"]
+    assert ended.data["parked"] is not None
+    assert ended.data["merge"] is None
+
+
+def test_nothing_retracted_is_nothing_to_repair(dissensus: Any, home: Path) -> None:
+    ended = dissensus("rerun", "--only-impacted", *GRAPH, code=3)
+    assert "Nothing is retracted on main" in ended.err

@@ -13,14 +13,19 @@ import pytest
 from by_hand import answered, begun, concluded, to_judging
 from dissensus_state import tables
 from dissensus_state.archive import FORMS
+from dissensus_state.archive_records import KINDS
+from dissensus_state.chain import chained, cited
+from dissensus_state.commits import SAID, between, stored_patch
 from dissensus_state.errors import ArchiveRefused, Conflict, NotFound
 from dissensus_state.journal import Journal
 from dissensus_state.records import Budget
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from dissensus_state.touches import by_author
+from dissensus_state.values import digest
+from generations import Third, written
 from inquiries import Finding, Inquiry, Notes, does
-from tampering import rows, storied
+from tampering import rows, storied, write
 
 
 def _file(session: Session[Any]) -> bytes:
@@ -300,3 +305,49 @@ def test_a_round_that_was_ruled_on_is_told_with_all_that_was_said(store: Store) 
     )
     (ruling,) = [one for one in records if one["type"] == "ruling"]
     assert (ruling["decision"], ruling["body"]["dissent"]) == ("uphold", ["ben"])
+
+
+def test_a_history_under_several_versions_of_its_schema_is_the_same(own_store: Store, store: Store) -> None:
+    name = written(store).name
+    session = store.session(name, Third)
+    with session.transaction("ana", "work", key="later") as tx:
+        tx.set("body", "It stopped again")
+    data = _file(session)
+    taken = own_store.import_session(io.BytesIO(data), schema=Third)
+    assert json.loads(data.splitlines()[0])["past_keys"] == {"1": {"claims": "id"}}
+    assert taken.verify() == session.verify()
+    assert taken.state == session.state
+    assert [taken.at(version) for version in range(6)] == [session.at(version) for version in range(6)]
+    assert taken.blame("/claims/claim 7").commit == session.blame("/claims/claim 7").commit
+    assert _file(taken) == data
+
+
+def test_g08_a_chain_that_covers_its_values_as_a_whole_holds_as_well(own_store: Store, store: Store) -> None:
+    session = storied(store)
+    previous = b""
+    with session.writing() as work:
+        made = list(between(work, session.session_id, "main", -1))
+        texts = [stored_patch(work, session.session_id, "main", one.version) for one in made]
+        cites = [cited(work, session.session_id, one.round, whole=True) for one in made]
+    for one, text, digest_ in zip(made, texts, cites, strict=True):
+        said = {name: getattr(one, name) for name in SAID}
+        previous = chained(previous, digest(text).hex(), digest_, said, "whole")
+        key = {"session_id": session.session_id, "branch": "main", "version": one.version}
+        write(session, tables.commits, key, {"hash": previous})
+    (branch,) = rows(session, tables.branches)
+    write(session, tables.branches, branch, {"head_hash": previous})
+    data = _file(session)
+    taken = own_store.import_session(io.BytesIO(data), schema=Inquiry)
+    assert taken.verify() == session.verify()
+    assert _file(taken) == data
+
+
+def test_every_column_is_in_the_file_or_made_anew() -> None:
+    derived = {"snapshots", "touches", "terms"}
+    left = {"answers", "sessions"}
+    here = {"session_id"}
+    for name, table in tables.metadata.tables.items():
+        if "session_id" not in table.c or name in derived | left:
+            continue
+        (kind,) = [one for one in KINDS.values() if one.table is table]
+        assert {column.name for column in table.c} == {*kind.fields, *kind.fixed} | here, name

@@ -18,11 +18,12 @@ from typing import Any
 import pytest
 
 from dissensus_state import archive_files
-from dissensus_state.errors import ArchiveRefused, DatabaseFailed, DiskFull, NotFound
+from dissensus_state.errors import ArchiveRefused, DatabaseFailed, DiskFull, NeedsMigration, NotFound
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from houses import built
 from inquiries import Inquiry, Notes, does
+from migrating import migrate
 from postgres import Postgres
 from tampering import storied
 
@@ -234,3 +235,33 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, store: Store) -> None:
 def test_the_owner_alone_may_read_a_file(session: Session[Any], tmp_path: Path) -> None:
     session.export(tmp_path / "session.jsonl")
     assert (tmp_path / "session.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_no_file_is_written_into_and_a_link_is_followed(
+    session: Session[Any], tmp_path: Path
+) -> None:
+    assert session.export(Path(os.devnull)).bytes > 100_000
+    assert not Path(os.devnull).is_file()
+    with pytest.raises(ArchiveRefused, match="is no file"):
+        session.export(Path(os.devnull), "sqlite")
+    (tmp_path / "real.jsonl").write_text("before")
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    made = session.export(tmp_path / "link.jsonl")
+    assert (tmp_path / "link.jsonl").is_symlink()
+    assert (tmp_path / "real.jsonl").stat().st_size == made.bytes
+
+
+def test_a_database_of_an_older_revision_is_upgraded_first(own_store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "older.db"
+    with Store.open(str(path)) as older:
+        older.create(Notes(), name="older")
+        migrate(older.database, "0004")
+    with pytest.raises(NeedsMigration, match="stands at revision 0004") as caught:
+        own_store.import_session(path)
+    assert "dissensus db upgrade" in caught.value.next_step
+    with Store.open(str(tmp_path / "newer.db")) as newer:
+        newer.create(Notes(), name="newer")
+        with newer.database.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE dissensus_version SET version_num = '9999'")
+    with pytest.raises(DatabaseFailed, match="newer dissensus"):
+        own_store.import_session(tmp_path / "newer.db")

@@ -142,7 +142,7 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a kind that is no text": (lambda own: own.insert(1, {"type": ["commit"]}), "is of no known type"),
     "a second header": (lambda own: own.insert(1, own[0]), "is of no known type"),
     "kinds out of order": (
-        lambda own: own.insert(3, own.pop(own.index(_first(own, "tag")))),
+        lambda own: own.insert(-1, own.pop(own.index(_first(own, "account")))),
         "stands after records that it should stand before",
     ),
     "a commit twice": (
@@ -180,6 +180,14 @@ BROKEN: dict[str, tuple[Change, str]] = {
         "stands before the branch it was forked from",
     ),
     "a branch from beyond the head": (lambda own: own[2].update(base_version=99), "a version that is not"),
+    "a branch with the name of a version": (
+        lambda own: own[2].update(branch="v12"),
+        "has a name that cannot be: 'v12' is no name for a branch",
+    ),
+    "a tag with the name of a round": (
+        lambda own: _first(own, "tag").update(tag="r3"),
+        "has a name that cannot be",
+    ),
     "two beginnings": (
         lambda own: own[2].update(base_branch=None, base_version=None),
         "is not forked from another one",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from dissensus_state import commits, indexing, marks, tables, touches
+from dissensus_state import commits, heads, indexing, marks, tables, touches
 from dissensus_state.errors import DatabaseFailed, Tampered
 from dissensus_state.lineages import lineage
 from dissensus_state.patches import Operation
@@ -281,3 +282,31 @@ def test_g08_a_row_of_the_index_that_was_taken_away_is_found(store: Store, small
         connection.execute(gone)
     with pytest.raises(Tampered, match="The index of commits"):
         session.verify()
+
+
+def test_g09_readers_and_writers_that_catch_up_at_once_leave_one_index(old: Session[Notes]) -> None:
+    def write(name: str) -> None:
+        for _ in range(6):
+            old.transact(does("append", "lines", name), name)
+
+    def ready(_: str) -> None:
+        indexing.ready(old.database, old.session_id, "main")
+
+    with ThreadPoolExecutor(4) as pool:
+        doing = [pool.submit(one, f"agent {n}") for n, one in enumerate((ready, write, ready, write))]
+        for one in doing:
+            one.result()
+    indexing.ready(old.database, old.session_id, "main")
+    assert old.verify().versions == 43
+    with old.reading() as work:
+        assert touches.Touches(work, old.session_id, "main").reach() == 39
+    assert [_asked(old, f"/lines/{n}")[0] for n in range(42)] == list(range(1, 43))
+
+
+def test_g09_who_asks_while_holding_the_branch_does_not_wait_for_itself(old: Session[Notes]) -> None:
+    with old.writing() as work:
+        heads.read(work, old.session_id, "main")
+        assert old.blame("/lines/7").commit.version == 8
+    assert _tables(old) == 0
+    assert old.blame("/lines/7").commit.version == 8
+    assert _tables(old) > 0

@@ -12,44 +12,16 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from by_hand import begun, change, concluded, proposes, rules, to_judging
+from by_hand import concluded
+from disputing import DISPUTE, NUL, disputed
 from dissensus_state import migrations, policies, views
 from dissensus_state.costs import costs, sums
 from dissensus_state.engines import Database
-from dissensus_state.journal import Journal
-from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from houses import House, built
 from inquiries import Finding, Inquiry, Notes
 from postgres import Postgres
 from viewing import agree, asked, assembled, pieces
-
-NUL = "a\0b\\u0000 %00 \x1f"
-
-DISPUTE = {
-    "path": "/verdict",
-    "positions": [
-        {"value": f"the valve {NUL}", "holders": ["ana"]},
-        {"value": None, "holders": ["ben", "cy"]},
-    ],
-    "distance": 0.5,
-    "cause": "missing evidence",
-}
-
-
-def disputed(session: Session[Inquiry], *, ruled: bool = True) -> None:
-    """A round of three, of whom two disagree with the one who is upheld."""
-    with session.transaction("scout", "gather") as tx:
-        tx.append("findings", Finding(text=NUL))
-    to_judging(session)
-    journal = Journal(session)
-    opened, _ = begun(journal, "conclude", "ana", "ben", "cy")
-    made = tuple(proposes(session, name, verdict=f"by {name}") for name in ("ana", "ben", "cy"))
-    review = {"disagreements": [DISPUTE, "/no dispute"], "hollow": {"because": NUL}}
-    round_ = journal.propose(opened, made, review)
-    if ruled:
-        ruling = rules(round_, made, upheld=("ana",), dissent=("ben", "cy"), cause="a misquoted line")
-        journal.commit(round_, change(session, made[0]), ruling)
 
 
 def test_history_has_each_commit_on_each_branch_that_sees_it(store: Store) -> None:
@@ -74,6 +46,7 @@ def test_history_has_each_commit_on_each_branch_that_sees_it(store: Store) -> No
             assert (row["author"], row["transition"], row["round"], row["base"], row["at_ms"]) == (
                 commit.author, commit.transition, commit.round, commit.base, commit.at
             )  # fmt: skip
+            assert row["kind"] == commit.kind
             assert (row["hash"], row["stored"], row["gone"]) == (commit.hash.hex(), commit.branch, None)
             assert json.loads(row["reads"]) == list(commit.reads)
             assert json.loads(row["writes"]) == [operation.to_json()[1] for operation in commit.patch]
@@ -152,7 +125,7 @@ def test_what_was_redacted_pruned_or_kept_aside_shows_as_such(store: Store) -> N
         session, "SELECT version, kind, gone FROM history WHERE session = :session ORDER BY version"
     )
     assert [(row["kind"], row["gone"]) for row in history] == [
-        ("write", None), ("write", "redacted"), ("write", None), ("redact", None)
+        ("write", None), ("write", "redacted"), ("write", None), ("redaction", None)
     ]  # fmt: skip
     with session.transaction("ben") as tx:
         tx.append("lines", "late")

@@ -48,22 +48,19 @@ def test_true_and_one_are_told_apart() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(plain, max_size=3)), min_size=1, max_size=5))
 def test_what_parallel_tasks_added_is_divided_among_them_without_loss(given_: list[Any]) -> None:
-    runs, values = [], {}
-    for n, (_, items) in enumerate(sorted(given_, key=lambda one: one[0])):
-        write = Write(
-            "c", f"task{n}", f"~__pregel_pull, {sorted(given_, key=lambda one: one[0])[n][0]}", 0, "x"
-        )
-        values[write] = items
-        runs.append(write)
+    values = {
+        Write("c", f"task{n}", f"~__pregel_pull, {node}", 0, "x"): items
+        for n, (node, items) in enumerate(sorted(given_, key=lambda one: one[0]))
+    }
     added = [item for items in values.values() for item in items]
-    tasks = tasks_of(runs, [], ["a", "b", "c"])
-    parts = divided({"x": [Operation("append", ("x",), added)]}, tasks, ["a", "b", "c"], values.__getitem__)
+    ran = sorted({node for node, _ in given_})
+    tasks = tasks_of([*values], [], ran)
+    parts = divided({"x": [Operation("append", ("x",), added)]}, tasks, ran, values.__getitem__)
     state: Any = {"x": []}
     for part in parts:
-        assert all(values for values in part.operations)
         state = apply(state, tuple(part.operations))
     assert state["x"] == added
-    assert {name for part in parts for name in part.nodes} == {name for name, _ in given_}
+    assert {name for part in parts for name in part.nodes} == set(ran)
 
 
 def test_what_a_reducer_made_otherwise_is_the_change_of_all_who_wrote() -> None:
@@ -94,3 +91,19 @@ def test_parents_come_first_and_each_parent_has_one_heir(pairs: list[tuple[int, 
 def test_the_branch_goes_on_with_the_child_that_leads_to_the_newest() -> None:
     tree = [Node("", *one) for one in (("1", None), ("2", "1"), ("3", "1"), ("4", "2"))]
     assert heirs(ordered(tree)) == {"1", "2", "4"}
+
+
+def test_what_may_be_of_a_node_whose_writes_are_not_kept_is_not_said_to_be_anothers() -> None:
+    kept = [Write("c", "1", "~__pregel_pull, a", 0, "x"), Write("c", "1", "~__pregel_pull, a", 1, "y")]
+    changed = {
+        "x": [Operation("append", ("x",), ["a", "b"])],
+        "y": [Operation("set", ("y",), "of a")],
+        "z": [Operation("set", ("z",), "of b")],
+    }
+    written = {kept[0]: ["a"], kept[1]: "of a"}
+    parts = divided(changed, tasks_of(kept, [], ["a", "b"]), ["a", "b"], written.__getitem__)
+    assert [(part.name, part.operations) for part in parts] == [
+        ("a", changed["y"]),
+        ("a+b", changed["x"]),
+        ("b", changed["z"]),
+    ]

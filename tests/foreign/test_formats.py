@@ -20,6 +20,7 @@ from dissensus_state.errors import NotFound
 from dissensus_state.patches import patch_to_json
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
+from dissensus_state.values import MAX_BYTES
 from postgres import Postgres
 
 OLD_SQLITE = """
@@ -280,3 +281,37 @@ def test_postgresql_tables_of_version_1_are_read(postgres: Postgres, store: Stor
     assert session.raw()["log"][:2] == ["a", "plan"]
     session.verify()
     postgres.drop("postgres_1")
+
+
+def test_a_value_that_is_larger_than_any_here_is_named_by_its_digest(tmp_path: Path, store: Store) -> None:
+    large = "x" * (MAX_BYTES + 10)
+    path = old_file(tmp_path / "large.sqlite")
+    with sqlite3.connect(path) as connection:
+        for number, parent in ((4, "c003"), (5, "c004")):
+            body = checkpoint(number, {"large": large, "number": number}, {"agent": {"x": number}})
+            connection.execute(
+                "INSERT INTO checkpoints VALUES ('old', '', ?, ?, 'json', ?, '{}')",
+                (body["id"], parent, json.dumps(body).encode()),
+            )
+    connection.close()
+    done, session = brought(path, store)
+    assert session.raw()["large"]["why"] == "too large"
+    assert session.raw()["large"]["bytes"] == len(large) + 2
+    assert patch_to_json(session.log(1)[0].patch) == [["set", "/number", 5]]
+    assert done.converted["unread: too large"] == 1
+
+
+def test_whoever_writes_a_file_that_is_not_written_ahead_need_not_wait(tmp_path: Path, store: Store) -> None:
+    path = old_file(tmp_path / "old.sqlite")
+
+    def write(_: str, __: int, ___: int) -> None:
+        with sqlite3.connect(path, timeout=0.1) as connection:
+            body = json.dumps(checkpoint(4, {"messages": ["later"]}, {})).encode()
+            connection.execute(
+                "INSERT INTO checkpoints VALUES ('old', '', 'c004', 'c003', 'json', ?, '{}')", (body,)
+            )
+        connection.close()
+
+    [done] = import_langgraph(path, store, progress=write)
+    assert done.checkpoints == 3
+    assert import_langgraph(path, store)[0].checkpoints == 1

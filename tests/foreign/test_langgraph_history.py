@@ -79,6 +79,8 @@ def test_parallel_nodes_are_commits_of_their_own_and_what_they_made_together_is_
     assert commits["right"].reads == ("/first", "/log", "/notes", "/total")
     assert commits["join"].transition == "join"
     assert session.blame("/log/2").commit.author == "left"
+    rests = session.impact(commits["left"].version).as_dict()["commits"]
+    assert [one["author"] for one in rests] == ["join"], "none of those beside it saw what it wrote"
     assert session.blame("/first").commit.author == "right"
 
 
@@ -259,7 +261,9 @@ def test_names_that_are_taken_and_threads_that_are_not_there_are_refused(
         graph = graphs.parallel(saver)
         graph.invoke({"log": ["a"]}, graphs.config("one"))
         graph.invoke({"log": ["b"]}, graphs.config("two"))
-    assert [one.thread for one in list_threads(foreign.address)] == ["one", "two"]
+    listed = list_threads(foreign.address)
+    assert [one.thread for one in listed] == ["one", "two"]
+    assert "<td" in listed._repr_html_()
     with pytest.raises(NotFound, match="no thread 'three'"):
         import_langgraph(foreign.address, store, ["three"])
     with pytest.raises(Refused, match="2 sessions"):
@@ -303,8 +307,8 @@ def test_what_functions_returned_is_an_event_and_the_result_is_state(foreign: Fo
     session = store.session("functions")
     assert session.raw()["__end__"] == {"doubled": 42}
     assert [one.body["value"] for one in session.events("returned")] == [42]
-    [last] = session.log(1)
-    assert last.author == "work"
+    [last, before] = session.log(2)
+    assert (last.author, before.author, before.patch) == ("work", "double", ())
     assert last.evidence[0]["langgraph"]["metadata"] == {"customer": "c7"}
 
 

@@ -18,7 +18,7 @@ FACE = "dissensus"
 FACES = (FACE, "dissensus.research", "dissensus.testing")
 """They only hand names on, each when it is asked for, and so may name what imports them."""
 
-WRITING = ("proposals", "transitions")
+WRITING = ("proposals", "transitions", "arriving", "importing")
 READING = (
     "history",
     "sifting",
@@ -31,10 +31,15 @@ READING = (
     "footprints",
     "crossings",
     "dependence",
+    "readings",
+    "comparison",
+    "suspects",
+    "takeovers",
     "impact",
     "verify",
     "watch",
     "schema_check",
+    "archiving",
 )
 """Both stairs stand on `rounds`, which reads, and on `conflicts`, the pure rule of admission."""
 

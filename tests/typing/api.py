@@ -45,6 +45,7 @@ from dissensus import (
 from dissensus.comparators import Number, Text
 from dissensus.judgement import Vote
 from dissensus.money import Governor, Limits
+from dissensus.reruns import Rerun, Share
 from dissensus.testing import Answer, FakeProvider, Fault, Received, check_merge
 from dissensus.verifiers import Evidence, quotes_stand_in_sources, verifier
 from dissensus_agents.graph import Result
@@ -221,6 +222,14 @@ async def a_graph_is_run(graph: AgentGraph, session: Session[Inquiry]) -> None:
     assert_type(result, Result)
     assert_type(result.parked, int | None)
     assert_type((await graph.replay(session)).rounds, int)
+    found = await graph.rerun(session, 12, swap={"ana": "ollama:llama3.1"}, times=3, budget="0.50")
+    assert_type(found, Rerun)
+    assert_type(found.decisions[0].flipped, Share)
+    await graph.rerun(session, 12, time=3)  # type: ignore[call-arg]
+    assert_type((await graph.repair(session, 3, again=True)).is_finished, bool)
+    replayed = await graph.replay(session, every=True, most=10)
+    assert_type([one.rule for one in replayed.differences], list[str | None])
+    assert_type(graph.case(session, 3).text(), str)
 
 
 def a_person_settles(session: Session[Inquiry]) -> None:

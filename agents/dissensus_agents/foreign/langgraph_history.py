@@ -8,11 +8,14 @@ that a checkpoint names is made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from dissensus_state.chronicle import Chronicle
 from dissensus_state.errors import Conflict, NotFound, Refused
+from dissensus_state.sessions import Session, SessionInfo
+from dissensus_state.shapes import shape_of
+from dissensus_state.showing import Listing, Shown, visible
 
 from .naming import key_of, session_name
 from .records import Node
@@ -23,18 +26,17 @@ from .threads import Counts
 from .threads import Thread as _Thread
 
 if TYPE_CHECKING:
-    from dissensus_state.sessions import Session
     from dissensus_state.store import Store
 
 AUTHOR = "import"
 """Whom the history names for the empty state with which such a session begins."""
 
 Progress = Callable[[str, int, int], None]
-"""Told after each transaction: the thread, how many of its checkpoints are done, how many there are."""
+"""Told after each transaction: the thread, how many checkpoints were brought in, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(Shown):
     """What came of one thread.
 
     Attributes:
@@ -69,18 +71,14 @@ class Imported:
     left_out: Mapping[str, int] = field(default_factory=dict)
     rebuilt: Mapping[str, int] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The answer as plain data."""
-        return asdict(self)
-
     def __str__(self) -> str:
         known = f", {self.known} were known" if self.known else ""
         said = f"{self.session}: {self.checkpoints} checkpoints as {self.commits} commits{known}"
         newest = f"; the newest is on {self.newest}" if self.newest not in {None, "main"} else ""
-        return f"{said}, {self.branches} branches, {self.events} events{newest}"
+        return visible(f"{said}, {self.branches} branches, {self.events} events{newest}")
 
 
-def list_threads(source: str) -> list[Thread]:
+def list_threads(source: str) -> Listing[Thread]:
     """The threads that a database of LangGraph holds, the oldest first.
 
     Args:
@@ -91,7 +89,7 @@ def list_threads(source: str) -> list[Thread]:
         NotFound: there is no such file.
     """
     with opened(source) as tables:
-        return tables.threads()
+        return Listing(tables.threads())
 
 
 def import_langgraph(
@@ -101,7 +99,7 @@ def import_langgraph(
     *,
     name: str | None = None,
     progress: Progress | None = None,
-) -> list[Imported]:
+) -> Listing[Imported]:
     """Bring the checkpoint history of LangGraph into sessions, one for each thread.
 
     What was brought in before is not brought in again: run it once more, and only what is new comes. A
@@ -127,7 +125,12 @@ def import_langgraph(
                 f"One name cannot be that of {len(chosen)} sessions",
                 next_step="Name one thread with --thread, or leave the name out",
             )
-        return [_bring(tables, one, store, name or session_name(one), progress) for one in chosen]
+        there = {one.name: one for one in store.sessions()}
+
+        def session(thread: str, nodes: list[Node]) -> Session[LangGraphState]:
+            return _session(store, there, name or session_name(thread), thread, nodes)
+
+        return Listing(_bring(tables, one, session, progress) for one in chosen)
 
 
 def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:
@@ -146,9 +149,14 @@ def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def _bring(tables: Source, thread: str, store: Store, name: str, progress: Progress | None) -> Imported:
+def _bring(
+    tables: Source,
+    thread: str,
+    session_of: Callable[[str, list[Node]], Session[LangGraphState]],
+    progress: Progress | None,
+) -> Imported:
     nodes = tables.nodes(thread)
-    session = _session(store, name, thread, nodes)
+    session = session_of(thread, nodes)
     bringing = _Thread(tables, thread, nodes, Chronicle(session))
     known = sum(key_of(node.namespace, node.id) in bringing.places for node in nodes)
     bringing.bring(lambda done, total: progress(thread, done, total) if progress else None)
@@ -178,13 +186,15 @@ def _any(counts: Counts) -> bool:
     return bool(counts.checkpoints or counts.events)
 
 
-def _session(store: Store, name: str, thread: str, nodes: list[Node]) -> Session[LangGraphState]:
+def _session(
+    store: Store, known: Mapping[str, SessionInfo], name: str, thread: str, nodes: list[Node]
+) -> Session[LangGraphState]:
     """The session of a thread: a new one, or the one that holds what was brought in of it before.
 
     Raises:
         Conflict: there is one of that name which holds something else.
     """
-    info = next((one for one in store.sessions() if one.name == name), None)
+    info = known.get(name)
     if info is None:
         return store.create(LangGraphState(), name=name, author=AUTHOR)
     taken = Conflict(
@@ -194,7 +204,7 @@ def _session(store: Store, name: str, thread: str, nodes: list[Node]) -> Session
     )
     if not info.schema.endswith(f":{LangGraphState.__qualname__}"):
         raise taken
-    session = store.session(name, LangGraphState)
+    session: Session[LangGraphState] = Session(store.database, info, shape_of(LangGraphState))
     there = Chronicle(session).places()
     mine = {key_of(node.namespace, node.id) for node in nodes}
     mine |= {key_of(node.namespace, node.parent) for node in nodes if node.parent}

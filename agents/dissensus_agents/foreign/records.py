@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from dissensus_agents.errors import HistoryUnreadable
+from dissensus_state.showing import Shown
 
 NEWEST = 4
 """The newest format of a checkpoint that is known: `v` in each of them, `LATEST_VERSION` in LangGraph."""
@@ -29,7 +31,8 @@ class Node(NamedTuple):
     parent: str | None
 
 
-class Thread(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Thread(Shown):
     """A thread: how many checkpoints it has, how many runs of subgraphs, and the newest checkpoint."""
 
     thread: str

@@ -8,9 +8,10 @@ LangGraph applied them. What cannot be divided, a sum for instance, is the chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 from dissensus_state.patches import Operation
 from dissensus_state.values import JSON
@@ -23,10 +24,14 @@ JOINT = "+"
 GRAPH = "graph"
 """Whom the history names for what no node did: the empty list with which a channel begins."""
 
+SAID = "said"
+"""The path of a write that the metadata tells of."""
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The task under which is written what the caller brings with a `Command`."""
 
-_PULL, _PUSH = "~__pregel_pull, ", "~__pregel_push, "
+PULL, _PUSH = "~__pregel_pull, ", "~__pregel_push, "
+"""How the path of a task begins that a channel triggered, and of one that a packet was sent to."""
 
 
 @dataclass(slots=True)
@@ -64,7 +69,7 @@ def tasks_of(writes: Sequence[Write], sends: Sequence[str], ran: Sequence[str]) 
     runs: list[Run] = []
     for task, group in groupby(writes, key=lambda one: one.task):
         mine = list(group)
-        node = _node_of(mine, sends, ran)
+        node = task if mine[0].path == SAID else _node_of(mine, sends, ran)
         if node is None:
             continue
         if runs and runs[-1].node == node:
@@ -80,8 +85,8 @@ def _node_of(writes: list[Write], sends: Sequence[str], ran: Sequence[str]) -> s
     path = writes[0].path
     if writes[0].task == NOBODY:
         return START
-    if path.startswith(_PULL):
-        node = path.removeprefix(_PULL)
+    if path.startswith(PULL):
+        node = path.removeprefix(PULL)
         return node if node in ran or not ran else None
     if path.startswith(_PUSH):
         number = path.removeprefix(_PUSH).partition(",")[0]
@@ -92,9 +97,26 @@ def _node_of(writes: list[Write], sends: Sequence[str], ran: Sequence[str]) -> s
     return ran[0] if len(ran) == 1 else None
 
 
-def is_sent(write: Write) -> bool:
-    """Whether a write is that of a task to which a packet was sent."""
-    return write.path.startswith(_PUSH)
+def sent_path(number: int) -> str:
+    """The path of a task to which the packet of this number was sent."""
+    return f"{_PUSH}{number:010d}"
+
+
+def said_by(metadata: Mapping[str, Any], runs: Sequence[Run], ran: Sequence[str]) -> dict[Write, Any]:
+    """What nodes returned of which no write is kept: older versions told it in the metadata."""
+    said, known = metadata.get("writes"), {run.node for run in runs}
+    found: dict[Write, Any] = {}
+    for node in ran:
+        returned = said.get(node) if node not in known and isinstance(said, dict) else None
+        each = returned if isinstance(returned, list) else [returned]
+        pairs = [pair for one in each if isinstance(one, dict) for pair in one.items()]
+        found |= {Write("", node, SAID, n, str(key)): value for n, (key, value) in enumerate(pairs)}
+    return found
+
+
+def is_pulled(write: Write) -> bool:
+    """Whether a write is that of a task which a channel triggered."""
+    return write.path.startswith(PULL)
 
 
 def who_ran(before: Checkpoint | None, after: Checkpoint) -> list[str]:
@@ -123,25 +145,32 @@ def divided(
         whole = Part(tuple(ran) or (GRAPH,))
         whole.operations = [one for name in changed for one in changed[name]]
         return [whole]
-    parts = [Part((run.node,), tuple(run.tasks)) for run in runs]
+    unknown = [Run(node, [], []) for node in ran if node not in {run.node for run in runs}]
+    everyone = [*runs, *unknown]
+    parts = [Part((run.node,), tuple(run.tasks)) for run in everyone]
     begun = Part((GRAPH,), first=True)
     together: dict[tuple[int, ...], list[Operation]] = {}
     for channel, operations in changed.items():
         writers = [n for n, run in enumerate(runs) if any(one.channel == channel for one in run.writes)]
-        if len(writers) < 2:
+        reset = not writers and operations[0].verb == "remove"  # a channel that holds a value for one step
+        if reset or (not unknown and len(writers) < 2):
             parts[writers[0] if writers else 0].operations += operations
             continue
-        shares = _shares(channel, operations, [runs[n] for n in writers], value_of)
+        shares = _shares(channel, operations, [runs[n] for n in writers], value_of) if writers else None
         if shares is None:
-            together.setdefault(tuple(writers), []).extend(operations)
-            continue
-        if operations[0].verb == "set":
-            begun.operations.append(Operation("set", operations[0].path, []))
-        for n, items in zip(writers, shares, strict=True):
-            if items:
-                parts[n].operations.append(Operation("append", operations[0].path, items))
+            whose = (*writers, *range(len(runs), len(everyone)))
+            together.setdefault(whose, []).extend(operations)
+        elif len(writers) == 1:
+            parts[writers[0]].operations += operations
+        else:
+            if operations[0].verb == "set":
+                begun.operations.append(Operation("set", operations[0].path, []))
+            for n, items in zip(writers, shares, strict=True):
+                if items:
+                    parts[n].operations.append(Operation("append", operations[0].path, items))
     joint = [_joint([parts[n] for n in writers], made) for writers, made in together.items()]
     alone = [part for part in parts if part.operations or not _spoken_for(part, joint)]
+    alone.sort(key=lambda part: bool(part.tasks or part.operations))  # functions that others called are first
     return [*([begun] if begun.operations else ()), *alone, *joint]
 
 
@@ -153,15 +182,21 @@ def _joint(parts: Iterable[Part], operations: list[Operation]) -> Part:
 
 def _spoken_for(part: Part, joint: Iterable[Part]) -> bool:
     """Whether all that a part would say is said by a change that it made together with others."""
-    return any(set(part.tasks) <= set(other.tasks) for other in joint)
+    return any(set(part.nodes) <= set(other.nodes) and set(part.tasks) <= set(other.tasks) for other in joint)
 
 
 def _shares(
     channel: str, operations: list[Operation], runs: Sequence[Run], value_of: Callable[[Write], JSON]
 ) -> list[list[JSON]] | None:
-    """What each of them added to a list; None where what was added is not just what they wrote."""
+    """What each of them added to a list; None where what was added is not just what they wrote.
+
+    Of a value that is no list, whether it is just what the only one of them wrote.
+    """
     if not _adds(operations):
-        return None
+        wrote = [one for run in runs for one in run.writes if one.channel == channel]
+        sets = [one.value for one in operations if one.verb == "set" and len(one.path) == 1]
+        known = len(wrote) == len(sets) == 1 and _alike(value_of(wrote[0]), sets[0])
+        return [[]] if known else None
     added: list[JSON] = operations[0].value
     shares: list[list[JSON]] = []
     at = 0

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dissensus_state.proportions import wilson
+
 from .ballots import Rate
 
-Z: Final = 1.959963984540054
-"""The normal deviate of a 95 % interval."""
+__all__ = ["BINS", "Calibration", "Share", "calibration", "wilson"]
 
 BINS: Final = 10
 
@@ -51,16 +51,6 @@ class Share:
             "low": round(self.low, 4),
             "high": round(self.high, 4),
         }
-
-
-def wilson(hits: float, of: float, z: float = Z) -> tuple[float, float]:
-    """Wilson's interval of a rate: (0, 1) where nothing was counted."""
-    if of <= 0:
-        return 0.0, 1.0
-    p, square = hits / of, z * z / of
-    middle, half = p + square / 2, z * math.sqrt(p * (1 - p) / of + square / (4 * of))
-    low, high = (middle - half) / (1 + square), (middle + half) / (1 + square)
-    return max(0.0, min(low, p)), min(1.0, max(high, p))  # but for rounding, the rate lies between them
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,8 +67,8 @@ class Decision(Shown):
         path: Where it wrote.
         then: What the original wrote; `NOTHING` where it wrote nothing there.
         now: What each branch wrote; None where the step did not occur there.
-        flipped: On how many of the branches where the step occurred it said something else by the step's own
-            comparators, with Wilson's 95 % interval.
+        flipped: On how many of the branches where the step occurred, and was settled, it said something else
+            by the step's own comparators, with Wilson's 95 % interval.
         ruled_then, ruled_now: Who ruled, or agreed; None where the step did not occur.
     """
 
@@ -101,10 +101,8 @@ class Decision(Shown):
     @property
     def values(self) -> list[tuple[str, int]]:
         """What the branches say as text, the most frequent first, with how many say it."""
-        said = Counter(
-            _text(value) if there else "(it did not occur)"
-            for value, there in zip(self.now, self.occurred, strict=True)
-        )
+        ruled = self.ruled_now or (None,) * len(self.now)
+        said = Counter(map(_said_of, self.now, self.occurred, ruled))
         return said.most_common()
 
     def cells(self) -> dict[str, object]:
@@ -118,6 +116,13 @@ class Decision(Shown):
             "flipped": f"{rate.hits} of {rate.of}",
             "95 %": f"{rate.low:.0%}–{rate.high:.0%}" if rate.of else "",
         }
+
+
+def _said_of(value: JSON | Missing, there: bool, ruled: Ruled | None) -> str:  # noqa: FBT001 - by `map`
+    """What a branch says, or why it says nothing."""
+    if ruled is not None and ruled.decision == "parked":
+        return "(a person would rule)"
+    return _text(value) if there else "(it did not occur)"
 
 
 def _text(value: JSON | Missing) -> str:

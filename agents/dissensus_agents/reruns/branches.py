@@ -58,11 +58,16 @@ def on_branch(
 
 def used_on(branch: Session[Any], since: int) -> list[Place]:
     """The recorded calls that a branch has made again already."""
-    return [
-        Place(int(source["round"]), str(source["agent"]), int(source["attempt"]))
-        for call in _calls(branch, since)
-        if (source := (call.detail or {}).get(REUSED)) is not None and source.get("session") == branch.name
-    ]
+    found = (source_of(call, branch.name) for call in _calls(branch, since))
+    return [place for place in found if place is not None]
+
+
+def source_of(call: Call, session: str) -> Place | None:
+    """The call of a session whose answer another call has; None where it has none of that session."""
+    match (call.detail or {}).get(REUSED):
+        case {"session": str(name), "round": int(number), "agent": str(seat), "attempt": int(attempt)}:
+            return Place(number, seat, attempt) if name == session else None
+    return None
 
 
 def purse_of(
@@ -83,7 +88,11 @@ def _calls(branch: Session[Any], since: int) -> Iterable[Call]:
 
 def left_out_on(branch: Session[Any]) -> list[dict[str, Any]]:
     """The commits that could not be carried to a branch, each with why."""
-    return [event.body for event in branch.events(LEFT_OUT) if event.branch == branch.branch]
+    return [
+        event.body
+        for event in branch.events(LEFT_OUT)
+        if event.branch == branch.branch and isinstance(event.body.get("version"), int)
+    ]
 
 
 def status_of(branch: Session[Any]) -> tuple[str, dict[str, Any] | None]:

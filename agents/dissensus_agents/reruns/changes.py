@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from ..errors import GraphError
 from ..judgement.supervisor import REVERSED, SEAT, Supervisor, seats_of
 from ..patterns.failover import candidates_of
 from ..running import Run
+from ..seats import seats_in
 from ..steps import Step, swap
 
 LONGEST_PROMPT = 100_000
@@ -128,22 +129,13 @@ def _checked(seat: str, text: str) -> str:
 def _check(graph: Graph, seat: str) -> None:
     step, slash, name = seat.rpartition("/")
     steps = [one for one in graph.steps.values() if not slash or one.name == step]
-    known = dict.fromkeys(own for one in steps for own in _seats(one))
+    known = dict.fromkeys(own for one in steps for own in seats_in(one))
     if not steps or name not in known:
-        places = ", ".join(dict.fromkeys(own for one in graph.steps.values() for own in _seats(one)))
+        places = ", ".join(dict.fromkeys(own for one in graph.steps.values() for own in seats_in(one)))
         raise GraphError(
             f"There is no seat {seat!r} to be given something else",
             next_step=f"The graph has {places}; STEP/AGENT names one step alone",
         )
-
-
-def _seats(step: Step) -> Iterable[str]:
-    from ..patterns.route import routing_seats
-
-    yield from (agent.name for agent in step.everybody)
-    yield from step.seats
-    yield from routing_seats(step.pattern)
-    yield from (one.seat for one in step.askers)
 
 
 def changed(graph: Graph, changes: Changes) -> Graph:
@@ -166,7 +158,7 @@ def _changed(shape: Shape, step: Step, changes: Changes) -> Step:
 
 def _of_step(step: Step, given: Mapping[str, Any]) -> dict[str, Any]:
     """What is meant for the seats of one step; what is for this step alone comes before what is for all."""
-    seats = set(_seats(step))
+    seats = set(seats_in(step))
     of_all = {seat: one for seat, one in given.items() if seat in seats}
     own = {seat.removeprefix(f"{step.name}/"): one for seat, one in given.items() if "/" in seat}
     return {**of_all, **{seat: one for seat, one in own.items() if seat in seats}}

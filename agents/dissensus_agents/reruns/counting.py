@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.records import Call, Commit, Proposal, Round, Ruling
-from dissensus_state.reuse import REUSED, is_reused
+from dissensus_state.reuse import is_reused
 from dissensus_state.values import JSON, parse_path, pointer
 
 from ..judgement.causes import Stance
@@ -20,6 +20,7 @@ from ..judgement.supervisor import REVERSED, is_seat
 from ..positions import all_values
 from ..steps import Step
 from .answers import NOTHING, Decision, Missing, Ruled, Spent
+from .branches import source_of
 from .lines import OUTCOMES, Line
 from .purse import cost_of
 
@@ -126,14 +127,13 @@ class _Costs:
 
     def of(self, call: Call) -> int:
         """What a reused call had cost when it was made."""
-        source = (call.detail or {}).get(REUSED) or {}
-        if source.get("session") != self._session.name:
+        place = source_of(call, self._session.name)
+        if place is None:
             return 0
-        number = int(source["round"])
-        if number not in self._known:
-            made = self._session.round(number)[2]
-            self._known[number] = {(one.agent, one.attempt): cost_of(one) for one in made}
-        return self._known[number].get((source["agent"], source["attempt"]), 0)
+        if place.round not in self._known:
+            made = self._session.round(place.round)[2]
+            self._known[place.round] = {(one.agent, one.attempt): cost_of(one) for one in made}
+        return self._known[place.round].get((place.seat, place.attempt), 0)
 
 
 def _waited(calls: Sequence[Call]) -> int:
@@ -164,7 +164,13 @@ def _of_stage(
     sides = [one for one in (before, *after) if one is not None]
     paths = dict.fromkeys(path for one in sides for path in _leaves(one.values, chosen))
     shown = [path for path in paths if not any(path.startswith(f"{other}/") for other in paths)]
-    differing = [None if one is None else _differ(before, one, step, compared) for one in after]
+    settled = [
+        one is not None and _is_settled(one) and (before is None or _is_settled(before)) for one in after
+    ]
+    differing = [
+        _differ(before, one, step, compared) if one is not None and counts else None
+        for one, counts in zip(after, settled, strict=True)
+    ]
     for path in shown or [""]:
         flips = [other is not None and _touches(path, other) for other in differing]
         there = [one is not None for one in after]
@@ -174,11 +180,16 @@ def _of_stage(
             path=path,
             then=NOTHING if before is None else _at(before.values, path),
             now=tuple(None if one is None else _at(one.values, path) for one in after),
-            flipped=Share.counted(sum(flips), sum(there)),
+            flipped=Share.counted(sum(flips), sum(settled)),
             ruled_then=None if before is None else before.ruled,
             ruled_now=tuple(None if one is None else one.ruled for one in after),
             occurred=tuple(there),
         )
+
+
+def _is_settled(one: Occurred) -> bool:
+    """Whether it is decided: nobody has to rule on it any more."""
+    return one.round.status != "parked"
 
 
 def judged_by(step: Step) -> dict[str, Comparator]:

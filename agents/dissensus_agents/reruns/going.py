@@ -117,7 +117,7 @@ class Going(Between):
         self.rounds = [one for one in own.rounds if not is_conflict(one)]
         self.carried = {place for one in own.commits if (place := carried_from(one.source)) is not None}
         for body in left_out_on(self.session):
-            self.carried.add((str(body.get("branch")), int(body.get("version", -1))))
+            self.carried.add((str(body.get("branch")), body["version"]))
 
     def is_settled(self) -> bool:
         """Whether the newest round of the branch is, as the records say."""

@@ -27,16 +27,20 @@ class Walk(Going):
         super().__init__(session, plan.line, means)
         self._plan = plan
         self._brought = 0
+        self._rejected: int | None = None
 
     async def gone(self) -> str:
         """Go on by the graph's edges; a person's ruling on the same proposals stands again."""
         await aside(self.take_up)
-        start = None if self.rounds else self._plan.start
         while not await aside(self._is_over):
+            start = await aside(self._start)
             run = await self.means.graph.walk(self.session, start, self.means.most, self.put)
-            start = None
-            if run.current is None or run.current.ending != "parked":
-                break
+            if run.current is not None and run.current.ending == "rejected":
+                self._rejected = run.current.round.round
+            if run.current is None:
+                break  # nothing was left to be begun
+            if run.current.ending != "parked":
+                continue
             if not await aside(self.ruled_alike, self._like(len(self.rounds) - 1)):
                 return "parked"
             await aside(self._carry, self._plan.before(len(self.rounds)))
@@ -98,4 +102,28 @@ class Walk(Going):
         if not self.rounds or not self.is_settled() or self.rounds[-1].status in {"retried", "void"}:
             return False
         step = self.rounds[-1].step
-        return self.means.graph.follows(step, self.session.state) == END or self._stops_here(step)
+        if self._stops_here(step):
+            return True
+        return self._has_ended(step) and self._next_pass() is None
+
+    def _has_ended(self, step: str) -> bool:
+        """Whether the graph has come to its end after the newest round."""
+        is_end = self.rounds[-1].round == self._rejected
+        return is_end or self.means.graph.follows(step, self.session.state) == END
+
+    def _next_pass(self) -> str | None:
+        """Where the line was gone on with although the graph had come to its end: somebody began again."""
+        gone, plan = self.rounds, self._plan.rounds
+        if len(gone) >= len(plan) or any(
+            one.step != like.step for one, like in zip(gone, plan, strict=False)
+        ):
+            return None
+        return plan[len(gone)].step
+
+    def _start(self) -> str | None:
+        """The step to begin at; None to go on from the newest round."""
+        if not self.rounds:
+            return self._plan.start
+        last = self.rounds[-1]
+        again = last.status in {"retried", "void"} or not self.is_settled()
+        return None if again or not self._has_ended(last.step) else self._next_pass()

@@ -1,0 +1,157 @@
+"""What is suspect: the versions that rest on a commit that was retracted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, overload
+
+from . import impact, joining, takeovers
+from .dependence import Seed, Walk
+from .engines import Work
+from .impact import Impacted
+from .joining import Tip
+from .lineages import Segment, lineage
+from .showing import MOST_ROWS, Listing, Shown, table, visible
+from .takeovers import Retraction
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect(Shown):
+    """A commit that rests on a retracted one: on which, and by which links."""
+
+    commit: Impacted
+    retracted: Tip
+
+    @property
+    def version(self) -> int:
+        """Its version."""
+        return self.commit.version
+
+    def as_dict(self) -> dict[str, Any]:
+        """The suspect as plain data: what `Impacted` says, and the retracted commit."""
+        branch, version = self.retracted
+        return {**self.commit.as_dict(), "retracted": {"branch": branch, "version": version}}
+
+    def __str__(self) -> str:
+        return visible(f"{self.commit}  (retracted: v{self.retracted[1]} of {self.retracted[0]})")
+
+
+class Suspects(Sequence[Suspect]):
+    """The suspect commits of a branch, oldest first, and the retractions that make them so.
+
+    Attributes:
+        retractions: Those that stand, by the commit that each retracts.
+    """
+
+    def __init__(
+        self,
+        retractions: Mapping[Tip, tuple[Retraction, ...]] | None = None,
+        walk: Walk | None = None,
+        segments: Iterable[Segment] = (),
+    ) -> None:
+        self.retractions = retractions or {}
+        self._walk = walk
+        self._segments = tuple(segments)
+
+    @cached_property
+    def _tips(self) -> list[Tip]:
+        lines = {} if self._walk is None else self._walk.lines
+        return [
+            (name, version)
+            for name, after, upto in self._segments
+            if name in lines
+            for version in lines[name].ties
+            if after < version <= upto
+        ]
+
+    @cached_property
+    def _distances(self) -> dict[Tip, int]:
+        return {} if self._walk is None else self._walk.distances()
+
+    def __len__(self) -> int:
+        return len(self._tips)
+
+    @overload
+    def __getitem__(self, index: int) -> Suspect: ...
+    @overload
+    def __getitem__(self, index: slice) -> Listing[Suspect]: ...
+    def __getitem__(self, index: int | slice) -> Suspect | Listing[Suspect]:
+        if isinstance(index, slice):
+            return Listing(self._told(tip) for tip in self._tips[index])
+        return self._told(self._tips[index])
+
+    def _told(self, tip: Tip) -> Suspect:
+        if self._walk is None:
+            raise IndexError(tip)
+        return Suspect(impact.impacted(self._walk, *tip, self._distances), self._root(tip))
+
+    def _root(self, tip: Tip) -> Tip:
+        """The retracted commit that one rests on by the shortest way; another one than itself."""
+        at = tip
+        while self._walk is not None:
+            its = [(tie.branch, tie.version) for tie in self._walk.lines[at[0]].ties[at[1]]]
+            at = min(its, key=self._distances.__getitem__)
+            if at in self.retractions:
+                break
+        return at
+
+    @property
+    def versions(self) -> list[int]:
+        """Their versions."""
+        return [version for _, version in self._tips]
+
+    def of(self, branch: str, version: int) -> Suspect | None:
+        """The suspect that is stored under a branch; None where that commit is not suspect."""
+        line = None if self._walk is None else self._walk.lines.get(branch)
+        here = any(name == branch and after < version <= upto for name, after, upto in self._segments)
+        return self._told((branch, version)) if here and line is not None and version in line.ties else None
+
+    def retracted(self, branch: str, version: int) -> Retraction | None:
+        """The newest retraction of a commit that is stored under a branch; None where it is not retracted."""
+        found = self.retractions.get((branch, version))
+        return found[-1] if found else None
+
+    def marks(self, branch: str, version: int) -> dict[str, Any]:
+        """What `log`, `show` and `blame` say of a commit: `retracted`, `suspect`, or nothing."""
+        gone, found = self.retracted(branch, version), self.of(branch, version)
+        return {
+            "retracted": None if gone is None else gone.as_dict(),
+            "suspect": None if found is None else found.as_dict(),
+        }
+
+    def as_dict(self) -> list[Any]:
+        """All of them as plain data."""
+        return [one.as_dict() for one in self]
+
+    def _rest(self) -> str:
+        left = len(self) - MOST_ROWS
+        more = [f"… and {left:,} more of these {len(self):,}"] if left > 0 else []
+        gone = [
+            f"retracted: v{one.of[1]} of {one.of[0]}, by {one.author} in v{one.version}: {one.reason}"
+            for its in self.retractions.values()
+            for one in its
+        ]
+        return "\n".join(map(visible, [*more, *gone]))
+
+    def __str__(self) -> str:
+        """A suspect a line, and what was retracted."""
+        return "\n".join(filter(None, [str(self[:MOST_ROWS]), self._rest()]))
+
+    def _repr_html_(self) -> str:
+        return self[:MOST_ROWS]._repr_html_() + table((), [("", self._rest())])
+
+
+def suspects(work: Work, session_id: int, branch: str, head: int) -> Suspects:
+    """The commits of a branch that rest on retracted ones.
+
+    A revert that takes a retracted commit back does not rest on it here: it is the cure.
+    """
+    reach = joining.reach(work, session_id, branch, head)
+    standing = takeovers.standing(work, session_id, reach)
+    if not standing:
+        return Suspects()
+    walk = impact.walked(work, session_id, lambda _: [Seed(*tip) for tip in standing], cures=True)
+    segments = [one._replace(upto=min(one.upto, head)) for one in lineage(work, session_id, branch)]
+    return Suspects(standing, walk, segments)
