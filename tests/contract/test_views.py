@@ -18,7 +18,7 @@ from dissensus_state import migrations, policies, views
 from dissensus_state.costs import costs, sums
 from dissensus_state.engines import Database
 from dissensus_state.store import Store
-from houses import House, built
+from houses import House, built, logged_in
 from inquiries import Finding, Inquiry, Notes
 from postgres import Postgres
 from viewing import agree, asked, assembled, pieces
@@ -165,6 +165,16 @@ def test_a_tenant_sees_its_own_rows_alone_through_every_view(house: House, view:
         with house.store(tenant) as store, store.database.engine.connect() as connection:
             found = connection.execute(sa.text(f"SELECT DISTINCT session FROM {view}")).scalars().all()
             assert found == [f"of {tenant}"]
+
+
+def test_an_upgrade_lets_applications_ask_the_views_that_it_makes(postgres: Postgres) -> None:
+    with built(postgres, "lately", "acme") as made:
+        with logged_in(made.url("owner")) as connection:
+            connection.execute(sa.text(f"REVOKE ALL ON {', '.join(views.NAMES)} FROM app"))
+        with made.database() as database:
+            migrations.upgrade(database)
+        with made.store("acme") as store, store.database.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT * FROM history")).all() == []
 
 
 def test_the_views_of_an_older_postgresql_are_not_given_to_an_application(postgres: Postgres) -> None:
