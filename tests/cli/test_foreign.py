@@ -82,3 +82,26 @@ def test_errors_tell_what_it_was_and_make_no_database_for_nothing(ask: Command, 
 def test_a_password_is_not_told(ask: Command) -> None:
     failed = ask("import-langgraph", "postgresql://me:secret@127.0.0.1:1/none", code=10)
     assert "secret" not in failed.err
+
+
+def test_every_verb_works_on_a_graph_that_was_never_ours(ask: Command, source: Path) -> None:
+    ask("import-langgraph", source, "--thread", "asking")
+    head = ask("log", "--json").data["head"]
+    for verb in (
+        ["log", "--graph"], ["log", "--author", "inner"], ["show", "v3"], ["state", "v2"],
+        ["diff", "v1..HEAD"],
+        ["blame", "/log/0"], ["events"], ["tail"], ["branch"], ["sizes"], ["cost"],
+        ["replay"], ["verify"], ["verify", "-b", "fork-1"],
+        ["fork", "idea", "--at", "v3"], ["tag", "asked", "v2"],
+    ):  # fmt: skip
+        assert ask(*verb).out, verb
+    hashes = [one["hash"] for one in ask("log", "--json").data["commits"]]
+    ask("export", "-o", "asking.jsonl")
+    ask("import", "asking.jsonl", "-d", "elsewhere.db")
+    there = ask("log", "-d", "elsewhere.db", "--json").data
+    assert (there["head"], [one["hash"] for one in there["commits"]]) == (head, hashes)
+    [known] = ask("import-langgraph", source, "--thread", "asking", "-d", "elsewhere.db", "--json").data[
+        "sessions"
+    ]
+    assert (known["checkpoints"], known["events"]) == (0, 0)
+    assert ask("revert", "HEAD", "--json").data["version"] == head + 1

@@ -299,3 +299,19 @@ def test_a_value_that_is_larger_than_any_here_is_named_by_its_digest(tmp_path: P
     assert session.raw()["large"]["bytes"] == len(large) + 2
     assert patch_to_json(session.log(1)[0].patch) == [["set", "/number", 5]]
     assert done.converted["unread: too large"] == 1
+
+
+def test_whoever_writes_a_file_that_is_not_written_ahead_need_not_wait(tmp_path: Path, store: Store) -> None:
+    path = old_file(tmp_path / "old.sqlite")
+
+    def write(_: str, __: int, ___: int) -> None:
+        with sqlite3.connect(path, timeout=0.1) as connection:
+            body = json.dumps(checkpoint(4, {"messages": ["later"]}, {})).encode()
+            connection.execute(
+                "INSERT INTO checkpoints VALUES ('old', '', 'c004', 'c003', 'json', ?, '{}')", (body,)
+            )
+        connection.close()
+
+    [done] = import_langgraph(path, store, progress=write)
+    assert done.checkpoints == 3
+    assert import_langgraph(path, store)[0].checkpoints == 1

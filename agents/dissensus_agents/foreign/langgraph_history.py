@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from dissensus_state.chronicle import Chronicle
 from dissensus_state.errors import Conflict, NotFound, Refused
+from dissensus_state.sessions import Session, SessionInfo
+from dissensus_state.shapes import shape_of
 from dissensus_state.showing import Listing, Shown, visible
 
 from .naming import key_of, session_name
@@ -24,14 +26,13 @@ from .threads import Counts
 from .threads import Thread as _Thread
 
 if TYPE_CHECKING:
-    from dissensus_state.sessions import Session
     from dissensus_state.store import Store
 
 AUTHOR = "import"
 """Whom the history names for the empty state with which such a session begins."""
 
 Progress = Callable[[str, int, int], None]
-"""Told after each transaction: the thread, how many of its checkpoints are done, how many there are."""
+"""Told after each transaction: the thread, how many checkpoints were brought in, and of how many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,12 @@ def import_langgraph(
                 f"One name cannot be that of {len(chosen)} sessions",
                 next_step="Name one thread with --thread, or leave the name out",
             )
-        return Listing(_bring(tables, one, store, name or session_name(one), progress) for one in chosen)
+        there = {one.name: one for one in store.sessions()}
+
+        def session(thread: str, nodes: list[Node]) -> Session[LangGraphState]:
+            return _session(store, there, name or session_name(thread), thread, nodes)
+
+        return Listing(_bring(tables, one, session, progress) for one in chosen)
 
 
 def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:
@@ -143,9 +149,14 @@ def _chosen(tables: Source, wanted: list[str] | None) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def _bring(tables: Source, thread: str, store: Store, name: str, progress: Progress | None) -> Imported:
+def _bring(
+    tables: Source,
+    thread: str,
+    session_of: Callable[[str, list[Node]], Session[LangGraphState]],
+    progress: Progress | None,
+) -> Imported:
     nodes = tables.nodes(thread)
-    session = _session(store, name, thread, nodes)
+    session = session_of(thread, nodes)
     bringing = _Thread(tables, thread, nodes, Chronicle(session))
     known = sum(key_of(node.namespace, node.id) in bringing.places for node in nodes)
     bringing.bring(lambda done, total: progress(thread, done, total) if progress else None)
@@ -175,13 +186,15 @@ def _any(counts: Counts) -> bool:
     return bool(counts.checkpoints or counts.events)
 
 
-def _session(store: Store, name: str, thread: str, nodes: list[Node]) -> Session[LangGraphState]:
+def _session(
+    store: Store, known: Mapping[str, SessionInfo], name: str, thread: str, nodes: list[Node]
+) -> Session[LangGraphState]:
     """The session of a thread: a new one, or the one that holds what was brought in of it before.
 
     Raises:
         Conflict: there is one of that name which holds something else.
     """
-    info = next((one for one in store.sessions() if one.name == name), None)
+    info = known.get(name)
     if info is None:
         return store.create(LangGraphState(), name=name, author=AUTHOR)
     taken = Conflict(
@@ -191,7 +204,7 @@ def _session(store: Store, name: str, thread: str, nodes: list[Node]) -> Session
     )
     if not info.schema.endswith(f":{LangGraphState.__qualname__}"):
         raise taken
-    session = store.session(name, LangGraphState)
+    session: Session[LangGraphState] = Session(store.database, info, shape_of(LangGraphState))
     there = Chronicle(session).places()
     mine = {key_of(node.namespace, node.id) for node in nodes}
     mine |= {key_of(node.namespace, node.parent) for node in nodes if node.parent}

@@ -304,7 +304,7 @@ def opened(address: str) -> Source:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    """A file, opened so that it cannot be changed, at one moment of it.
+    """A file, opened so that it cannot be changed; at one moment of it, where that hinders nobody.
 
     Reading a file that is written ahead needs one more file beside it. Where that may not be made and
     nobody has the file open, it is read as one that does not change.
@@ -314,8 +314,9 @@ def _read_only(path: Path) -> sqlite3.Connection:
         mode = modes.pop(0)
         connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None, timeout=30)
         try:
-            connection.execute("BEGIN")
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                connection.execute("BEGIN")  # else whoever writes the file would wait for the end of it
         except sqlite3.OperationalError:
             connection.close()
             if not modes or path.with_name(f"{path.name}-wal").exists():

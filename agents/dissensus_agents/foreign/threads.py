@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import count, islice
+from itertools import count
 from typing import Any
 
 from dissensus_agents.errors import HistoryUnreadable
@@ -27,8 +28,8 @@ from .supersteps import Part
 from .tables import Source
 from .task_ids import with_paths
 
-AT_ONCE = 100
-"""How many checkpoints share a transaction."""
+AT_ONCE, LONGEST = 100, 0.5
+"""How many checkpoints share a transaction, and how many seconds it may last."""
 
 _LONGEST = 900
 """In bytes: the names of authors and transitions."""
@@ -82,15 +83,13 @@ class Thread:
         """Bring in what is not there yet."""
         for namespace, write in self.source.special(self.thread, SPECIAL):
             self._special.setdefault((namespace, write.checkpoint), []).append(write)
-        total = sum(map(len, self.nodes.values()))
-        done = 0
-        plan = self._plan()
-        while chunk := list(islice(plan, AT_ONCE)):
-            trouble = self._chunk(chunk)
+        plan, done = list(self._plan()), 0
+        while chunk := plan[done : done + AT_ONCE]:
+            brought, trouble = self._chunk(chunk)
             if trouble is not None:
                 raise trouble
-            done += len(chunk)
-            progress(done, total)
+            done += brought
+            progress(done, len(plan))
         self.counts.pending = self._pending()
 
     def _pending(self) -> int:
@@ -100,22 +99,31 @@ class Thread:
         writes = (one for end in sorted(ends) for one in self.source.writes(self.thread, "", end))
         return sum(not is_machinery(one.channel, None, frozenset()) for one in writes)
 
-    def _chunk(self, chunk: list[tuple[Node, bool]]) -> HistoryUnreadable | None:
-        """Bring in a few; what comes before one that cannot be read stays."""
+    def _chunk(self, chunk: list[tuple[Node, bool]]) -> tuple[int, HistoryUnreadable | None]:
+        """Bring in a few, and say how many; what comes before one that cannot be read stays.
+
+        Others wait for their turn to write meanwhile, so that it ends after a time.
+        """
+        until = time.monotonic() + LONGEST
         with self.chronicle.batch() as batch:
-            for node, heir in chunk:
+            for done, (node, heir) in enumerate(chunk):
+                if done and time.monotonic() > until:
+                    return done, None
                 try:
                     self._one(batch, node, heir=heir)
                 except HistoryUnreadable as trouble:
-                    return trouble
-        return None
+                    return done, trouble
+        return len(chunk), None
 
     def _plan(self) -> Iterator[tuple[Node, bool]]:
+        """The checkpoints that are not there yet, or have events; and whether each goes on with a branch."""
         for nodes in self.nodes.values():
             line = trees.ordered(nodes)
             first = trees.heirs(line)
             for node in line:
-                yield node, node.id in first
+                there = key_of(node.namespace, node.id) in self.places
+                if not there or (node.namespace, node.id) in self._special:
+                    yield node, node.id in first
 
     def _one(self, batch: Batch, node: Node, *, heir: bool) -> None:
         place = self.places.get(key_of(node.namespace, node.id))
