@@ -15,7 +15,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import Add, Append, Max, MergeByKey, Min, SharedState, Union
 from dissensus_state.store import Store
 from json_values import nested, values
-from viewing import agree, assembled, pieces
+from viewing import agree, assembled, dead, pieces
 
 TOKENS = st.sampled_from(["a", "b", "0", "1", "a/b", "~", "", 'q"', "\\", "\0", "%00", "\n\x1f", "é😀"])
 TEXTS = st.text(st.sampled_from('ab!~"\\%05C\0\n\x7fé￿😀'), max_size=4)
@@ -104,6 +104,7 @@ def _written(session: Session[Pieces], operations: list[tuple[str, str, Any]]) -
 def _holds(session: Session[Pieces]) -> None:
     rows, state = pieces(session), session.raw()
     assert agree(assembled(rows), state), (rows, state)
+    assert dead(rows) == []
 
 
 STORIES: dict[str, list[list[tuple[str, str, Any]]]] = {
