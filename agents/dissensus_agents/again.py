@@ -33,6 +33,7 @@ from .models.kinds import refusal_of
 from .models.replies import objection
 from .patterns.governed import Trivial
 from .prompts import Prompts, requests_of
+from .rechecking import findings, moved
 from .requested import unlike
 from .round import ruled_change
 from .running import Running
@@ -46,7 +47,8 @@ class Recorded:
     """A round as its records tell it.
 
     `base` is the state that it was begun on, `before` the one that its commit found, where it ended in one.
-    `text_of` finds a text that is kept aside, by its reference.
+    `text_of` finds a text that is kept aside, by its reference. `checks` says that the step's verifiers are
+    run again; they may ask what is outside, so only who repeats a single step has them do it.
     """
 
     round: Round
@@ -58,6 +60,7 @@ class Recorded:
     commit: Commit | None = None
     before: JSON = None
     text_of: Callable[[str], str | None] = lambda _: None
+    checks: bool = False
 
     @property
     def answers(self) -> int:
@@ -141,6 +144,7 @@ class _Again:
                 self._denied(prompts.barred[agent.name])
         with self.guarding("comparison", "a comparison"):
             self._compared(running)
+        self._checks(running)
         self._supervisors(step)
         if told.commit is not None:
             self._opinions(running, told.commit)
@@ -274,6 +278,18 @@ class _Again:
             for one in running.comparison.disagreements
         }
         self.same("comparison", was, now)
+
+    def _checks(self, running: Running) -> None:
+        """Whether the verifiers are what they were; and where they are run again, find what they found."""
+        other = moved(running.step, self.told.round, self.told.commit)
+        if other is not None:
+            self.differs("verifiers", *other)
+        if not self.told.checks or any(operation.gone for item in running.made for operation in item.patch):
+            return
+        was, now, broken = findings(running, self.told.commit)
+        for name in sorted(broken):
+            self.lose(f"checks: {name} could not be made")
+        self.same("checks", was, now)
 
     def _supervisors(self, step: Step) -> None:
         """Whether each supervising model is asked in the same frame: its instructions, its bounds."""

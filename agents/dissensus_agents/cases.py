@@ -215,6 +215,7 @@ class Case:
             self.state,
             self.commit,
             before,
+            checks=True,
         )
 
     @property

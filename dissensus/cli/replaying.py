@@ -11,6 +11,7 @@ import click
 
 from . import options
 from .blocks import Block, Line, Passage
+from .border import situation
 from .errors import Misuse
 from .opening import opened_session
 from .output import note, show
@@ -81,6 +82,8 @@ def replay(
     found, report = _against(database, session, graph, schema, most if every else None)
     data = {**place(found), **report.as_dict()}
     show(data, replayed(data), as_json=as_json)
+    if report.more and situation().lines:
+        note(f"… and {count(report.more, 'more difference')}: add --most")
     context.exit(0 if report.same else DIFFERS)
 
 

@@ -52,7 +52,8 @@ class Exported(Shown):
         heads: Of each branch, its newest version and that commit's hash in hexadecimal.
         counts: How many records of each type.
         bytes: How large the file is.
-        digest: SHA-256 of the lines, which is the same for the same session in any database.
+        digest: SHA-256 of the lines, which is the same for the same session in any database; empty for a
+            page, which has none.
         redacted: The paths whose values were taken out of the copy, `left_out` what of its recordings.
         left: What was not looked for.
     """
@@ -167,6 +168,9 @@ def _written(lines: Lines, target: Path | BinaryIO, asked: Asked, texts: Texts |
     total = sum(lines.header.counts.values()) + 2
     if asked.form == "sqlite" and isinstance(target, Path):
         return _as_database(_looked(iter(lines), texts, asked.told, total), target)
+    if texts is not None and CHUNKS[asked.form] is not iter:  # no record may have them
+        for _ in _looked(iter(lines), texts, None, total):
+            pass
     chunks = _looked(CHUNKS[asked.form](lines), texts, asked.told, total)
     if isinstance(target, Path):
         with replacing(target) as file:

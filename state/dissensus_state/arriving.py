@@ -18,7 +18,7 @@ from .commits import SAID
 from .engines import Work
 from .errors import DissensusError, Tampered
 from .heads import Head
-from .patches import Patch, fold
+from .patches import Folder, Patch
 from .values import JSON, digest, parse_object
 
 UNREADABLE = (DissensusError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
@@ -117,6 +117,7 @@ class Chain:
         self.wants_state = False
         self._pruned: int | None = None
         self._head: Head | None = None
+        self._folder = Folder({})
         self._unkept = 0
 
     def begin(self, said: Mapping[str, Any]) -> None:
@@ -194,9 +195,10 @@ class Chain:
     def _keep(self, patch: Patch, size: int) -> None:
         if self._head is None:
             if self.version == 0:
-                state = fold({}, patch)
-                kept = snapshots.initial(state, size)
-                self._head = Head(0, b"", state, None, kept, 0)
+                self._folder = Folder({})
+                self._folder.fold(patch)
+                state = self._folder.state
+                self._head = Head(0, b"", state, None, snapshots.initial(state, size), 0)
                 return
             self._unkept += size
             if self._unkept < snapshots.MIN_BYTES:
@@ -205,11 +207,13 @@ class Chain:
             state, kept, grown, touched = commits.restore(
                 self._work, self._session_id, self.branch, self.version
             )
+            self._folder = Folder(state)
             self._head = Head(self.version, b"", state, None, kept, 0, grown, touched)
         else:
+            self._folder.fold(patch)
             self._head = self._head._replace(
                 version=self.version,
-                state=fold(self._head.state, patch),
+                state=self._folder.state,
                 grown=self._head.grown + size,
                 touched=self._head.touched | commits.changed(patch),
             )
@@ -233,6 +237,7 @@ class Chain:
         state = parse_object(said["state"])
         rebuilding.whole(self._work, self._session_id, self.branch, self.version, state)
         kept = snapshots.first(self.version, state, len(said["state"]))
+        self._folder = Folder(state)
         self._head = Head(self.version, b"", state, None, kept, 0)
 
     def end(self, said: Mapping[str, Any]) -> None:

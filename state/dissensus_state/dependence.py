@@ -98,19 +98,20 @@ class Line:
         start = None
         for one in (place, *above):
             versions = self._whole.get(one)
-            if versions and versions[0] <= base:
-                last = versions[-1]
-                if last > base:
-                    last = versions[bisect_right(versions, base) - 1]
-                if start is None or last > start:
-                    start = last
+            if versions and (last := versions[-1]) > base:
+                n = bisect_right(versions, base)
+                last = versions[n - 1] if n else -1
+            elif not versions:
+                continue
+            if last >= 0 and (start is None or last > start):
+                start = last
         found = None
+        floor = -1 if start is None else start
         for versions in (self._below.get(place), *map(self._here.get, above)):
-            if versions:
+            if versions and versions[-1] >= floor:
                 at = versions[0]
-                if start is not None and at < start:
-                    n = bisect_left(versions, start)
-                    at = versions[n] if n < len(versions) else base + 1
+                if at < floor:
+                    at = versions[bisect_left(versions, floor)]
                 if at <= base and (found is None or at < found):
                     found = at
         return start, found

@@ -117,7 +117,7 @@ class Lengths:
 
     def __init__(self, places: Places, state: JSON, *, deep: bool) -> None:
         self._places = places
-        self._deep = deep
+        self.deep = deep
         self._sizes: dict[int, int | str | None] = {}
         self._known = state is not None
         for name, value in (state or {}).items():
@@ -125,7 +125,7 @@ class Lengths:
 
     def put(self, place: int, value: JSON) -> None:
         """A value stands at a place now."""
-        if self._deep:
+        if self.deep:
             self._walk(self._places.texts[place], value)
         elif isinstance(value, list):
             self._sizes[place] = len(value)
@@ -151,7 +151,7 @@ class Lengths:
 
     def add(self, work: Work, session_id: int, place: int, items: list[JSON]) -> int | None:
         """Add items to a list; how many it had before, if that is known."""
-        if not self._deep and len(self._places.above[place]) > 1 and self._known:
+        if not self.deep and len(self._places.above[place]) > 1 and self._known:
             raise DeepLists  # what was known of it may have gone with what stands around it
         before = self._sizes.get(place)
         if isinstance(before, str):
@@ -160,7 +160,7 @@ class Lengths:
         if not isinstance(before, int):
             return None
         self._sizes[place] = before + len(items)
-        if self._deep:
+        if self.deep:
             text = self._places.texts[place]
             for n, item in enumerate(items, start=before):
                 self._walk(f"{text}/{n}", item)
@@ -225,14 +225,17 @@ class Reading:
 
     def _touches(self, patch: list[Any], lengths: Lengths) -> tuple[Touch, ...]:
         """The paths that a stored patch writes."""
-        place_of = self.places.of
-        if len(patch) == 1 and len(patch[0]) == 3:  # nearly all
-            verb, path, value = patch[0]
-            if verb == "set":
-                place = place_of(path)
-                if value.__class__ in _HOLDING:
-                    lengths.put(place, value)
+        if len(patch) == 1:  # nearly all
+            item = patch[0]
+            verb, path = item[0], item[1]
+            if verb == "set" and len(item) == 3:
+                place = self.places.of(path)
+                if item[2].__class__ in _HOLDING:
+                    lengths.put(place, item[2])
                 return ((place, True),)
+            if verb == "merge" and len(item) == 4 and not lengths.deep and len(item[2]) == 1:
+                name = str(item[2][0][item[3]])
+                return ((self.places.of(f"{path}/{_escaped(name)}"), True),)
         found: list[Touch] = []
         for item in patch:
             found += self._operation(item, lengths)
@@ -279,10 +282,15 @@ class Reading:
         found = []
         for name, item in named.items():
             there = self.places.of(path + pointer((name,)))
-            if item.__class__ in _HOLDING:
+            if lengths.deep:
                 lengths.put(there, item)
             found.append((there, True))
         return found
+
+
+def _escaped(name: str) -> str:
+    """A key as it stands in a pointer."""
+    return name.replace("~", "~0").replace("/", "~1") if "~" in name or "/" in name else name
 
 
 _HOLDING = frozenset({dict, list})

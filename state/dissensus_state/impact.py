@@ -16,9 +16,10 @@ they had read it, and nothing follows from them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any
 
 from . import branches, lifting
@@ -60,15 +61,17 @@ class Link(Shown):
     status: str | None = None
 
     def __str__(self) -> str:
-        return visible(self._said())
+        return visible(self.said())
 
-    def _said(self) -> str:
+    def said(self, author: str | None = None) -> str:
+        """The link in words; its reader is named unless that is the author of what it is told of."""
         where = f"v{self.version} of {self.branch}"
         if self.kind == "read":
             wrote = "" if self.wrote == self.path else f" ({self.wrote or '/'})"
             round_ = f" in r{self.round}" if self.round else ""
             lost = f", {self.status}" if self.status not in {None, "accepted"} else ""
-            return f"{self.reader} read {self.path or '/'} at v{self.base}{round_}{lost}: {where}{wrote}"
+            who = "" if self.reader == author else f"{self.reader} "
+            return f"{who}read {self.path or '/'} at v{self.base}{round_}{lost}: {where}{wrote}"
         return f"{_DOES[self.kind]} {where}"
 
 
@@ -93,7 +96,9 @@ class Impacted(Shown):
 
     def __str__(self) -> str:
         does = f" {self.transition}" if self.transition else ""
-        return visible(f"v{self.version} of {self.branch}  {self.author}{does}  {self.links[0]}")
+        return visible(
+            f"v{self.version} of {self.branch}  {self.author}{does}  {self.links[0].said(self.author)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +176,7 @@ class Impact(Shown):
             "of": self._title(),
             "commits": self.count,
             "rounds without a commit": len(self.rounds),
-            "first": "\n".join(str(one) for one in self.commits[:MOST_LINES]),
+            "nearest": "\n".join([*self.lines(MOST_LINES)][1:]),
         }
 
     def as_dict(self) -> dict[str, Any]:
@@ -195,9 +200,7 @@ class Impact(Shown):
         rounds = f", {_count(len(self.rounds), 'round')} without one" if self.rounds else ""
         yield f"{self._title()}: {_count(self.count, 'commit')}{rounds}"
         shown = 0
-        for depth, one in self._tree():
-            if shown == most:
-                break
+        for depth, one in self._tree() if self.count <= most else self._nearest(most):
             yield f"{'  ' * min(depth, 20)}{one}"
             shown += 1
         for overheard in self.rounds[: most - shown]:
@@ -205,7 +208,7 @@ class Impact(Shown):
             shown += 1
         left = self.count + len(self.rounds) - shown
         if left > 0:
-            yield f"  … and {left:,} more"
+            yield f"  … and {left:,} more, further away"
 
     def _tree(self) -> Iterator[tuple[int, Impacted]]:
         """The commits, each below the nearest that it rests on."""
@@ -222,6 +225,13 @@ class Impact(Shown):
                 yield depth, one
                 todo += [(depth + 1, child) for child in reversed(below.get(tip, ()))]
 
+    def _nearest(self, most: int) -> Iterator[tuple[int, Impacted]]:
+        """Those that the fewest links lead to."""
+        distances = self.walk.distances()
+        tips = _in_order(self.walk, [name for name, _, _ in self.lineage])
+        for name, version in nsmallest(most, tips, key=distances.__getitem__):
+            yield 1, impacted(self.walk, name, version, distances)
+
     def _title(self) -> str:
         if self.path is None:
             return f"v{self.version} of {self.branch}"
@@ -235,22 +245,30 @@ def _count(number: int, noun: str) -> str:
 def told(walk: Walk, first: Iterable[str]) -> Iterator[Impacted]:
     """What a walk has found, commit by commit: first on these branches, then on the others, by name."""
     distances = walk.distances()
+    for name, version in _in_order(walk, first):
+        yield impacted(walk, name, version, distances)
+
+
+def _in_order(walk: Walk, first: Iterable[str]) -> Iterator[Tip]:
     named = [*dict.fromkeys(name for name in first if name in walk.lines)]
     for name in [*named, *sorted(walk.lines.keys() - set(named))]:
-        line = walk.lines[name]
-        for version, ties in line.ties.items():
-            step = line.step(version)
-            nearest = sorted(ties, key=lambda tie: distances[tie.branch, tie.version])
-            yield Impacted(
-                name,
-                version,
-                step.author,
-                step.transition,
-                step.round,
-                tuple(dict.fromkeys(walk.places.texts[place] for place, _ in step.touches)),
-                distances[name, version],
-                tuple(link_of(walk, tie) for tie in nearest),
-            )
+        yield from ((name, version) for version in walk.lines[name].ties)
+
+
+def impacted(walk: Walk, name: str, version: int, distances: Mapping[Tip, int]) -> Impacted:
+    """What a walk has found of a commit."""
+    step, ties = walk.lines[name].step(version), walk.lines[name].ties[version]
+    nearest = sorted(ties, key=lambda tie: distances[tie.branch, tie.version])
+    return Impacted(
+        name,
+        version,
+        step.author,
+        step.transition,
+        step.round,
+        tuple(dict.fromkeys(walk.places.texts[place] for place, _ in step.touches)),
+        distances[name, version],
+        tuple(link_of(walk, tie) for tie in nearest),
+    )
 
 
 def link_of(walk: Walk, tie: Tie) -> Link:

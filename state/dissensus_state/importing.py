@@ -13,7 +13,7 @@ from typing import Any
 from . import documents, index, indexing, ledger
 from .archive_lines import Header, Tally, parsed, read_header
 from .archive_records import KINDS, Kind
-from .archive_types import Packed
+from .archive_types import PACKED, PATCH, Packed
 from .arriving import UNREADABLE, Chain, Rounds, Terms
 from .blobs import Stowed, pack
 from .branching import check_name
@@ -46,6 +46,12 @@ _RANK = {
     for word in words
 }
 """Which kinds stand before which."""
+
+_WRAPPED = {
+    word: [key for key, one in kind.fields.items() if one.read in {PACKED.read, PATCH.read}]
+    for word, kind in KINDS.items()
+}
+"""The keys whose values are read as more than their columns hold."""
 
 _HANGS = {
     "call": "round",
@@ -230,12 +236,9 @@ class Importing:
             self._keys.pop(one, None)
 
     def _row(self, kind: Kind, said: Mapping[str, Any]) -> dict[str, Any]:
-        row = {"session_id": self._info.session_id, **kind.fixed}
-        for key, value in said.items():
-            if isinstance(value, Packed):
-                row[key] = b"\x03" + value.digest if value.data is None else pack(value.data)
-            else:
-                row[key] = value.text if isinstance(value, Stowed) else value
+        row = {"session_id": self._info.session_id, **kind.fixed, **said}
+        for key in _WRAPPED[kind.word]:
+            row[key] = _unwrapped(row[key])
         return row
 
     # The kinds
@@ -347,6 +350,13 @@ class Importing:
                 raise
             why = error.message if isinstance(error, DissensusError) else str(error)
             raise Tampered(f"What is beside the history cannot be read: {why}") from error
+
+
+def _unwrapped(value: Any) -> Any:
+    """A value as its column holds it."""
+    if isinstance(value, Packed):
+        return b"\x03" + value.digest if value.data is None else pack(value.data)
+    return value.text if isinstance(value, Stowed) else value
 
 
 def _check_name(kind: str, name: str) -> None:

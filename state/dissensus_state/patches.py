@@ -197,6 +197,51 @@ def fold(state: JSON, patch: Iterable[Operation]) -> JSON:
     return state
 
 
+class Folder:
+    """Folds patch after patch into a state that it owns: what a merge costs is what it brings.
+
+    It remembers where the items of lists with keys stand, which `fold` has to look for each time.
+    """
+
+    def __init__(self, state: JSON) -> None:
+        self.state = state
+        self._places: dict[str, dict[str, int]] = {}
+
+    def fold(self, patch: Patch) -> None:
+        """Take a patch in; what it holds may be changed later on.
+
+        Raises:
+            NotFound, ValueRefused, Pruned: as `apply` has it; the state is of no use then.
+        """
+        for operation in patch:
+            if operation.verb != "merge" or operation.key is None or not self._merged(operation):
+                self._places.pop(operation.path[0] if operation.path else "", None)
+                if not operation.path:
+                    self._places.clear()
+                self.state = fold(self.state, (operation,))
+
+    def _merged(self, operation: Operation) -> bool:
+        """Put the items of a merge into their places, where the list is that of a field."""
+        field = operation.path[0] if len(operation.path) == 1 else ""
+        there = self.state.get(field)
+        if type(there) is not list or operation.pruned:
+            return False
+        items = _named(operation)
+        places = self._places.get(field)
+        if places is None:
+            names = merge_items(there, operation.key, pointer(operation.path))
+            if len(names) != len(there):
+                return False
+            places = self._places[field] = {name: place for place, name in enumerate(names)}
+        for name, item in items.items():
+            if name in places:
+                there[places[name]] = item
+            else:
+                places[name] = len(there)
+                there.append(item)
+        return True
+
+
 def _put(state: JSON, operation: Operation) -> bool:
     """Put what an operation brings into a dictionary of the state, which is not copied for it."""
     path, verb = operation.path, operation.verb

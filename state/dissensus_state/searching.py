@@ -17,7 +17,7 @@ from .showing import Listing
 from .suspects import Suspects
 from .values import parse_path
 
-_MOST_KNOWN = 16
+_MOST_KNOWN = 4
 _KNOWN: dict[tuple[object, ...], Suspects] = {}
 """The suspects of branches at their heads, which a program may ask for at each commit that it shows."""
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, overload
 
 from . import impact, joining, takeovers
 from .dependence import Seed, Walk
 from .engines import Work
 from .impact import Impacted
 from .joining import Tip
-from .lineages import lineage
-from .showing import Listing, Shown, visible
+from .lineages import Segment, lineage
+from .showing import MOST_ROWS, Listing, Shown, table, visible
 from .takeovers import Retraction
 
 
@@ -36,35 +38,75 @@ class Suspect(Shown):
         return visible(f"{self.commit}  (retracted: v{self.retracted[1]} of {self.retracted[0]})")
 
 
-class Suspects(Listing[Suspect]):
+class Suspects(Sequence[Suspect]):
     """The suspect commits of a branch, oldest first, and the retractions that make them so.
 
     Attributes:
         retractions: Those that stand, by the commit that each retracts.
     """
 
-    def __init__(self, items: Any = (), retractions: dict[Tip, tuple[Retraction, ...]] | None = None) -> None:
-        super().__init__(items)
+    def __init__(
+        self,
+        retractions: Mapping[Tip, tuple[Retraction, ...]] | None = None,
+        walk: Walk | None = None,
+        segments: Iterable[Segment] = (),
+    ) -> None:
         self.retractions = retractions or {}
-        self._by_tip = {(one.commit.branch, one.commit.version): one for one in self}
+        self._walk = walk
+        self._segments = tuple(segments)
 
-    @property
-    def rest(self) -> str:
-        """What was retracted."""
-        return "\n".join(
-            f"retracted: v{one.of[1]} of {one.of[0]}, by {one.author} in v{one.version}: {one.reason}"
-            for its in self.retractions.values()
-            for one in its
-        )
+    @cached_property
+    def _tips(self) -> list[Tip]:
+        lines = {} if self._walk is None else self._walk.lines
+        return [
+            (name, version)
+            for name, after, upto in self._segments
+            if name in lines
+            for version in lines[name].ties
+            if after < version <= upto
+        ]
+
+    @cached_property
+    def _distances(self) -> dict[Tip, int]:
+        return {} if self._walk is None else self._walk.distances()
+
+    def __len__(self) -> int:
+        return len(self._tips)
+
+    @overload
+    def __getitem__(self, index: int) -> Suspect: ...
+    @overload
+    def __getitem__(self, index: slice) -> Listing[Suspect]: ...
+    def __getitem__(self, index: int | slice) -> Suspect | Listing[Suspect]:
+        if isinstance(index, slice):
+            return Listing(self._told(tip) for tip in self._tips[index])
+        return self._told(self._tips[index])
+
+    def _told(self, tip: Tip) -> Suspect:
+        if self._walk is None:
+            raise IndexError(tip)
+        return Suspect(impact.impacted(self._walk, *tip, self._distances), self._root(tip))
+
+    def _root(self, tip: Tip) -> Tip:
+        """The retracted commit that one rests on by the shortest way; another one than itself."""
+        at = tip
+        while self._walk is not None:
+            its = [(tie.branch, tie.version) for tie in self._walk.lines[at[0]].ties[at[1]]]
+            at = min(its, key=self._distances.__getitem__)
+            if at in self.retractions:
+                break
+        return at
 
     @property
     def versions(self) -> list[int]:
         """Their versions."""
-        return [one.version for one in self]
+        return [version for _, version in self._tips]
 
     def of(self, branch: str, version: int) -> Suspect | None:
         """The suspect that is stored under a branch; None where that commit is not suspect."""
-        return self._by_tip.get((branch, version))
+        line = None if self._walk is None else self._walk.lines.get(branch)
+        here = any(name == branch and after < version <= upto for name, after, upto in self._segments)
+        return self._told((branch, version)) if here and line is not None and version in line.ties else None
 
     def retracted(self, branch: str, version: int) -> Retraction | None:
         """The newest retraction of a commit that is stored under a branch; None where it is not retracted."""
@@ -79,6 +121,27 @@ class Suspects(Listing[Suspect]):
             "suspect": None if found is None else found.as_dict(),
         }
 
+    def as_dict(self) -> list[Any]:
+        """All of them as plain data."""
+        return [one.as_dict() for one in self]
+
+    def _rest(self) -> str:
+        left = len(self) - MOST_ROWS
+        more = [f"… and {left:,} more of these {len(self):,}"] if left > 0 else []
+        gone = [
+            f"retracted: v{one.of[1]} of {one.of[0]}, by {one.author} in v{one.version}: {one.reason}"
+            for its in self.retractions.values()
+            for one in its
+        ]
+        return "\n".join(map(visible, [*more, *gone]))
+
+    def __str__(self) -> str:
+        """A suspect a line, and what was retracted."""
+        return "\n".join(filter(None, [str(self[:MOST_ROWS]), self._rest()]))
+
+    def _repr_html_(self) -> str:
+        return self[:MOST_ROWS]._repr_html_() + table((), [("", self._rest())])
+
 
 def suspects(work: Work, session_id: int, branch: str, head: int) -> Suspects:
     """The commits of a branch that rest on retracted ones.
@@ -90,29 +153,5 @@ def suspects(work: Work, session_id: int, branch: str, head: int) -> Suspects:
     if not standing:
         return Suspects()
     walk = impact.walked(work, session_id, lambda _: [Seed(*tip) for tip in standing], cures=True)
-    segments = lineage(work, session_id, branch)
-    last = {one.branch: (one.after, min(one.upto, head)) for one in segments}
-    roots = _roots(walk, standing)
-    found = [
-        Suspect(one, roots[one.branch, one.version])
-        for one in impact.told(walk, last)
-        if one.branch in last and last[one.branch][0] < one.version <= last[one.branch][1]
-    ]
-    return Suspects(found, standing)
-
-
-def _roots(walk: Walk, standing: dict[Tip, Any]) -> dict[Tip, Tip]:
-    """The retracted commit that each one rests on by the shortest way."""
-    distances = walk.distances()
-    found: dict[Tip, Tip] = {tip: tip for tip in standing}
-    ties = [(name, version, its) for name, line in walk.lines.items() for version, its in line.ties.items()]
-    for name, version, its in sorted(ties, key=lambda one: distances[one[0], one[1]]):
-        if (name, version) in standing:
-            continue
-        nearest = min(((tie.branch, tie.version) for tie in its), key=distances.__getitem__)
-        found[name, version] = found[nearest]
-    for tip in standing:
-        own = walk.lines[tip[0]].ties.get(tip[1], []) if tip[0] in walk.lines else []
-        others = [found[tie.branch, tie.version] for tie in own if (tie.branch, tie.version) != tip]
-        found[tip] = others[0] if others else tip
-    return found
+    segments = [one._replace(upto=min(one.upto, head)) for one in lineage(work, session_id, branch)]
+    return Suspects(standing, walk, segments)

@@ -139,6 +139,52 @@ async def test_a_round_with_a_failed_check_is_a_case(session: Session[Case], tmp
     assert case.round.review["failed"]
     case.replay(graph)
 
+    @verifier(name="never")
+    def always(proposed: Any, state: Any) -> bool:
+        return True
+
+    @verifier(name="never", version="2")
+    def newer(proposed: Any, state: Any) -> bool:
+        return False
+
+    def checked(*by: Any) -> AgentGraph:
+        return one_step([agent("a", "")], verifiers=by, supervisor=Supervisor(Person("jutta")))
+
+    (one,) = case.check(checked(always))
+    assert (one.effect, one.field) == ("differs", "checks")
+    assert json.loads(one.expected) == {"a": [["never", "", False]]}
+    assert json.loads(one.actual) == {"a": [["never", "", True]]}
+    (one,) = case.check(checked(newer))
+    assert (one.field, one.expected, one.actual) == ("verifiers", '["never 1"]', '["never 2"]')
+    assert [one.field for one in case.check(checked())] == ["verifiers"]
+
+    @verifier(name="never")
+    def breaks(proposed: Any, state: Any) -> bool:
+        raise RuntimeError("no network")
+
+    case.replay(checked(breaks))
+
+
+async def test_evidence_of_a_commit_is_found_again(session: Session[Case], tmp_path: Path) -> None:
+    @verifier
+    def holds(proposed: Any, state: Any) -> bool:
+        return bool(state["documents"])
+
+    graph = one_step([agent("a", cause("disk"))], verifiers=[holds])
+    await graph.run(session)
+    case = again(graph.case(session), tmp_path)
+    assert case.commit is not None
+    assert case.commit.evidence
+    case.replay(graph)
+
+    @verifier(name="holds")
+    def not_any_more(proposed: Any, state: Any) -> bool:
+        return False
+
+    with pytest.raises(CaseFailed, match="would differ: checks"):
+        case.replay(one_step([agent("a", "")], verifiers=[not_any_more]))
+    assert (await graph.replay(session, every=True)).same
+
 
 class Ruled(SharedState):
     """A state with a rule, for commits by hand."""

@@ -13,7 +13,7 @@ from dissensus_agents.judgement.comparators import Text
 from dissensus_agents.judgement.supervisor import Supervisor
 from dissensus_agents.replaying import Replayed, replay
 from dissensus_state import tables
-from dissensus_state.errors import Diverged
+from dissensus_state.errors import Diverged, Pruned
 from dissensus_state.machine import Transition
 from dissensus_state.rights import Rights
 from dissensus_state.sessions import Session
@@ -121,6 +121,22 @@ async def test_g10_a_report_is_bounded_and_counts_the_rest(session: Session[Case
     assert (len(found.differences), found.more, found.anew) == (2, 2, 4)
     assert "… and 2 more differences" in str(found)
     assert "… and 2 more differences" in found.differences._repr_html_()
+
+
+async def test_g10_of_a_pruned_history_the_rest_is_replayed_and_it_is_said_what_is_not(store: Store) -> None:
+    session = store.create(Case())
+    graph = one_step([agent("a", cause("disk"))])
+    for _ in range(4):
+        await graph.run(session, start="judge")
+    session.prune(session.plan_prune(2), author="jutta")
+    found = await report(graph, session)
+    assert found.same
+    assert (found.versions, found.rounds, found.lost) == (4, 2, 1)
+    assert found.untold == ("v2: what was before it is pruned",)
+    other = one_step([agent("a", cause("disk"), role="Other.")])
+    assert [one.version for one in (await report(other, session)).differences] == [3, 4]
+    with pytest.raises(Pruned):
+        other.case(session, 2)
 
 
 async def test_g10_a_step_or_an_agent_that_is_gone_is_told_for_each_round(session: Session[Case]) -> None:

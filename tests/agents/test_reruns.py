@@ -441,6 +441,31 @@ async def test_a_rerun_can_be_run_again_itself(session: Session[Case]) -> None:
     assert (again.flipped, again.spent.asked, again.origin) == ((), 0, branch.branch)
 
 
+async def test_a_branch_is_run_again_from_before_its_fork(session: Session[Case]) -> None:
+    graph = inquiry(*panel("disk"))
+    await graph.run(session)
+    aside = session.fork("aside", 1)
+    with aside.transaction("chris") as tx:
+        tx.set("note", "another idea")
+    await graph.run(aside, start="judge")
+
+    found = await graph.rerun(aside, 0)
+
+    branch = session.on(found.branches[0].branch)
+    assert (found.spent.asked, found.flipped, found.branches[0].carried) == (0, (), (2,))
+    assert branch.state == aside.state
+    branch.verify()
+
+
+async def test_a_pass_that_somebody_began_anew_is_begun_anew(session: Session[Case]) -> None:
+    graph = inquiry(*panel("disk"))
+    await graph.run(session)
+    await graph.run(session, start="judge")
+    found = await graph.rerun(session, 0)
+    assert found.branches[0].steps == ("gather", "judge", "judge")
+    assert (found.spent.asked, found.branches[0].elsewhere) == (0, "")
+
+
 async def test_what_happens_is_told_branch_by_branch(session: Session[Case]) -> None:
     graph = inquiry(*panel("disk"))
     await graph.run(session)

@@ -93,6 +93,22 @@ def test_blame_names_authors_reads_calls_ruling_and_dissent(answer: Command) -> 
     assert answer("blame", "verdict", "--at", "v1")["authors"] == ["user"]
 
 
+def test_blame_follows_what_was_read_back_to_the_sources_when_it_is_asked_to(
+    answer: Command, told_url: str, ask: Command
+) -> None:
+    assert answer("blame", "/verdict")["chain"] is None
+    chain = answer("blame", "/verdict", "--chain")["chain"]
+    first = chain["sources"][0]
+    assert (first["version"], first["authors"], first["depth"]) == (3, ["alice", "bob"], 0)
+    assert chain["links"][0]["reader"] == ["main", 3]
+    assert chain["links"][0]["path"] == "/findings"
+    assert ["main", 1] in chain["links"][0]["writers"]
+    assert chain["left"] == 0
+    shown = ask("blame", "/verdict", "--chain", "-d", told_url).out
+    assert "/findings, read at v" in shown
+    assert "v1 by analyst: /findings" in shown
+
+
 def test_a_denied_attempt_is_in_the_events(answer: Command) -> None:
     [event] = answer("events")["events"]
     assert event["kind"] == "refused"

@@ -44,7 +44,7 @@ SCHEMA = ("--schema", "outage:Outage")
 def test_impact_is_told_of_a_commit_and_of_a_value(ask: Command) -> None:
     shown = ask("impact", "v1").out
     assert shown.startswith("v1 of main: 2 commits\n")
-    assert "v2 of main  ana gather  ana read /findings/0 at v1: v1 of main" in shown
+    assert "v2 of main  ana gather  read /findings/0 at v1: v1 of main" in shown
     assert [item["version"] for item in ask("impact", "/findings/0", "--json").data["commits"]] == [2, 4]
     assert [item["version"] for item in ask("impact", "findings/1", "--json").data["commits"]] == []
     assert [item["version"] for item in ask("impact", "score", "--at", "v3", "--json").data["commits"]] == [4]

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from by_hand import answered, begun, change, in_review, proposes, rules, to_judging
 from canaries import Searched
 from dissensus_state import tables
+from dissensus_state.archive import FORMS
 from dissensus_state.errors import ArchiveRefused, Denied, NotFound, Refused, Tampered, ValueRefused
 from dissensus_state.journal import Journal
 from dissensus_state.rights import Rights
@@ -62,7 +63,7 @@ def test_the_redacted_value_is_in_no_byte_of_the_file(store: Store, tmp_path: Pa
     session = _everywhere(store)
     before = _file(session)
     assert any(form.encode() in before for form in forms())
-    for form in ("jsonl", "sqlite"):
+    for form in FORMS:
         path = tmp_path / f"copy.{form}"
         made = session.export(path, form, redact=["/findings/1/text"], author="clerk")
         data = path.read_bytes()
@@ -110,13 +111,14 @@ def test_what_cannot_be_taken_out_everywhere_refuses_the_file(store: Store, tmp_
     session = store.create(Notes())
     session.transact(does("merge", "answers", {CANARY: 1}), "ana")
     session.transact(does("append", "lines", CANARY), "ana")
-    path = tmp_path / "copy.jsonl"
+    path = tmp_path / "copy"
     path.write_text("what was there")
-    with pytest.raises(Refused, match=r'still stands in line .*"type":"commit"') as caught:
-        session.export(path, redact=["/lines/0"])
-    assert CANARY not in str(caught.value)
-    assert path.read_text() == "what was there"
-    assert [one.name for one in tmp_path.iterdir()] == ["copy.jsonl"]
+    for form in FORMS:
+        with pytest.raises(Refused, match=r'still stands in line .*"type":"commit"') as caught:
+            session.export(path, form, redact=["/lines/0"])
+        assert CANARY not in str(caught.value)
+        assert path.read_text() == "what was there"
+        assert [one.name for one in tmp_path.iterdir()] == ["copy"]
 
 
 def test_a_round_that_is_not_settled_and_holds_it_refuses_the_file(store: Store) -> None:

@@ -12,44 +12,16 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from by_hand import begun, change, concluded, proposes, rules, to_judging
+from by_hand import concluded
+from disputing import DISPUTE, NUL, disputed
 from dissensus_state import migrations, policies, views
 from dissensus_state.costs import costs, sums
 from dissensus_state.engines import Database
-from dissensus_state.journal import Journal
-from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from houses import House, built
 from inquiries import Finding, Inquiry, Notes
 from postgres import Postgres
 from viewing import agree, asked, assembled, pieces
-
-NUL = "a\0b\\u0000 %00 \x1f"
-
-DISPUTE = {
-    "path": "/verdict",
-    "positions": [
-        {"value": f"the valve {NUL}", "holders": ["ana"]},
-        {"value": None, "holders": ["ben", "cy"]},
-    ],
-    "distance": 0.5,
-    "cause": "missing evidence",
-}
-
-
-def disputed(session: Session[Inquiry], *, ruled: bool = True) -> None:
-    """A round of three, of whom two disagree with the one who is upheld."""
-    with session.transaction("scout", "gather") as tx:
-        tx.append("findings", Finding(text=NUL))
-    to_judging(session)
-    journal = Journal(session)
-    opened, _ = begun(journal, "conclude", "ana", "ben", "cy")
-    made = tuple(proposes(session, name, verdict=f"by {name}") for name in ("ana", "ben", "cy"))
-    review = {"disagreements": [DISPUTE, "/no dispute"], "hollow": {"because": NUL}}
-    round_ = journal.propose(opened, made, review)
-    if ruled:
-        ruling = rules(round_, made, upheld=("ana",), dissent=("ben", "cy"), cause="a misquoted line")
-        journal.commit(round_, change(session, made[0]), ruling)
 
 
 def test_history_has_each_commit_on_each_branch_that_sees_it(store: Store) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dissensus_state.errors import NotFound, ValueRefused
 from dissensus_state.patches import (
+    Folder,
     Operation,
     Patch,
     apply,
@@ -187,3 +188,31 @@ def test_items_with_keys_are_found_by_their_key(path: tuple[str, ...], value: An
 def test_nothing_is_found_where_nothing_is(path: tuple[str, ...]) -> None:
     with pytest.raises(NotFound, match="There is nothing at /"):
         get(KEYED, path, {"items": "id"})
+
+
+ITEMS = st.lists(st.fixed_dictionaries({"id": st.sampled_from("abcd"), "n": st.integers(0, 9)}), max_size=3)
+STEPS = st.one_of(
+    st.builds(lambda items: Operation("merge", ("claims",), items, "id"), ITEMS),
+    st.builds(lambda items: Operation("append", ("claims",), items), ITEMS),
+    st.builds(lambda items: Operation("set", ("claims",), items), ITEMS),
+    st.builds(lambda n: Operation("set", ("claims", "0", "n"), n), st.integers(0, 9)),
+    st.builds(
+        lambda key, n: Operation("merge", ("answers",), {key: n}), st.sampled_from("abcd"), st.integers()
+    ),
+    st.builds(lambda items: Operation("set", (), {"claims": items, "answers": {}}), ITEMS),
+)
+
+
+@given(states, st.lists(st.lists(STEPS | operations, max_size=3).map(tuple), max_size=8))
+def test_folding_in_place_comes_to_what_applying_comes_to(before: Any, steps: list[Patch]) -> None:
+    state: Any = {**before, "claims": [], "answers": {}}
+    folder = Folder(deepcopy(state))
+    for patch in steps:
+        try:
+            state = apply(state, patch)
+        except (NotFound, ValueRefused):
+            with pytest.raises((NotFound, ValueRefused)):
+                folder.fold(deepcopy(patch))
+            return
+        folder.fold(deepcopy(patch))
+        assert same(folder.state, state)

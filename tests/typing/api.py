@@ -227,6 +227,9 @@ async def a_graph_is_run(graph: AgentGraph, session: Session[Inquiry]) -> None:
     assert_type(found.decisions[0].flipped, Share)
     await graph.rerun(session, 12, time=3)  # type: ignore[call-arg]
     assert_type((await graph.repair(session, 3, again=True)).is_finished, bool)
+    replayed = await graph.replay(session, every=True, most=10)
+    assert_type([one.rule for one in replayed.differences], list[str | None])
+    assert_type(graph.case(session, 3).text(), str)
 
 
 def a_person_settles(session: Session[Inquiry]) -> None:
