@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from . import admission, commits, heads, joining, takeovers
-from .branching import Asked
+from typing import TYPE_CHECKING
+
+from . import commits, heads
 from .engines import Work
 from .errors import CarryRefused, Conflict, NotFound, Pruned, Refused, ValueRefused
 from .heads import Head
+from .later import Later
 from .lineages import lineage
 from .readers import StateT
 from .recorders import Recorder
 from .records import CARRY, RETRACT, Change, Commit
-from .takeovers import SILENT, Retraction
-from .transitions import commit as admit
 from .values import JSON, normalise
+
+if TYPE_CHECKING:
+    from . import admission, branching, joining, takeovers, transitions
+    from .branching import Asked
+    from .takeovers import Retraction
+else:
+    admission = Later("admission")
+    branching = Later("branching")
+    joining = Later("joining")
+    takeovers = Later("takeovers")
+    transitions = Later("transitions")
 
 MOST_REASON = 2_000
 """Characters of a reason."""
@@ -43,7 +54,7 @@ class Carrier(Recorder[StateT]):
             Denied: the author may not rule on what it wrote.
         """
         given = _reason(reason)
-        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        asked = branching.Asked(self.session_id, self.branch, self.shape, author, key)
         with self._refusing(author), self.writing(version=version) as work:
             commit, head = _retract(work, asked, version, given, self._line.head, undo=undo)
         if head is not None:
@@ -68,7 +79,7 @@ class Carrier(Recorder[StateT]):
             NotFound: there is no such commit, or it writes nothing.
         """
         who = commit.author if author is None else author
-        asked = Asked(self.session_id, self.branch, self.shape, who, key)
+        asked = branching.Asked(self.session_id, self.branch, self.shape, who, key)
         with self._refusing(who), self.writing() as work:
             made, head = _carry(work, asked, commit, self._line.head)
         if head is not None:
@@ -93,7 +104,7 @@ class Carrier(Recorder[StateT]):
             NotFound: there is no such branch or version, or all of it went into this one already.
             Denied: the author may commit nothing.
         """
-        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        asked = branching.Asked(self.session_id, self.branch, self.shape, author, key)
         with self._refusing(author), self.writing() as work:
             commit, head = _supersede(work, asked, (branch, version), self._line.head)
         if head is not None:
@@ -171,7 +182,7 @@ def _carry(work: Work, asked: Asked, commit: Commit, known: Head | None) -> tupl
             retry=False,
         )
     try:
-        return admit(work, session_id, branch, known, asked.shape, change)
+        return transitions.commit(work, session_id, branch, known, asked.shape, change)
     except (NotFound, Refused) as error:
         raise CarryRefused(
             f"Version {stored.version} of {stored.branch!r} does not fit onto version {found.version} of "
@@ -184,7 +195,7 @@ def _carried(asked: Asked, stored: Commit, head: int) -> Change:
     """What is asked for when a commit is brought again on a head."""
     where = f"Version {stored.version} of {stored.branch!r}"
     source = stored.source or {}
-    if not stored.patch or stored.version == 0 or not source.keys().isdisjoint({*SILENT, "upcast"}):
+    if not stored.patch or stored.version == 0 or not source.keys().isdisjoint({*takeovers.SILENT, "upcast"}):
         raise NotFound(f"{where} brings nothing that could be carried over")
     if any(item.pruned for item in stored.patch):
         raise Pruned(f"What {where.lower()} wrote is pruned")

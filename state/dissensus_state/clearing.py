@@ -14,6 +14,7 @@ from .engines import Database
 from .errors import DissensusError, NotFound, Refused
 from .masking import leaves, texts_gone
 from .patches import get
+from .records import MASK
 from .redaction import Redaction, Wanted
 from .shapes import Shape
 from .traces import Remaining, Texts
@@ -46,7 +47,7 @@ def clear(copy: Copy, values: Mapping[str, JSON], author: str) -> Cleared:
     """Take values away, wherever the copy has them.
 
     Args:
-        values: What stands at which path instead; `redaction.MASK` for the same structure without texts.
+        values: What stands at which path instead; `records.MASK` for the same structure without texts.
 
     Raises:
         NotFound: nothing stands at a path.
@@ -98,7 +99,7 @@ def _everywhere(copy: Copy, texts: Texts, remains: tuple[Remaining, ...], author
                 raise _stays(f"{pointer(path)} in version {one.version} of {one.branch}")
             seen.add(place)
             try:
-                done = _redacted(copy, one.branch, path, one.version, redaction.MASK, author)
+                done = _redacted(copy, one.branch, path, one.version, MASK, author)
             except NotFound:
                 continue  # it went with another one
             except DissensusError as error:

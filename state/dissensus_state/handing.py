@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import archive
-from .archive import Exported, Told
 from .carrying import Carrier
-from .pages.writing import html_page
+from .later import Later
 from .readers import StateT
-from .redaction import MASK
+from .records import MASK
+
+if TYPE_CHECKING:
+    from . import archive
+    from .archive import Exported, Told
+    from .pages import writing
+else:
+    archive = Later("archive")
+    writing = Later("pages.writing")
 
 
 class Handed(Carrier[StateT]):
@@ -71,4 +77,4 @@ class Handed(Carrier[StateT]):
             ArchiveRefused: it would be over 64 MiB.
         """
         with self.reading() as work:
-            return "".join(html_page(work, self.session_id, limit))
+            return "".join(writing.html_page(work, self.session_id, limit))

@@ -14,18 +14,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 from weakref import WeakKeyDictionary, WeakValueDictionary, ref
 
-from . import exchange, notices, transitions
 from .errors import DissensusError, OutcomeUnknown
+from .later import Later
 from .lineages import MAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from . import exchange, notices, transitions
     from .engines import Database, Work
     from .exchange import Prepared
     from .heads import Head
     from .records import Change, Commit, Ruling
     from .shapes import Shape
+else:
+    exchange, notices, transitions = Later("exchange"), Later("notices"), Later("transitions")
 
 _MOST_AT_ONCE = 64
 _SHORTEST, _LONGEST = 2, 64

@@ -6,26 +6,18 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Generic, Self, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, cast, overload
 
 from . import (
     branches,
     calls,
     commits,
-    contest,
-    decisions,
-    disputes,
-    grades,
     heads,
     ledger,
     lifting,
     queues,
     rounds,
-    sizes,
-    verify,
 )
-from . import replay as replays
-from . import watch as watches
 from .accounts import Account
 from .branches import BranchInfo, MergeConflict, Tag
 from .budgets import Budget
@@ -33,12 +25,27 @@ from .engines import Database, Work
 from .errors import NotFound, Refused, located
 from .explaining import Explaining
 from .heads import Head
+from .later import Later
 from .lineages import MAIN
 from .records import Call, Commit, Grade, Proposal, Round, Ruling
 from .shapes import Shape, SharedState, shape_of
 from .showing import Listing, Shown
 from .telling import Telling
 from .values import JSON
+
+if TYPE_CHECKING:
+    from . import contest, decisions, disputes, grades, sizes, verify
+    from . import replay as replays
+    from . import watch as watches
+else:
+    contest = Later("contest")
+    decisions = Later("decisions")
+    disputes = Later("disputes")
+    grades = Later("grades")
+    sizes = Later("sizes")
+    verify = Later("verify")
+    replays = Later("replay")
+    watches = Later("watch")
 
 StateT = TypeVar("StateT", bound=SharedState)
 OtherT = TypeVar("OtherT", bound=SharedState)

@@ -127,6 +127,9 @@ def kind_of(source: dict[str, JSON] | None, round_: int | None) -> str:
 UPCAST = "upcast"
 """What the source of a migration is called."""
 
+MASK: Any = object()
+"""The replacement of a redaction that names none: the same structure, `"[redacted]"` for every text."""
+
 REDACT, PRUNE = "redact", "prune"
 """What the sources of commits are called that say what was taken away for good."""
 

@@ -21,16 +21,13 @@ from .engines import Statement, Work
 from .errors import DissensusError, Refused, ValueRefused
 from .lineages import holder, lineage, pruned
 from .masking import keeps_keys, leaves, masked, put, texts_gone
-from .records import REDACT, Change, Commit
+from .records import MASK, REDACT, Change, Commit
 from .shapes import Shape
 from .showing import Shown
 from .tables import commits as commits_table
 from .traces import SHORTEST, Hunt, Remaining, Texts
 from .values import JSON, Path, canonical, digest, normalise, parse_list, pointer
 from .written import Written, find
-
-MASK: Any = object()
-"""The replacement where none is given: the same structure, with `"[redacted]"` for every text."""
 
 _rewrite = Statement(
     sa.update(commits_table)

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from . import commits, comparison, heads, impact, readings
-from . import suspects as suspicion
-from .bisect import Bisected, Search, Verdict
-from .comparison import Comparison
-from .impact import Impact
+from . import commits, heads
+from .later import Later
 from .lineages import BEYOND
 from .readers import Reader, StateT
-from .readings import Reads
 from .showing import Listing
-from .suspects import Suspects
 from .values import parse_path
+
+if TYPE_CHECKING:
+    from . import bisect as bisection
+    from . import comparison, impact, readings
+    from . import suspects as suspicion
+    from .bisect import Bisected, Verdict
+    from .comparison import Comparison
+    from .impact import Impact
+    from .readings import Reads
+    from .suspects import Suspects
+else:
+    bisection = Later("bisect")
+    comparison = Later("comparison")
+    impact = Later("impact")
+    readings = Later("readings")
+    suspicion = Later("suspects")
 
 _MOST_KNOWN = 4
 _KNOWN: dict[tuple[object, ...], Suspects] = {}
@@ -151,9 +162,9 @@ class Searcher(Reader[StateT]):
         with self.reading() as work:
             last = self._version(work, bad)
             first = self._version(work, good)
-        search = Search(verdict, first, last)
+        search = bisection.Search(verdict, first, last)
         before, version = search.run()
         with self.reading() as work:
             commit = commits.commit(work, self.session_id, self.branch, version)
         tested = tuple(search.tested.items())
-        return Bisected(self.branch, version, before, commit, len(tested), tested)
+        return bisection.Bisected(self.branch, version, before, commit, len(tested), tested)

@@ -7,28 +7,41 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from . import branching, compaction, heads, ledger, pruning, redaction, transitions
+from . import heads
 from .accounts import Account
-from .branches import MergeConflict
-from .branching import Asked, MergeResult
 from .budgets import Budget, Usd
-from .compaction import Compaction, CompactPlan
 from .engines import Work
 from .errors import Conflict, DatabaseFailed, Denied, Refused, located
 from .evolution import AUTHOR
 from .handing import Handed
 from .heads import Head
 from .intake import sound_change
-from .library import Library
+from .later import Later
 from .lineages import MAIN
-from .pruning import PrunePlan, Pruning
 from .readers import SessionInfo, StateT
-from .records import Change, Commit, Isolation, Ruling
-from .redaction import MASK, Redaction, Wanted
+from .records import MASK, Change, Commit, Isolation, Ruling
 from .transactions import Transaction, settings
 from .values import JSON, normalise, parse_path
+
+if TYPE_CHECKING:
+    from . import branching, compaction, ledger, pruning, redaction, transitions
+    from . import library as libraries
+    from .branches import MergeConflict
+    from .branching import MergeResult
+    from .compaction import Compaction, CompactPlan
+    from .library import Library
+    from .pruning import PrunePlan, Pruning
+    from .redaction import Redaction
+else:
+    branching = Later("branching")
+    compaction = Later("compaction")
+    ledger = Later("ledger")
+    libraries = Later("library")
+    pruning = Later("pruning")
+    redaction = Later("redaction")
+    transitions = Later("transitions")
 
 __all__ = ["MAIN", "Session", "SessionInfo", "StateT"]
 
@@ -45,7 +58,7 @@ class Session(Handed[StateT]):
     @cached_property
     def library(self) -> Library:
         """The documents of the session, which belong to all its branches."""
-        return Library(self.database, self.session_id, self.name)
+        return libraries.Library(self.database, self.session_id, self.name)
 
     def transaction(
         self,
@@ -217,7 +230,7 @@ class Session(Handed[StateT]):
             Refused: both together would break the schema or an invariant.
             Denied: the author may not write what the merge brings.
         """
-        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        asked = branching.Asked(self.session_id, self.branch, self.shape, author, key)
         with self._refusing(author), self.writing() as work:
             result, head = branching.merge(work, asked, source, self._line.head)
             if result.conflicts:
@@ -253,7 +266,7 @@ class Session(Handed[StateT]):
             Conflict: later commits rest on them; its `paths` say where.
             Refused: what is left would break the schema or an invariant.
         """
-        asked = Asked(self.session_id, self.branch, self.shape, author, key)
+        asked = branching.Asked(self.session_id, self.branch, self.shape, author, key)
         with self._refusing(author), self.writing() as work:
             until = first if last is None else last
             commit, head = branching.revert(work, asked, first, until, self._line.head)
@@ -293,7 +306,7 @@ class Session(Handed[StateT]):
         given = (author, reason, replacement, recordings)
         with located(path=path), self.database.overwriting():
             with self._refusing(author), self.writing() as work:
-                asked = Wanted(parse_path(path), self._version(work, version), *given)
+                asked = redaction.Wanted(parse_path(path), self._version(work, version), *given)
                 done, head = redaction.redact(work, self.session_id, self.branch, self.shape, asked)
             self.remember(head)
             return replace(done, left=(*done.left, *self._vacuumed()))

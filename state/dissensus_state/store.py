@@ -6,18 +6,25 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
-from . import entering, ledger, migrations, tenants, transitions
-from .archive import import_file
+from . import entering, migrations, tenants
 from .budgets import Usd
 from .engines import Database, wall_clock
 from .errors import SchemaRefused, located
+from .later import Later
 from .lineages import MAIN
 from .readers import SessionInfo, StateT
 from .records import Budget
 from .sessions import Session
 from .shapes import shape_of
+
+if TYPE_CHECKING:
+    from . import archive, ledger, transitions
+else:
+    archive = Later("archive")
+    ledger = Later("ledger")
+    transitions = Later("transitions")
 
 
 class Store:
@@ -163,4 +170,4 @@ class Store:
             Conflict: there is a session of that name.
         """
         source = Path(path) if isinstance(path, str) else path
-        return self.session(import_file(self.database, source, name, session).session, schema)
+        return self.session(archive.import_file(self.database, source, name, session).session, schema)

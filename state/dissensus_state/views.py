@@ -7,10 +7,17 @@ so does a revision that changes a column they read.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
 
-from . import standing_view
 from .dialects import POSTGRESQL, SQLITE, Dialect, bare, inner, veiled
+from .later import Later
+
+if TYPE_CHECKING:
+    from . import standing_view
+else:
+    standing_view = Later("standing_view")
 
 NAMES = ("history", "current", "disagreements_view", "cost_view")
 
