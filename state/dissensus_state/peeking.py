@@ -112,8 +112,9 @@ class Past:
         return None if found is NOTHING else canonical(found)
 
     def _whole(self, path: Path, version: int) -> JSON:
+        state, keys = self.state(version), self.keys_at(version)  # `Pruned` is a `NotFound` too
         try:
-            return get(self.state(version), path, self.keys_at(version))
+            return get(state, path, keys)
         except NotFound:
             return NOTHING
 

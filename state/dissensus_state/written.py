@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from . import blame, commits, lifting
@@ -12,6 +12,7 @@ from .lifting import Keys
 from .lineages import holder, lineage, pruned
 from .masking import place_in
 from .patches import Operation, get
+from .peeking import Past
 from .records import Commit
 from .shapes import Shape
 from .values import JSON, Path, canonical, overlap, pointer
@@ -70,8 +71,7 @@ def _in_set(
     work: Work, session_id: int, branch: str, path: Path, version: int, value: JSON, base: int | None
 ) -> Written | None:
     """The newest commit that put an item into a set."""
-    first = -1 if base is None else base - 1
-    for commit in reversed(list(commits.between(work, session_id, branch, first, version))):
+    for commit in _touching(work, session_id, branch, path[:1], version, -1 if base is None else base - 1):
         for number, operation in enumerate(commit.patch):
             if operation.path != path[:1] or not isinstance(operation.value, list):
                 continue
@@ -92,13 +92,24 @@ def _again(
     keys: Keys,
 ) -> Written | None:
     """The newest operation that wrote what stood there already: while it is there, so is the value."""
-    for commit in reversed(list(commits.between(work, session_id, branch, first, version))):
+    for commit in _touching(work, session_id, branch, path, version, first):
         if any(overlap(path, touched) for touched in commit.writes):
             after = commits.state_at(work, session_id, branch, commit.version)
             found = _last(commit, after, path, value, keys.of(commit.schema_version))
             if found is not None:
                 return found
     return None
+
+
+def _touching(
+    work: Work, session_id: int, branch: str, path: Path, version: int, after: int
+) -> Iterator[Commit]:
+    """The commits that touched a path, newest first, after a version and up to another."""
+    past = Past(work, session_id, branch, version)
+    for touch in past.touches.of_path(path, version + 1):
+        if touch.version <= after:
+            return
+        yield past.commit(touch.version)
 
 
 def _operation(
