@@ -155,6 +155,12 @@ class Crossings:
             if high > mine.get(name, -1)
         ]
 
+    def superseded(self, branch: str, low: int, high: int) -> Iterator[Tip]:
+        """What the commits of a branch from one version to another say that it stands for."""
+        for one in self._merges.get(branch, ()):
+            if one.ours and low <= one.version <= high:
+                yield one.tip
+
     def concerned(self, firsts: Mapping[str, int]) -> dict[str, int]:
         """The branches that took something from others, from those versions on, and since which version."""
         found: dict[str, int] = {}

@@ -8,118 +8,16 @@ or something above it, up to the version that was read.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from typing import Literal, NamedTuple
 
 from .branches import BranchInfo
 from .crossings import Asked, Crossings, Reader, rounds_on
 from .errors import Tampered
-from .footprints import Places, Reading, Step, Touch
+from .footprints import Reading, Step
 from .joining import Tip
+from .tainting import Cure, Line, Seed, Tie
 from .takeovers import carried_from, supersedes
-
-Kind = Literal["read", "lift", "merge", "revert", "carry"]
-
-
-class Tie(NamedTuple):
-    """Why a commit, or a round, rests on a tainted commit: `branch` and `version` name that one.
-
-    `place` is the number of the path that was read, -1 where nothing was read; `status` that of the proposal
-    whose reader it was.
-    """
-
-    kind: Kind
-    branch: str
-    version: int
-    place: int = -1
-    reader: str | None = None
-    base: int | None = None
-    round: int | None = None
-    status: str | None = None
-
-
-class Seed(NamedTuple):
-    """A commit from which a walk begins; with a place, only what it wrote there counts."""
-
-    branch: str
-    version: int
-    place: int | None = None
-
-
-class Line:
-    """The steps of one branch, from where taint may be on it, and what was found of them so far."""
-
-    def __init__(self, info: BranchInfo, first: int, above: Line | None, steps: list[Step]) -> None:
-        self.branch = info.name
-        self.forked = -1 if info.base_version is None else info.base_version
-        self.first = first
-        self.above = above
-        self.steps = steps
-        self.done = first - 1
-        self.ties: dict[int, list[Tie]] = {}
-        self.tainted: list[int] = []
-        self._whole: dict[int, list[int]] = {}
-        self._here: dict[int, list[int]] = {}
-        self._below: dict[int, list[int]] = {}
-
-    def step(self, version: int) -> Step:
-        """The step that made a version of this line."""
-        return self.steps[version - self.first]
-
-    def wrote(self, version: int, touches: Iterable[Touch], places: Places, *, taints: bool = False) -> None:
-        """Note what a step has written."""
-        above = places.above
-        for place, whole in touches:
-            if whole:
-                self._whole.setdefault(place, []).append(version)
-            if taints:
-                self._here.setdefault(place, []).append(version)
-                self._below.setdefault(place, []).append(version)
-                for upper in above[place]:
-                    self._below.setdefault(upper, []).append(version)
-
-    def earliest(self, place: int, above: tuple[int, ...], base: int) -> tuple[Line, int] | None:
-        """The first tainted commit that contributes to what stands at a path in a version."""
-        line: Line | None = self
-        found: tuple[Line, int] | None = None
-        while line is not None:
-            start, at = line.look(place, above, base)
-            if at is not None:
-                found = line, at
-            if start is not None:
-                return found
-            base = min(base, line.forked)
-            line = line.above
-        return found
-
-    def look(self, place: int, above: tuple[int, ...], base: int) -> tuple[int | None, int | None]:
-        """Where the path was last replaced as a whole on this line, and the first taint from there on."""
-        start = None
-        for one in (place, *above):
-            versions = self._whole.get(one)
-            if versions and (last := versions[-1]) > base:
-                n = bisect_right(versions, base)
-                last = versions[n - 1] if n else -1
-            elif not versions:
-                continue
-            if last >= 0 and (start is None or last > start):
-                start = last
-        found = None
-        floor = -1 if start is None else start
-        for versions in (self._below.get(place), *map(self._here.get, above)):
-            if versions and versions[-1] >= floor:
-                at = versions[0]
-                if at < floor:
-                    at = versions[bisect_left(versions, floor)]
-                if at <= base and (found is None or at < found):
-                    found = at
-        return start, found
-
-    def first_between(self, low: int, high: int) -> int | None:
-        """The first tainted commit of this line with `low <= version <= high`."""
-        n = bisect_left(self.tainted, low)
-        return self.tainted[n] if n < len(self.tainted) and self.tainted[n] <= high else None
 
 
 class Walk:
@@ -132,7 +30,7 @@ class Walk:
     Args:
         reading: The session, with the numbers of paths that the seeds name.
         heads: The branches of the session.
-        cures: Do not count that a revert takes a seed back.
+        cures: Do not count that a revert takes a seed back, nor what a merged branch has superseded.
     """
 
     def __init__(
@@ -340,7 +238,8 @@ class Walk:
     def _brought(self, line: Line, step: Step, ties: list[Tie]) -> tuple[Line, int] | None:
         """The first tainted commit of those that a merge brought."""
         found: list[tuple[int, Line]] = []
-        for name, low, high in self._crossings.brought(line.branch, step.version):
+        stretches = self._crossings.brought(line.branch, step.version)
+        for name, low, high in stretches:
             other = self.lines.get(name)
             if other is None or high < other.first:
                 continue
@@ -355,7 +254,32 @@ class Walk:
         if found:
             at, other = min(found, key=lambda one: (one[0], one[1].branch))
             ties.append(Tie("merge", other.branch, at))
+        if self._cures:
+            self._cure(line, step.version, stretches)
         return None
+
+    def _cure(self, line: Line, version: int, stretches: Iterable[tuple[str, int, int]]) -> None:
+        """What a merge brings that says that it stands for this line up to a version: that is cured.
+
+        But not what it carried over though it is tainted: that stands here as it stood there.
+        """
+        mine = list(self._crossings.segments(line.branch, version - 1))
+
+        def is_mine(tip: Tip) -> bool:
+            return any(name == tip[0] and after < tip[1] <= upto for name, after, upto in mine)
+
+        uptos = [tip[1] for one in stretches for tip in self._crossings.superseded(*one) if is_mine(tip)]
+        if not uptos:
+            return
+        kept: list[tuple[Line, int]] = []
+        for name, low, high in stretches:
+            other = self.lines.get(name)
+            for at in () if other is None else other.tainted_between(low, high):
+                tip = None if other is None else carried_from(other.step(at).source)
+                origin = self.lines.get(tip[0]) if tip is not None and is_mine(tip) else None
+                if tip and origin is not None and origin.first_between(tip[1], tip[1]) is not None:
+                    kept.append((origin, tip[1]))
+        line.cures.append(Cure.of(version, max(uptos), kept, self.places))
 
     def _carried(self, line: Line, step: Step, ties: list[Tie]) -> tuple[Line, int] | None:
         """What a step was carried over from, and what the proposals behind that had read, on this line."""

@@ -62,6 +62,7 @@ class Places:
         self.above: list[tuple[int, ...]] = [()]
         self._numbers: dict[str, int] = {"": 0}
         self._sets: dict[str, tuple[int, ...]] = {"[]": ()}
+        self._whole: dict[int, tuple[Touch, ...]] = {}
 
     def of(self, text: str) -> int:
         """The number of a pointer."""
@@ -81,6 +82,13 @@ class Places:
         if found is None:
             paths = [pointer(parse_path(str(path))) for path in parse_list(text)]
             found = self._sets[text] = tuple(dict.fromkeys(map(self.of, paths)))
+        return found
+
+    def whole(self, place: int) -> tuple[Touch, ...]:
+        """What a commit touches that replaces the whole of a path and does nothing else."""
+        found = self._whole.get(place)
+        if found is None:
+            found = self._whole[place] = ((place, True),)
         return found
 
     def overlap(self, one: int, other: int) -> bool:
@@ -232,10 +240,10 @@ class Reading:
                 place = self.places.of(path)
                 if item[2].__class__ in _HOLDING:
                     lengths.put(place, item[2])
-                return ((place, True),)
+                return self.places.whole(place)
             if verb == "merge" and len(item) == 4 and not lengths.deep and len(item[2]) == 1:
                 name = str(item[2][0][item[3]])
-                return ((self.places.of(f"{path}/{_escaped(name)}"), True),)
+                return self.places.whole(self.places.of(f"{path}/{_escaped(name)}"))
         found: list[Touch] = []
         for item in patch:
             found += self._operation(item, lengths)

@@ -23,7 +23,7 @@ from heapq import nsmallest
 from typing import Any
 
 from . import branches, lifting
-from .dependence import Kind, Seed, Tie, Walk
+from .dependence import Walk
 from .engines import Work
 from .errors import NotFound
 from .footprints import DeepLists, Places, Reading, undisturbed
@@ -32,6 +32,7 @@ from .lifting import Keys
 from .lineages import lineage
 from .patches import get
 from .showing import Listing, Shown, visible
+from .tainting import Kind, Seed, Tie
 from .values import Path, pointer
 
 MOST_LINES = 40

@@ -8,12 +8,13 @@ from functools import cached_property
 from typing import Any, overload
 
 from . import impact, joining, takeovers
-from .dependence import Seed, Walk
+from .dependence import Walk
 from .engines import Work
 from .impact import Impacted
 from .joining import Tip
 from .lineages import Segment, lineage
 from .showing import MOST_ROWS, Listing, Shown, table, visible
+from .tainting import Cure, Seed
 from .takeovers import Retraction
 
 
@@ -58,13 +59,20 @@ class Suspects(Sequence[Suspect]):
     @cached_property
     def _tips(self) -> list[Tip]:
         lines = {} if self._walk is None else self._walk.lines
+        cure: Cure | None = None
+        for name, _, upto in self._segments:
+            cure = lines[name].cure_at(upto, cure) if name in lines else cure
         return [
             (name, version)
             for name, after, upto in self._segments
             if name in lines
             for version in lines[name].ties
-            if after < version <= upto
+            if after < version <= upto and (cure is None or version > cure.upto or version in cure.kept)
         ]
+
+    @cached_property
+    def _known(self) -> frozenset[Tip]:
+        return frozenset(self._tips)
 
     @cached_property
     def _distances(self) -> dict[Tip, int]:
@@ -104,9 +112,7 @@ class Suspects(Sequence[Suspect]):
 
     def of(self, branch: str, version: int) -> Suspect | None:
         """The suspect that is stored under a branch; None where that commit is not suspect."""
-        line = None if self._walk is None else self._walk.lines.get(branch)
-        here = any(name == branch and after < version <= upto for name, after, upto in self._segments)
-        return self._told((branch, version)) if here and line is not None and version in line.ties else None
+        return self._told((branch, version)) if (branch, version) in self._known else None
 
     def retracted(self, branch: str, version: int) -> Retraction | None:
         """The newest retraction of a commit that is stored under a branch; None where it is not retracted."""
@@ -146,7 +152,9 @@ class Suspects(Sequence[Suspect]):
 def suspects(work: Work, session_id: int, branch: str, head: int) -> Suspects:
     """The commits of a branch that rest on retracted ones.
 
-    A revert that takes a retracted commit back does not rest on it here: it is the cure.
+    A revert that takes a retracted commit back does not rest on it here: it is the cure. So is a merge of a
+    branch that superseded this one: what it stands for is not suspect from then on, but for what was
+    carried over to it though it was suspect.
     """
     reach = joining.reach(work, session_id, branch, head)
     standing = takeovers.standing(work, session_id, reach)

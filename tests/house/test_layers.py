@@ -30,6 +30,7 @@ READING = (
     "bisect",
     "footprints",
     "crossings",
+    "tainting",
     "dependence",
     "readings",
     "comparison",

@@ -88,6 +88,8 @@ class Naive:
         commit = self.commits[tip]
         for path, base in self._reads(commit):
             for other, touched in self.contributors(commit.branch, path, base):
+                if self.cured(commit.branch, other, base, tainted | seeds):
+                    continue
                 if other in tainted:
                     yield True
                 elif other in seeds:
@@ -98,6 +100,27 @@ class Naive:
                 yield True
             elif other in seeds and not (self.cures and "revert" in (commit.source or {})):
                 yield piece is None or any(overlap(there, piece) for there, _ in mine)
+
+    def cured(self, branch: str, tip: Tip, base: int, tainted: set[Tip]) -> bool:
+        """Whether a version has merged what superseded a commit and did not carry it over, tainted."""
+        if not self.cures:
+            return False
+        best: tuple[int, int, set[Tip]] = (-1, -1, set())
+        for merge in self.lines[branch][: base + 1]:
+            if "merge" not in (merge.source or {}):
+                continue
+            brought = {one: self.commits[one].source or {} for one in self._taken(merge)}
+            mine = {(one.branch, one.version) for one in self.lines[branch][: merge.version]}
+            kept = {
+                (said["carry"]["branch"], said["carry"]["version"])
+                for one, said in brought.items()
+                if "carry" in said and one in tainted
+            }
+            for said in brought.values():
+                match said:
+                    case {"merge": {"ours": True, "branch": name, "version": upto}} if (name, upto) in mine:
+                        best = max(best, (upto, merge.version, kept & mine), key=lambda one: one[:2])
+        return tip[1] <= best[0] and tip not in best[2]
 
     def _reads(self, commit: Commit) -> Iterator[tuple[Path, int]]:
         yield from ((path, commit.base) for path in commit.read_paths)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from dissensus_state import impact, joining, takeovers
 from dissensus_state.budgets import Usd
-from dissensus_state.dependence import Seed
 from dissensus_state.errors import NotFound
 from dissensus_state.lineages import lineage
 from dissensus_state.records import Commit
 from dissensus_state.showing import Shown, table
+from dissensus_state.tainting import Seed
 from dissensus_state.takeovers import Retraction
 from dissensus_state.values import JSON, pointer
 
