@@ -160,6 +160,9 @@ def _prepared(firsts: Iterable[_First]) -> tuple[list[Departure], list[Dissensus
             leaving.append(first.prepared())
         except (BudgetExceeded, ModelFailed) as error:
             errors.append(error)
+        except BaseException:
+            first.run.asker.give_back(leaving)
+            raise
     return leaving, errors
 
 

@@ -377,6 +377,7 @@ async def test_g07_a_rerun_stops_at_its_own_limit_and_goes_on_with_a_larger_one(
     assert (short.branches[0].status, short.spent.nano, other.asked) == ("budget", 0, [])
     assert short.branches[0].why is not None
     assert short.branches[0].why["code"] == "rerun.budget"
+    assert session.budget.held == 0
     one = await graph.rerun(session, 0, swap=swap, budget="0.5")
     assert (one.branches[0].status, len(other.asked), len(judge.asked)) == ("finished", 1, 1)
     assert session.budget.spent == one.spent.nano > 0
@@ -543,3 +544,19 @@ async def test_over_http_only_what_changed_leaves_this_machine(store: Store) -> 
         assert [way.status for way in swapped.branches] == ["parked", "parked"]
         assert (swapped.spent.asked, swapped.spent.reused) == (2, 4)
         assert session.budget.spent == same.then.nano + swapped.spent.nano
+
+
+async def test_g07_who_was_ready_when_the_limit_was_reached_holds_nothing(store: Store) -> None:
+    session = store.create(Case(), name="ready", budget=Budget(usd=1))
+    graph = inquiry(*panel("disk", "disk"))
+    await graph.run(session)
+    cheap = Voice("cheap", cause("disk"), price=Price(Decimal("0.01"), Decimal("0.01")), lineage="x/1")
+    dear = Voice("dear", cause("disk"), price=Price(Decimal(1000), Decimal(1000)), lineage="y/1")
+
+    found = await graph.rerun(session, 1, swap={"a": cheap, "b": dear}, budget="0.01", times=2)
+
+    assert [way.status for way in found.branches] == ["budget", "budget"]
+    assert (cheap.asked, dear.asked, session.budget.held) == ([], [], 0)
+    more = await graph.rerun(session, 1, swap={"a": cheap, "b": dear}, budget=100, times=2)
+    assert (len(dear.asked), session.budget.held) == (0, 0), "the session's own budget holds"
+    assert {one["agent"] for way in more.branches for one in way.abstained} == {"b"}, "and that is said"
