@@ -188,6 +188,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
         lambda own: _first(own, "tag").update(tag="r3"),
         "has a name that cannot be",
     ),
+    "a branch that is pruned to another's version": (
+        lambda own: own[2].update(pruned=2),
+        "is pruned to a version that is not its own",
+    ),
     "two beginnings": (
         lambda own: own[2].update(base_branch=None, base_version=None),
         "is not forked from another one",
