@@ -91,6 +91,9 @@ def test_every_verb_works_on_a_graph_that_was_never_ours(ask: Command, source: P
         ["log", "--graph"], ["log", "--author", "inner"], ["show", "v3"], ["state", "v2"],
         ["diff", "v1..HEAD"],
         ["blame", "/log/0"], ["events"], ["tail"], ["branch"], ["sizes"], ["cost"],
+        ["impact", "/log/0"], ["reads", "/log"], ["bisect", "--holds", "--test", "/second exists"],
+        ["compare", "main", "fork-1"], ["retract", "v3", "--reason", "wrong", "-b", "fork-1"],
+        ["suspects", "-b", "fork-1"],
         ["replay"], ["verify"], ["verify", "-b", "fork-1"],
         ["fork", "idea", "--at", "v3"], ["tag", "asked", "v2"],
     ):  # fmt: skip

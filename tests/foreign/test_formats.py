@@ -10,6 +10,8 @@ from typing import Any
 
 import ormsgpack
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from langchain_core.load import dumpd
 from langchain_core.messages import AIMessage, HumanMessage
 
@@ -315,3 +317,36 @@ def test_whoever_writes_a_file_that_is_not_written_ahead_need_not_wait(tmp_path:
     [done] = import_langgraph(path, store, progress=write)
     assert done.checkpoints == 3
     assert import_langgraph(path, store)[0].checkpoints == 1
+
+
+odd = st.none() | st.integers(-9, 2**62) | st.floats() | st.text(max_size=5) | st.binary(max_size=5)
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(*[odd] * 6), max_size=4), st.lists(st.tuples(*[odd] * 5), max_size=3))
+def test_whatever_stands_in_the_columns_it_is_read_or_refused(
+    tmp_path: Path, writes: list[Any], more: list[Any]
+) -> None:
+    file = tmp_path / f"{len(list(tmp_path.iterdir()))}.sqlite"
+    path = old_file(file)
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE w AS SELECT * FROM writes")
+        connection.execute("DROP TABLE writes")
+        connection.execute("ALTER TABLE w RENAME TO writes")
+        for task, n, channel, kind, value, checkpoint_ in writes:
+            connection.execute(
+                "INSERT INTO writes VALUES ('old', '', ?, ?, ?, ?, ?, ?)",
+                ("c002" if checkpoint_ is None else checkpoint_, task, n, channel, kind, value),
+            )
+        for number, (parent, kind, body, metadata, space) in enumerate(more):
+            connection.execute(
+                "INSERT INTO checkpoints VALUES ('old', ?, ?, ?, ?, ?, ?)",
+                ("" if space is None else space, f"d{number}", parent, kind, body, metadata),
+            )
+    connection.close()
+    with Store.open(str(tmp_path / f"{file.stem}-ours.db")) as store:
+        try:
+            import_langgraph(path, store)
+        except HistoryUnreadable:
+            return
+        store.session("old").verify()

@@ -67,13 +67,14 @@ class Source(ABC):
             "SELECT thread_id, count(*), count(DISTINCT checkpoint_ns), min(checkpoint_id), "
             "max(checkpoint_id) FROM checkpoints GROUP BY thread_id"
         )
-        rows = sorted(self._rows(sql), key=lambda row: (row[3], row[0]))
-        return [Thread(str(row[0]), row[1], row[2] - 1, str(row[4])) for row in rows]
+        rows = sorted(self._rows(sql), key=lambda row: (_text(row[3]), _text(row[0])))
+        return [Thread(_text(row[0]), row[1], row[2] - 1, _text(row[4])) for row in rows]
 
     def nodes(self, thread: str) -> list[Node]:
         """The checkpoints of a thread by their places, without their contents."""
         sql = "SELECT checkpoint_ns, checkpoint_id, parent_checkpoint_id FROM checkpoints WHERE thread_id = ?"
-        return [Node(str(row[0] or ""), str(row[1]), row[2] or None) for row in self._rows(sql, thread)]
+        rows = self._rows(sql, thread)
+        return [Node(_text(row[0]), _text(row[1]), _text(row[2]) or None) for row in rows]
 
     def writes(self, thread: str, namespace: str, checkpoint: str) -> list[Write]:
         """What tasks wrote on top of this checkpoint, in the order in which it was applied."""
@@ -81,7 +82,7 @@ class Source(ABC):
             f"SELECT checkpoint_id, task_id, {self._path}, idx, channel FROM {self._writes} "  # noqa: S608 - ours
             "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
-        found = [Write(*row) for row in self._rows(sql, thread, namespace, checkpoint)]
+        found = [_write(row) for row in self._rows(sql, thread, namespace, checkpoint)]
         return sorted(found, key=lambda one: (one.path, one.task, one.n))
 
     def special(self, thread: str, channels: Iterable[str]) -> list[tuple[str, Write]]:
@@ -91,7 +92,7 @@ class Source(ABC):
             f"SELECT checkpoint_id, task_id, {self._path}, idx, channel, checkpoint_ns "  # noqa: S608 - ours
             f"FROM {self._writes} WHERE thread_id = ? AND channel IN ({', '.join('?' * len(names))})"
         )
-        found = [(str(row[5] or ""), Write(*row[:5])) for row in self._rows(sql, thread, *names)]
+        found = [(_text(row[5]), _write(row)) for row in self._rows(sql, thread, *names)]
         order = {name: n for n, name in enumerate(names)}
         return sorted(found, key=lambda one: (one[0], one[1].checkpoint, order[one[1].channel], *one[1][1:4]))
 
@@ -158,11 +159,11 @@ class SqliteSource(Source):
             "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
         )
         for kind, blob, metadata in self._rows(sql, MAX_BLOB, MAX_BLOB, thread, node.namespace, node.id):
-            body = decoder.parsed(kind or "msgpack", _blob(blob)) if blob is not None else None
+            body = decoder.parsed(_text(kind) or "msgpack", _blob(blob)) if blob is not None else None
             if body is not None:
                 return self._made(node, body, self._metadata(metadata, decoder), stored=False)
             raise _unreadable(node, kind, blob)
-        raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
+        raise _gone(node)
 
     @staticmethod
     def _metadata(stored: Any, decoder: Decoder) -> Any:
@@ -258,7 +259,7 @@ class PostgresqlSource(Source):
                 more = decoder.parsed("json", metadata.encode()) if metadata else {}
                 return self._made(node, body, more, stored=True)
             raise _unreadable(node, None, text)
-        raise NotFound(f"The checkpoint {node.id[:80]} is no longer there")
+        raise _gone(node)
 
     def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value: apart, or in the checkpoint."""
@@ -329,15 +330,36 @@ def _dictionary(value: Any) -> dict[str, Any]:
     return {str(key): item for key, item in value.items()} if isinstance(value, dict) else {}
 
 
+def _text(value: Any) -> str:
+    """A text from a column in which SQLite lets anything stand."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return "" if value is None else str(value)
+
+
+def _write(row: Sequence[Any]) -> Write:
+    checkpoint, task, path, n, channel = row[:5]
+    number = n if isinstance(n, int) else 0
+    return Write(_text(checkpoint), _text(task), _text(path), number, _text(channel))
+
+
 def _blob(value: Any) -> bytes:
-    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else bytes(value)
+    if isinstance(value, bytes | memoryview):
+        return bytes(value)
+    return _text(value).encode("utf-8", "surrogatepass")
 
 
 def _read(decoder: Decoder, kind: Any, blob: Any, size: int | None) -> JSON:
     """A value from its row, of which a blob that is too large was not fetched."""
     if blob is None and size is not None:
         return decoder.unread("too large", str(size).encode())
-    return decoder.read(kind, None if blob is None else _blob(blob))
+    return decoder.read(None if kind is None else _text(kind), None if blob is None else _blob(blob))
+
+
+def _gone(node: Node) -> HistoryUnreadable:
+    """The error of a checkpoint that was listed, and is not found under its own name."""
+    said = f"The checkpoint {node.id[:80]} is no longer there, or its name is no text"
+    return HistoryUnreadable(said, next_step="Bring the thread in again", checkpoint=node.id[:80])
 
 
 def _unreadable(node: Node, kind: Any, blob: Any) -> HistoryUnreadable:
