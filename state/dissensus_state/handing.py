@@ -1,17 +1,17 @@
-"""The part of a session that hands it on."""
+"""The part of a session that hands it on. What that takes is loaded when it is asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import archive
-from .archive import Exported, Told
 from .carrying import Carrier
-from .pages.writing import html_page
 from .readers import StateT
 from .redaction import MASK
+
+if TYPE_CHECKING:
+    from .archive import Exported, Told
 
 
 class Handed(Carrier[StateT]):
@@ -54,6 +54,8 @@ class Handed(Carrier[StateT]):
             DiskFull: there is no room for it.
             OSError: it cannot be written.
         """
+        from . import archive
+
         values = dict(redact) if isinstance(redact, Mapping) else dict.fromkeys(redact, MASK)
         wanted = {"raw": raw, "reasoning": reasoning, "prompts": prompts}
         left_out = [what for what, stays in wanted.items() if not stays]
@@ -70,5 +72,7 @@ class Handed(Carrier[StateT]):
         Raises:
             ArchiveRefused: it would be over 64 MiB.
         """
+        from .pages.writing import html_page
+
         with self.reading() as work:
             return "".join(html_page(work, self.session_id, limit))

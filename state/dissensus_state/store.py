@@ -9,7 +9,6 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from . import entering, ledger, migrations, tenants, transitions
-from .archive import import_file
 from .budgets import Usd
 from .engines import Database, wall_clock
 from .errors import SchemaRefused, located
@@ -162,5 +161,7 @@ class Store:
             Tampered: a hash does not hold; it names the first bad commit.
             Conflict: there is a session of that name.
         """
+        from .archive import import_file
+
         source = Path(path) if isinstance(path, str) else path
         return self.session(import_file(self.database, source, name, session).session, schema)
