@@ -7,6 +7,7 @@ gives the same bytes, wherever it is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,8 +109,9 @@ class Lines:
     limit: int | None = None
 
     def __post_init__(self) -> None:
-        self._branches = _in_order(self._few("branch"))
-        self.header = self._header()
+        with _read():
+            self._branches = _in_order(self._few("branch"))
+            self.header = self._header()
 
     def __iter__(self) -> Iterator[bytes]:
         """The lines.
@@ -119,7 +121,7 @@ class Lines:
             Refused: a record is longer than a line may be.
         """
         tally = Tally()
-        for line in self._records():
+        for line in self._sound():
             if line.find(b"\n") != len(line) - 1:
                 raise Tampered("A stored text is not in its canonical form")
             if len(line) > MOST_LINE:
@@ -131,6 +133,10 @@ class Lines:
             yield line
         self.digest = tally.digest
         yield end_line(tally.lines, tally.digest)
+
+    def _sound(self) -> Iterator[bytes]:
+        with _read():
+            yield from self._records()
 
     def _records(self) -> Iterator[bytes]:
         yield self.header.line()
@@ -227,6 +233,15 @@ class Lines:
         state = commits.state_at(self.work, self.session_id, branch, version)
         said = {"branch": branch, "version": version, "state": fragment(canonical(state))}
         return encoded({"type": "state", **said})
+
+
+@contextmanager
+def _read() -> Iterator[None]:
+    """Anybody may have written anything into a row, of any type where it is SQLite's."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise Tampered(f"What is stored cannot be read: {error}") from error
 
 
 class _Pages:

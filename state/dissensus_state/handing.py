@@ -1,4 +1,4 @@
-"""The part of a session that hands it on."""
+"""The part of a session that hands it on. What that takes is loaded when it is asked for."""
 
 from __future__ import annotations
 

@@ -272,6 +272,8 @@ class Importing:
                 raise ValueError("stands before the branch it was forked from")
             if not version <= min(self._branches[base]["head"], said["head"]):
                 raise ValueError("was forked from a version that is not there")
+            if said["pruned"] is not None and said["pruned"] <= version:
+                raise ValueError("is pruned to a version that is not its own")
         self._branches[said["branch"]] = said
         self._waiting.append(said)
 

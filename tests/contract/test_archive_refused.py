@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from by_hand import concluded
 from dissensus_state import archive_files, tables
 from dissensus_state.archive_records import KINDS
-from dissensus_state.errors import ArchiveRefused, DissensusError, NotFound, Tampered
+from dissensus_state.errors import ArchiveRefused, DatabaseFailed, DissensusError, NotFound, Tampered
 from dissensus_state.records import Budget
 from dissensus_state.store import Store
 from dissensus_state.tables import metadata
@@ -187,6 +188,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "a tag with the name of a round": (
         lambda own: _first(own, "tag").update(tag="r3"),
         "has a name that cannot be",
+    ),
+    "a branch that is pruned to another's version": (
+        lambda own: own[2].update(pruned=2),
+        "is pruned to a version that is not its own",
     ),
     "two beginnings": (
         lambda own: own[2].update(base_branch=None, base_version=None),
@@ -397,3 +402,25 @@ def test_two_records_that_would_share_what_is_unique_are_refused(
     again = {**first, word: first[word] + 100}
     own.insert(own.index(_all(own, word)[-1]) + 1 + (word == "document") * 2, again)
     assert f"Two records of type '{word}' have the same key" in _refused(store, _bytes(own)).message
+
+
+def test_a_database_file_in_which_anything_may_stand_is_refused_as_well(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.db"
+    with Store.open(str(path)) as theirs, Store.open("sqlite://") as store:
+        session = storied(theirs)
+        for table in (kind.table for kind in KINDS.values() if rows(session, kind.table)):
+            row = rows(session, table)[0]
+            for column in (one for one in table.columns if one.name != "session_id"):
+                for value in ("x\ny", b"\xff\x00"):
+                    text = f"UPDATE {table.name} SET {column.name} = ? WHERE rowid = ?"
+                    with theirs.database.engine.connect() as connection:
+                        number = connection.exec_driver_sql(
+                            f"SELECT rowid FROM {table.name} LIMIT 1"
+                        ).scalar_one()
+                        connection.exec_driver_sql("BEGIN")
+                        with suppress(sa.exc.IntegrityError):
+                            connection.exec_driver_sql(text, (value, number))
+                            connection.exec_driver_sql("COMMIT")
+                            with suppress(ArchiveRefused, Tampered, DatabaseFailed):
+                                store.import_session(path, f"{table.name}-{column.name}-{value!r}"[:90])
+                            connection.exec_driver_sql(text, (row[column.name], number))

@@ -119,6 +119,11 @@ def a_session_is_opened_with_its_schema() -> None:
         store.create(Finding(text="no state"))  # type: ignore[type-var]
 
 
+def a_session_is_handed_on(store: Store, session: Session[Inquiry]) -> None:
+    assert_type(session.export("inquiry.jsonl", redact=["/verdict"]).bytes, int)
+    assert_type(store.import_session("inquiry.jsonl", schema=Inquiry), Session[Inquiry])
+
+
 def a_transaction_reads_and_writes(session: Session[Inquiry]) -> None:
     with session.transaction(author="analyst", transition="conclude") as transaction:
         transaction.append("findings", Finding(text="full"))
