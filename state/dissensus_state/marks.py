@@ -145,44 +145,29 @@ class Marker:
         place = version % BLOCK
         here: set[int] = set()
         below: set[int] = set()
-        appends: list[_Write] = []
-        whole: set[str] = set()
-        for item in patch:
-            one = _write(item)
-            if one.at.field is None:
-                for at in _places(one):
-                    here.add(at.spot)
-                    below.update(at.above)
-            elif one.verb == "append":
-                appends.append(one)
-            else:
-                appends = _left(appends, one)
-                whole.add(one.at.field)
-                self._lengths[one.at.field] = self._length_of(one)
-                for at in _places(one):
-                    here.add(at.spot)
-                    below.update(at.above)
-        self._resized |= whole
-        if appends:
-            self._append(place, appends, whole.union(keyed), here, below)
+        added: dict[str, int] = {}
+        writes = [_write(item) for item in patch]
+        coarse = {one.at.field for one in writes if one.verb != "append"}.union(keyed)
+        for one in writes:
+            field = one.at.field
+            if field is not None and one.verb == "append":
+                apart = field not in coarse
+                (below if self._appended(place, field, one, added, apart=apart) else here).add(one.at.spot)
+                continue
+            if field is not None:
+                self._resized.add(field)
+                self._lengths[field] = self._length_of(one)
+            for at in _places(one):
+                here.add(at.spot)
+                below.update(at.above)
         self._add(AUTHOR, spot(author), place)
         for found in here:
             self._add(HERE, found, place)
         for found in below:
             self._add(BELOW, found, place)
 
-    def _append(
-        self, place: int, appends: list[_Write], coarse: Collection[str], here: set[int], below: set[int]
-    ) -> None:
-        """Take what was appended to fields, item by item where their lengths are known."""
-        added: dict[str, int] = {}
-        for one in appends:
-            apart = one.at.field not in coarse
-            (below if self._appended(place, one, added, apart=apart) else here).add(one.at.spot)
-
-    def _appended(self, place: int, one: _Write, added: dict[str, int], *, apart: bool) -> bool:
+    def _appended(self, place: int, field: str, one: _Write, added: dict[str, int], *, apart: bool) -> bool:
         """Take what a field was appended; whether it is told item by item."""
-        field = str(one.at.field)
         self._resized.add(field)
         value = self._value(one)
         first = self.length(field)

@@ -218,6 +218,22 @@ def test_g09_a_list_that_a_redaction_made_shorter_is_indexed_anew(store: Store, 
     assert [session.blame(f"/lines/{n}").commit.version for n in range(9)] == list(range(1, 10))
 
 
+@pytest.mark.parametrize("set_first", [True, False])
+def test_g09_a_list_that_one_commit_sets_and_appends_to_has_the_length_that_it_ends_with(
+    store: Store, small: None, *, set_first: bool
+) -> None:
+    session = store.create(Notes(lines=["one", "two"]))
+    with session.transaction("ana") as tx:
+        doing = [(tx.set, ["lines", ["anew"]]), (tx.append, ["lines", "more", "and more"])]
+        for verb, given in doing if set_first else reversed(doing):
+            verb(*given)
+    for number in range(7):
+        session.transact(does("append", "lines", f"line {number}"), "ben")
+    first = len(session.at(1).lines)
+    assert [_asked(session, f"/lines/{first + n}")[0] for n in range(7)] == list(range(2, 9))
+    assert [session.blame(f"/lines/{n}").commit.version for n in range(first)] == [1] * first
+
+
 def test_g09_of_what_was_pruned_the_index_says_no_more_than_the_commits(store: Store, small: None) -> None:
     session = store.create(Notes())
     for number in range(11):
