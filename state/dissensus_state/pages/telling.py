@@ -56,11 +56,13 @@ def told(work: Work, session_id: int, limit: int | None) -> Told:
         ended |= {one for one in found if one is not None}
     if first_round is None:
         first_round = min(ended, default=0)
+    unfinished = []
     for one in rounds.all_rounds(work, session_id):
         if one.round in ended or one.round >= first_round:
             story.rounds[one.round] = _round(work, session_id, one)
             if one.round not in ended:
-                _insert(story, one)
+                unfinished.append(one)
+    _add(story, unfinished)
     return story
 
 
@@ -117,21 +119,28 @@ def _line(branch: int, commit: Commit, story: Told) -> Row:
     ]
 
 
-def _insert(story: Told, one: Round) -> None:
-    """A round that ended in no commit stands above the version it began on, or ends the log of its branch."""
-    number = story.branches.index(one.branch)
-    place = next(
-        (
-            place
-            for place, line in enumerate(story.lines)
-            if line[0] > number or (line[0] == number and line[1] is not None and line[1] <= one.base)
-        ),
-        len(story.lines),
-    )
-    story.lines.insert(
-        place, [number, None, story.author(""), one.started_at, one.status, one.step, one.round, ""]
-    )
-    story.details.insert(place, None)
+def _add(story: Told, unfinished: list[Round]) -> None:
+    """A round that ended in no commit stands above the version that it began on."""
+    number = {name: place for place, name in enumerate(story.branches)}
+    entries = [
+        ((line[0], -line[1], 0), line, detail)
+        for line, detail in zip(story.lines, story.details, strict=True)
+    ]
+    for one in unfinished:
+        line = [
+            number[one.branch],
+            None,
+            story.author(""),
+            one.started_at,
+            one.status,
+            one.step,
+            one.round,
+            "",
+        ]
+        entries.append(((line[0], -one.base - 0.5, -one.round), line, None))
+    entries.sort(key=lambda entry: entry[0])
+    story.lines = [line for _, line, _ in entries]
+    story.details = [detail for _, _, detail in entries]
 
 
 def _detail(commit: Commit, state: JSON) -> JSON:
