@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import completing
 from .blocks import Block, Line
 from .errors import Misuse
 from .opening import opened_session
@@ -46,8 +47,22 @@ Verdict = bool | None
 @click.option("--test", metavar="'PATH OP JSON'", help="Good where it holds: ==, !=, <, contains, exists, …")
 @click.option("--jsonpath", metavar="QUERY", help="Good where the query (RFC 9535) finds something.")
 @click.option("--holds", is_flag=True, help="Find the first version where the test holds instead.")
-@click.option("--good", metavar="REVISION", default="v0", show_default=True, help="Here it is good still.")
-@click.option("--bad", metavar="REVISION", default="HEAD", show_default=True, help="Here it is bad.")
+@click.option(
+    "--good",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    default="v0",
+    show_default=True,
+    help="Here it is good still.",
+)
+@click.option(
+    "--bad",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    default="HEAD",
+    show_default=True,
+    help="Here it is bad.",
+)
 @click.option(
     "--timeout", default=60.0, show_default=True, type=click.FloatRange(0.1, 86_400), help="Of a command, s."
 )

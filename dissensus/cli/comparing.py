@@ -9,6 +9,7 @@ import click
 
 from dissensus_state.errors import NotFound
 
+from . import completing
 from .blocks import Block, Line
 from .border import situation
 from .opening import existing, opened_session, opened_store
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 )
 @on_session
 @click.option("--other-database", metavar="FILE|URL", help="The database that B is in.")
-@click.argument("one", metavar="A")
-@click.argument("other", metavar="B")
+@click.argument("one", metavar="A", shell_complete=completing.branches)
+@click.argument("other", metavar="B", shell_complete=completing.branches)
 def compare(
     *,
     database: str | None,

@@ -21,7 +21,7 @@ from .output import note, reader_gone, show, write
 from .people import author_option
 from .schemas import known_schema, needed_schema
 
-FORMS = {"jsonl": ".jsonl", "sqlite": ".db", "html": ".html"}
+FORMS = {"jsonl": ".jsonl", "html": ".html", "sqlite": ".db"}
 """The forms of a file, each with how its name ends by default."""
 
 STREAM = "-"

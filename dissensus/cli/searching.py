@@ -9,6 +9,7 @@ import click
 
 from dissensus_state.errors import NotFound
 
+from . import completing
 from .blocks import Block, Line
 from .opening import opened_session
 from .options import examples, on_session, schema
@@ -39,7 +40,7 @@ _MOST = 200
 @click.option(
     "--limit", "-n", default=40, show_default=True, type=click.IntRange(1, 1_000_000), help="Lines to show."
 )
-@click.argument("what", metavar="COMMIT|PATH")
+@click.argument("what", metavar="COMMIT|PATH", shell_complete=completing.revisions)
 def impact(
     *, database: str | None, session: str | None, as_json: bool, revision: str | None, limit: int, what: str
 ) -> None:
@@ -54,8 +55,11 @@ def impact(
         found, of = _asked(opened, what, revision)
         version = None if isinstance(of, int) or revision is None else place_of(found, revision)[1]
         answer = found.impact(of, version)
-        data: Data = {**place(found), **answer.as_dict()} if as_json else {}
-        lines: list[Block] = [] if as_json else [Line(text) for text in answer.lines(limit)]
+        told = found.suspects()
+        gone = [one.as_dict() for tip in answer.origins for one in told.retractions.get(tip, ())]
+        data: Data = {**place(found), **answer.as_dict(), "retracted": gone} if as_json else {}
+        lines: list[Block] = [Line(_gone(item), "red") for item in gone]
+        lines += [] if as_json else [Line(text) for text in answer.lines(limit)]
     show(data, lines, as_json=as_json)
 
 
@@ -78,7 +82,7 @@ def _asked(opened: Session[Any], what: str, revision: str | None) -> tuple[Sessi
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
 )
 @click.option("--before", metavar="REVISION", help="Only what came of it before this version.")
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def reads(
     *, database: str | None, session: str | None, as_json: bool, limit: int, before: str | None, path: str
 ) -> None:
@@ -124,7 +128,7 @@ def reads(
 @author_option
 @click.option("--reason", required=True, metavar="TEXT", help="Why.")
 @click.option("--undo", is_flag=True, help="It was right after all: take the retraction back.")
-@click.argument("revision")
+@click.argument("revision", shell_complete=completing.revisions)
 def retract(
     *,
     database: str | None,
@@ -176,14 +180,16 @@ def suspects(*, database: str | None, session: str | None, as_json: bool, limit:
         found = opened.suspects()
         gone = [one.as_dict() for its in found.retractions.values() for one in its]
         data = {**place(opened), "retracted": gone, "suspects": found.as_dict()}
-    page: list[Block] = [
-        Line(f"v{item['of']['version']} of {item['of']['branch']} retracted by {item['author']}: "
-             f"{clipped(item['reason'], _MOST)}", "yellow")
-        for item in gone
-    ]  # fmt: skip
+    page: list[Block] = [Line(_gone(item), "yellow") for item in gone]
     show(data, [*page, *_listed(found, limit)], as_json=as_json)
     if not gone:
         note("Nothing is retracted.")
+
+
+def _gone(item: Data) -> str:
+    """That a commit was retracted, by whom and why."""
+    of, reason = item["of"], clipped(item["reason"], _MOST)
+    return f"v{of['version']} of {of['branch']} retracted by {item['author']}: {reason}"
 
 
 def _listed(found: Suspects, most: int) -> list[Block]:

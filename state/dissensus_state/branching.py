@@ -25,6 +25,7 @@ from .notices import announced
 from .patches import Patch, touched
 from .records import Change, Commit
 from .shapes import Shape
+from .showing import Shown
 from .tables import branches, conflicts, tags
 from .three_way import Clash
 from .values import JSON, parse_path, pointer
@@ -74,11 +75,16 @@ _reopen = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class MergeResult:
+class MergeResult(Shown):
     """What came of a merge: the commit, or the conflicts to be settled first; neither if nothing was new."""
 
     commit: Commit | None = None
     conflicts: tuple[MergeConflict, ...] = ()
+
+    def cells(self) -> dict[str, object]:
+        """What a line says of it."""
+        contested = {f"conflict {one.conflict}": f"{one.path} is contested" for one in self.conflicts}
+        return {"merged": str(self.commit) if self.commit else None, **contested}
 
 
 @dataclass(frozen=True, slots=True)

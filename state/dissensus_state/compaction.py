@@ -13,6 +13,7 @@ from .blobs import gone, is_gone, pack
 from .engines import Statement, Work
 from .lineages import BEYOND, holder, lineage, pruned
 from .records import SETTLED
+from .showing import Shown
 from .snapshots import MIN_BYTES, step
 from .tables import calls, rounds, snapshots
 from .values import JSON, canonical
@@ -45,7 +46,7 @@ _drop_body = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class CompactPlan:
+class CompactPlan(Shown):
     """What compacting would do; nothing is done yet.
 
     Attributes:
@@ -78,7 +79,7 @@ class CompactPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(Shown):
     """What was done: how many snapshots, texts and raw bodies went, and what is left to others."""
 
     snapshots: int

@@ -31,7 +31,7 @@ _looked = Statement(
     .where(
         table.c.session_id == sa.bindparam("session_id"),
         table.c.round > sa.bindparam("after"),
-        sa.or_(table.c.review.is_not(None), sa.bindparam("all", type_=sa.Boolean)),
+        sa.or_(table.c.review.is_not(None), sa.bindparam("all", type_=sa.Integer) == 1),
     )
     .order_by(table.c.round)
     .limit(sa.bindparam("limit"))
@@ -135,7 +135,9 @@ def page(work: Work, session_id: int, wanted: Wanted, after: int = 0, limit: int
     below = _below(work, session_id) if wanted.immaterial else {}
     found = Page()
     last, seen, many = after, 0, _MANY if limit is None else min(_MANY, max(limit, 1) * 4)
-    while rows := work.all(_looked, session_id=session_id, after=last, limit=many, all=wanted.immaterial):
+    while rows := work.all(
+        _looked, session_id=session_id, after=last, limit=many, all=int(wanted.immaterial)
+    ):
         upto = rows[-1][0]
         words = _words(work, session_id, last, upto)
         for one in map(rounds.read_round, rows):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from .blobs import unpack_text
 from .engines import Row, Statement, Work
 from .errors import NotFound, Tampered, located
+from .showing import Shown
 from .tables import documents, passages, sessions
 from .values import parse_object
 
@@ -44,7 +45,7 @@ _lock = Statement(sa.select(sessions.c.session_id).where(sessions.c.session_id =
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class Document(Shown):
     """One document of a session.
 
     Attributes:

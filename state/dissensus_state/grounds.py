@@ -38,7 +38,7 @@ class Link(Shown):
     Attributes:
         reader: The commit, as the branch under which it is stored and its version.
         agent: Whose proposal had read it, where that lost; None where the commit itself rests on it.
-        why: `read`, or what the commit was made of: `merge`, `revert`, `carry`.
+        why: `read`, or what the commit was made of: `merge`, `revert`, `carry`, `lift` (by a migration).
         path: What was read, or brought.
         at: The version in which it was read.
         writers: Who wrote it, newest first.
@@ -123,7 +123,7 @@ class _Tree:
         indent = "  " * depth
         for link in self._links.get((source.branch, source.version), ()):
             by = "" if link.agent is None else f" by {visible(link.agent)}, who lost"
-            how = {"read": "read", "merge": "merged", "revert": "taken back", "carry": "carried"}[link.why]
+            how = _HOW[link.why]
             yield f"{indent}{visible(link.path) or 'the whole state'}, {how} at v{link.at}{by}"
             for place in link.writers:
                 yield from self._writer(self._sources[place], depth + 1, told)
@@ -151,6 +151,13 @@ class _Tree:
 
 
 _SHOWN_PATHS = 4
+_HOW = {
+    "read": "read",
+    "merge": "merged",
+    "revert": "taken back",
+    "carry": "carried",
+    "lift": "lifted as it stood",
+}
 
 
 class _Walk:
@@ -221,9 +228,14 @@ class _Walk:
         if made.round is not None:
             yield from self._lost(made)
         match made.source:
+            case {"merge": {"ours": True}}:
+                return  # it brought nothing
             case {"merge": {"branch": str(branch), "version": int(version)}}:
                 for path in dict.fromkeys(pointer(path) for path in made.writes):
                     yield self._read(reader, None, branch, path, version, "merge")
+            case {"upcast": _}:
+                for path in dict.fromkeys(pointer(path) for path in made.writes):
+                    yield self._read(reader, None, made.branch, path, made.version - 1, "lift")
             case {"revert": {"first": int(first), "last": int(last)}}:
                 past = self._past(made.branch)
                 places = [

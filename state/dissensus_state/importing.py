@@ -65,8 +65,8 @@ _HANGS = {
 _ROOM = 1000
 """How many numbers an import leaves to the sessions that are begun meanwhile, on PostgreSQL."""
 
-_BLOCKS = 32
-"""Blocks of 256 commits that are indexed at a time."""
+_BLOCKS = 2
+"""Blocks of 256 commits that are indexed, and so in memory, at a time."""
 
 _MOST_BRANCHES = 100_000
 """They are kept in memory, as rounds are; a session has far fewer."""

@@ -127,4 +127,5 @@ def anew(work: Work, session_id: int, branch: str) -> None:
     """Make the index of a branch again from the commits, whatever it says now."""
     forget(work, session_id, branch)
     head = heads.read(work, session_id, branch).version
-    catch_up(work, session_id, branch, head, head)
+    while catch_up(work, session_id, branch, head, BLOCKS_READ):
+        pass

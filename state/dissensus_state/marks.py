@@ -156,6 +156,7 @@ class Marker:
             elif one.verb == "append":
                 appends.append(one)
             else:
+                appends = _left(appends, one)
                 whole.add(one.at.field)
                 self._lengths[one.at.field] = self._length_of(one)
                 for at in _places(one):
@@ -226,6 +227,13 @@ class Marker:
             self._now[what, spot_] = bytearray((place,))
         elif told[-1] != place:
             told.append(place)
+
+
+def _left(appends: list[_Write], later: _Write) -> list[_Write]:
+    """What is left of what a commit appended: nothing of a field that it set afterwards."""
+    if later.verb != "set":
+        return appends
+    return [one for one in appends if one.at.field != later.at.field]
 
 
 def _listed(value: JSON) -> int | None:

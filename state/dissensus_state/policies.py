@@ -138,6 +138,21 @@ _views = Statement(
 )
 
 
+_unseen = Statement(
+    sa.text(
+        """SELECT current_setting('server_version_num')::int FROM pg_class c WHERE c.relname = ANY(:names)
+        AND c.relkind = 'v' AND pg_table_is_visible(c.oid) AND NOT has_table_privilege(:role, c.oid, 'SELECT')
+        LIMIT 1"""
+    )
+)
+
+
+def lacks_views(work: Work) -> bool:
+    """Whether an application may not ask a view that it could."""
+    found = [work.one(_unseen, names=list(NAMES), role=role) for role in sorted(users(work))]
+    return any(row is not None and row[0] >= _VIEWS_ASK for row in found)
+
+
 def _granted_views(work: Work) -> list[str]:
     """The views that an application may ask: they ask as it, so that the policies hold."""
     found = [str(name) for name, version in work.all(_views, names=list(NAMES)) if version >= _VIEWS_ASK]

@@ -21,6 +21,7 @@ from .errors import Conflict, NotFound, Refused
 from .lineages import Lineage, Segment, holder, lineage, pruned, shared
 from .records import PRUNE, SETTLED, Change, Commit
 from .shapes import Shape
+from .showing import Shown
 from .tables import branches, calls, proposals, rounds, snapshots
 from .tables import commits as commits_table
 from .values import JSON, canonical, digest, parse_list
@@ -103,7 +104,7 @@ _set_pruned = Statement(
 
 
 @dataclass(frozen=True, slots=True)
-class PrunePlan:
+class PrunePlan(Shown):
     """What pruning would take away, and what it would end; nothing is done yet.
 
     Attributes:
@@ -144,7 +145,7 @@ class PrunePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class Pruning:
+class Pruning(Shown):
     """What was pruned: the commit that says so, how much went, and what is left to others."""
 
     commit: Commit

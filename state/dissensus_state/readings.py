@@ -202,7 +202,7 @@ def _of(place: _Place, told: _Told, path: Path, wanted: dict[str, str | None]) -
     heard = False
     for number, base, version in sorted(place.rounds, reverse=True):
         made = sorted(told.proposals.get(number, ()))
-        heard = heard or bool(made)
+        heard = heard or (version is not None and bool(made))
         for _, author, decision in sorted(told.rulings.get(number, ()), reverse=True):
             yield Seen("ruling", author, made[0][2], base, None, version, number, decision)
         for agent, status, read in made:

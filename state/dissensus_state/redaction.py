@@ -23,6 +23,7 @@ from .lineages import holder, lineage, pruned
 from .masking import keeps_keys, leaves, masked, put, texts_gone
 from .records import REDACT, Change, Commit
 from .shapes import Shape
+from .showing import Shown
 from .tables import commits as commits_table
 from .traces import SHORTEST, Hunt, Remaining, Texts
 from .values import JSON, Path, canonical, digest, normalise, parse_list, pointer
@@ -54,7 +55,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Redaction:
+class Redaction(Shown):
     """What was taken away, and where an equal text still stands.
 
     Attributes:

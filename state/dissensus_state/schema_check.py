@@ -15,6 +15,7 @@ from .errors import DissensusError
 from .evolution import broken_rules
 from .records import SETTLED
 from .shapes import Shape, SharedState, shape_of
+from .showing import Shown
 from .tables import commits, rounds
 from .upcasting import USERS_ERRORS, check_known, lift, shown
 
@@ -54,7 +55,7 @@ class Breach:
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(Shown):
     """One stored state that a schema was tried on; without breaches it can be read and gone on from.
 
     `schema_version` is None where not even that can be read. `unsettled` counts the rounds that were

@@ -54,9 +54,11 @@ class Shown:
         return {one.name: plain(getattr(self, one.name)) for one in fields(self) if one.repr}  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        """The cells that say something, in one line."""
-        said = (cell(value) for value in self.cells().values() if not _is_empty(value))
-        return "  ".join(visible(text) for text in said if text)
+        """The cells that say something, in one line; with their names where a class does not choose."""
+        said = {name: cell(value) for name, value in self.cells().items() if not _is_empty(value)}
+        chosen = type(self).cells is not Shown.cells
+        texts = (text if chosen else f"{name} {text}" for name, text in said.items() if text)
+        return ("  " if chosen else ", ").join(map(visible, texts))
 
     def _repr_html_(self) -> str:
         rows = [(name, value) for name, value in self.cells().items() if not _is_empty(value)]

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from .commits import state_at
 from .engines import Statement, Work
 from .lifting import keys_of, schema_version
+from .showing import Shown
 from .tables import (
     blobs,
     calls,
@@ -65,7 +66,7 @@ class Size(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Shown):
     """What takes how much room in a session, the largest first.
 
     Attributes:

@@ -82,12 +82,13 @@ def enable(database: Database, role: str | None = None) -> None:
 
 
 def mend(database: Database) -> None:
-    """Keep tenants apart in the tables that were made since, where they are in the others."""
+    """Keep tenants apart in what was made since, where they are in the rest: tables and views."""
     if database.backend != "postgresql":
         return
     with database.reading() as work:
         closed = set(policies.closed(work).values())
-    if closed == {True, False}:
+        lacking = True in closed and policies.lacks_views(work)
+    if closed == {True, False} or lacking:
         enable(database)
 
 

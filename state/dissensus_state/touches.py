@@ -293,6 +293,8 @@ def check(work: Work, session_id: int, branch: str) -> None:
     """
     index = Touches(work, session_id, branch)
     for number, part in enumerate(index.segments):
+        if part.after >= part.upto:  # nothing of it is here, nor does this lineage tell where it begins
+            continue
         reach = index.reach(number)
         expected = index.scanned(number, part.after, reach) if reach > part.after else {}
         rows = work.pages(_every, session_id=session_id, branch=part.branch)

@@ -205,6 +205,21 @@ async def test_a_repair_that_ran_out_of_money_goes_on_with_more(session: Session
     session.on(found.branch).verify()
 
 
+async def test_a_revert_of_what_is_left_out_is_left_out_with_it(session: Session[Case]) -> None:
+    graph = judges()
+    wrong = await misled(session, graph)
+    session.retract(wrong, author="chris", reason="it was a guess")
+    session.revert(wrong, author="chris")
+
+    found = await graph.repair(session)
+
+    assert found.status == "finished"
+    assert [(one.version, one.what) for one in found.commits][::6] == [(1, "dropped"), (8, "dropped")]
+    session.merge(found.branch, author="chris")
+    assert session.state.note == ""
+    session.verify()
+
+
 class Staged(SharedState):
     """Two phases, the first of which a retracted commit ends."""
 

@@ -317,6 +317,26 @@ async def test_g10_a_prompt_does_not_depend_on_the_order_in_which_a_worker_remem
     assert found.same, str(found)
 
 
+async def test_g10_merges_reverts_retractions_and_redactions_are_admitted_again_as_they_were(
+    store: Store,
+) -> None:
+    session = by_hand(store)
+    idea = session.fork("idea", 2)
+    for author, line in (("bob", "z"), ("ann", "w")):
+        with idea.transaction(author, "note") as tx:
+            tx.append("lines", line)
+    session.merge("idea", author="ann")
+    session.revert(3, author="ann")
+    session.retract(2, author="ann", reason="a slip")
+    session.redact("/lines/0", author="ann", reason="asked")
+    for where in (session, idea):
+        found = await report(AgentGraph(Open), where)
+        assert found.same, str(found)
+        assert found.versions == where.head + 1
+    ruled = await report(AgentGraph(Ruled), session)
+    assert {one.rule for one in ruled.differences} == {"invariant.violated"}
+
+
 def test_words_show_one_stretch_with_some_words_around() -> None:
     assert words("a b c d e f", "a b c X e f") == "a b c [-d-] {+X+} e f"
     assert words("one two three four five", "one two three four five six") == "… three four five {+six+}"

@@ -76,7 +76,7 @@ async def test_with_nothing_changed_nothing_is_asked_nothing_paid_and_nothing_fl
 ) -> None:
     graph = inquiry(*panel("disk", "cache"), supervisor=chair("disk"))
     await graph.run(session)
-    before, made = main_of(session), asked(graph)
+    before, made, seen = main_of(session), asked(graph), len(session.events())
 
     found = await graph.rerun(session, 0, times=2)
 
@@ -88,6 +88,8 @@ async def test_with_nothing_changed_nothing_is_asked_nothing_paid_and_nothing_fl
     assert [way.differences for way in found.branches] == [(), ()]
     assert {one.flipped.of for one in found.decisions} == {2}
     assert main_of(session) == before
+    later = [(event.kind, event.branch) for event in session.events()[seen:]]
+    assert [kind for kind, branch in later if branch == "main"] == ["forked", "forked"]
     for way in found.branches:
         branch = session.on(way.branch)
         assert branch.state == session.state

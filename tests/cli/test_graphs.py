@@ -57,7 +57,7 @@ def test_the_demos_graph_is_found_by_itself(dissensus: Any) -> None:
     dissensus("demo", "-d", "demo.db")
     with Store.open("sqlite:///demo.db") as store:
         graph = graph_of(store.session("demo"))
-        assert set(graph.steps) == {"gather", "conclude"}
+        assert set(graph.steps) == {"triage", "gather", "conclude"}
         assert with_schema(store.session("demo"), graph).state.verdict is not None
 
 

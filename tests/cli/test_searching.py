@@ -83,6 +83,7 @@ def test_a_retraction_marks_what_rests_on_it_in_log_show_and_blame(ask: Command)
     assert "retracted by chair in v5: forged" in ask("show", "v1").out
     assert "suspect: it rests on v1" in ask("blame", "/score").out
     assert "\x1b" not in ask("suspects").out + ask("show", "v1").out
+    assert ask("impact", "v1").out.startswith("v1 of main retracted by chair: forged")
     assert len(ask("suspects", "--json").data["suspects"]) == 2
     undone = ask("retract", "v1", "--undo", "--reason", "it was right", *SCHEMA)
     assert undone.out == "v1 stands again, by v6\n"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -265,3 +266,23 @@ def test_a_database_of_an_older_revision_is_upgraded_first(own_store: Store, tmp
             connection.exec_driver_sql("UPDATE dissensus_version SET version_num = '9999'")
     with pytest.raises(DatabaseFailed, match="newer dissensus"):
         own_store.import_session(tmp_path / "newer.db")
+
+
+def test_memory_does_not_grow_with_the_history(tmp_path: Path) -> None:
+    path, most = tmp_path / "session.jsonl", 12_000_000
+    with Store.open("sqlite://") as store:
+        session = store.create(Notes())
+        for number in range(1_200):
+            with session.transaction("ana") as tx:
+                tx.set("text", f"{number} " + "word " * 2_500)
+        tracemalloc.start()
+        try:
+            session.export(path)
+            assert tracemalloc.get_traced_memory()[1] < most
+            tracemalloc.reset_peak()
+            with Store.open(str(tmp_path / "other.db")) as other:
+                other.import_session(path)
+            assert tracemalloc.get_traced_memory()[1] < most
+        finally:
+            tracemalloc.stop()
+    assert path.stat().st_size > most

@@ -387,3 +387,13 @@ def test_any_value_of_any_kind_is_refused_or_taken_and_nothing_else(own: Records
                 with suppress(ArchiveRefused, Tampered):
                     store.import_session(io.BytesIO(_bytes(own)), f"odd-{word}-{key}-{odd.index(value)}")
                 found[0][key] = kept
+
+
+@pytest.mark.parametrize("word", ["document", "model"])
+def test_two_records_that_would_share_what_is_unique_are_refused(
+    store: Store, own: Records, word: str
+) -> None:
+    first = _first(own, word)
+    again = {**first, word: first[word] + 100}
+    own.insert(own.index(_all(own, word)[-1]) + 1 + (word == "document") * 2, again)
+    assert f"Two records of type '{word}' have the same key" in _refused(store, _bytes(own)).message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -14,7 +15,7 @@ from dissensus_state.sessions import Session
 from dissensus_state.shapes import Add, Append, Max, MergeByKey, Min, SharedState, Union
 from dissensus_state.store import Store
 from json_values import nested, values
-from viewing import agree, assembled, pieces
+from viewing import agree, assembled, dead, pieces
 
 TOKENS = st.sampled_from(["a", "b", "0", "1", "a/b", "~", "", 'q"', "\\", "\0", "%00", "\n\x1f", "é😀"])
 TEXTS = st.text(st.sampled_from('ab!~"\\%05C\0\n\x7fé￿😀'), max_size=4)
@@ -103,6 +104,55 @@ def _written(session: Session[Pieces], operations: list[tuple[str, str, Any]]) -
 def _holds(session: Session[Pieces]) -> None:
     rows, state = pieces(session), session.raw()
     assert agree(assembled(rows), state), (rows, state)
+    assert dead(rows) == []
+
+
+STORIES: dict[str, list[list[tuple[str, str, Any]]]] = {
+    "appended": [
+        [("set", "/lines", ["first"]), ("append", "/lines", [1, 2])],
+        [("append", "/lines", ["\0", {"deep": []}]), ("append", "/lines", [None])],
+        [("set", "/lines/1", "other"), ("set", "/lines/4/deep", [3])],
+        [("append", "/lines", [7])],
+    ],
+    "below": [
+        [("set", "/tree", {"a": {"b": [1], "0": 2}, "c": []})],
+        [("append", "/tree/a/b", [2, 3]), ("append", "/tree/c", ["x"])],
+        [("append", "/tree/a/b", [4]), ("set", "/tree/a/0", 9), ("merge", "/tree/a", {"new": 1.5})],
+        [("remove", "/tree/a/0", None), ("set", "/tree/a/b/0", "one")],
+    ],
+    "removed": [
+        [("merge", "/answers", {"why": "a", "x/y~": 1, "\0": 2})],
+        [("remove", "/answers/why", None), ("remove", "/answers/x~1y~0", None)],
+        [("merge", "/answers", {"why": {"again": 10**20}})],
+    ],
+    "joined": [
+        [("union", "/tags", {"b", "a"}), ("add", "/total", 3), ("write", "/top", 5), ("write", "/low", -2)],
+        [("union", "/tags", {"a", "é", '"'}), ("add", "/total", 4), ("write", "/top", 4.5)],
+        [("write", "/low", 1), ("add", "/total", -10), ("write", "/word", "long"), ("write", "/word", "no")],
+    ],
+    "by key": [
+        [("set", "/parts", [Part(id="a"), Part(id="b")]), ("merge", "/parts", [Part(id="c", about=1)])],
+        [("merge", "/parts", [Part(id="a", about=2), Part(id=7)])],
+        [("merge", "/parts", [Part(id="c", about=3)])],
+    ],
+    "set again": [
+        [("set", "/value", {"a": {"b": 1}}), ("append", "/lines", [1])],
+        [("set", "/value/a/b", 2), ("set", "/value/a", {"c": 3}), ("set", "/value/a/c", 4)],
+        [("set", "/lines", []), ("append", "/lines", [2]), ("set", "/value", [1])],
+    ],
+}
+"""What each way of changing a field leaves, one after the other."""
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_piece_of_a_story_is_told_exactly(store: Store, name: str) -> None:
+    session = store.create(Pieces())
+    for operations in STORIES[name]:
+        head = session.head
+        _written(session, operations)
+        assert len(session.commit_at(head + 1).patch) == len(operations)
+        _holds(session)
+        assert all(row.exact for row in pieces(session))
 
 
 @settings(suppress_health_check=list(HealthCheck))

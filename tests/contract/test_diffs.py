@@ -27,7 +27,7 @@ WRITES: tuple[Callable[[Dice], Any], ...] = (
     lambda dice: does("set", "text", dice.choice(WORDS)),
     lambda dice: does("add", "total", dice.randrange(3)),
     lambda dice: does("append", "lines", dice.choice(WORDS)),
-    lambda dice: does("append", "lines", dice.choice(WORDS)),
+    lambda dice: does("append", "lines", dice.choice(WORDS), dice.choice(WORDS)),
     lambda dice: does("union", "tags", {dice.choice(WORDS), dice.choice(WORDS)}),
     lambda dice: does("set", "lines", [dice.choice(WORDS) for _ in range(dice.randrange(4))]),
     lambda dice: does(
@@ -36,7 +36,8 @@ WRITES: tuple[Callable[[Dice], Any], ...] = (
     lambda dice: does("merge", "answers", {"x": {"list": [dice.randrange(3), 2, 3], "deep": {"er": 1}}}),
     lambda dice: does("set", "/answers/x", {"list": [3, 1], "deep": dice.choice(WORDS)}),
     lambda dice: does("remove", f"/answers/{dice.choice('xyz7')}"),
-    lambda dice: does("set", "/answers/x/list/0", dice.randrange(9)),
+    lambda dice: does("set", "/answers/x/list/0", dice.randrange(3)),
+    lambda dice: does("set", "/answers/x/list/1", dice.randrange(3)),
     lambda dice: does("append", "/answers/x/list", dice.randrange(9)),
     lambda dice: does("merge", "claims", [Claim(id=f"c{dice.randrange(4)}", text=dice.choice(WORDS))]),
     lambda dice: does("set", "claims", [Claim(id=name) for name in dice.sample(["c0", "c1", "c2"], k=2)]),
@@ -160,3 +161,14 @@ def test_lists_with_keys_are_compared_by_key_across_sessions(store: Store) -> No
     one.transact(does("merge", "claims", [Claim(id="a"), Claim(id="b", text="old")]), "ana")
     other.transact(does("merge", "claims", [Claim(id="b", text="new"), Claim(id="a")]), "ana")
     assert [item.path for item in other.diff(1, of=one)] == ["/claims/b/text"]
+
+
+def test_items_of_a_list_that_were_set_one_by_one_are_compared_as_the_list(notes: Session[Notes]) -> None:
+    notes.transact(does("merge", "answers", {"x": [1, 2, 3]}), "ana")
+    for place, value in enumerate((2, 3, 1)):
+        notes.transact(does("set", f"/answers/x/{place}", value), "ana")
+    assert notes.diff(1, 4) == whole(notes, 1, notes, 4)
+    assert [(one.kind, one.path) for one in notes.diff(1, 4)] == [
+        ("removed", "/answers/x/0"),
+        ("added", "/answers/x/2"),
+    ]

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
+import generations
 from by_hand import concluded
 from dissensus_state import commits, grounds
 from dissensus_state.errors import DissensusError, NotFound
@@ -109,6 +110,31 @@ def test_g09_a_merge_rests_on_what_it_brought_and_a_revert_on_what_it_took_back(
     _reads(notes, "eve", "a", "set", "anything", 2)
     (link,) = [one for one in _chain(notes, "anything").links if one.why == "revert"]
     assert (link.reader, link.writers) == (("main", reverted.version), (("main", 1),))
+
+
+def test_g09_a_migration_rests_on_what_it_lifted(
+    store: Store,
+) -> None:
+    first = store.create(generations.First(title="Pumps"))
+    first.transact(does("set", "text", "It leaks."), "ana", "work")
+    second = store.session(first.name, generations.Second)
+    migration = second.migrate("dee")
+    assert migration is not None
+    found = second.blame("body", chain=True)
+    assert found.commit == migration
+    assert found.chain is not None
+    lifted = {one.path: one.writers for one in found.chain.links if one.why == "lift"}
+    assert lifted["/text"] == (("main", 1),)
+    assert ("main", 1) in {(one.branch, one.version) for one in found.chain.sources}
+
+
+def test_g09_a_carried_commit_rests_on_the_first_one(notes: Session[Notes]) -> None:
+    idea = notes.fork("idea")
+    idea.transact(does("set", "a", 1), "ana")
+    notes.carry(idea.commit_at(1))
+    (link,) = _chain(notes, "a").links
+    assert (link.why, link.writers) == ("carry", (("idea", 1),))
+    assert "carried at v1" in str(_chain(notes, "a"))
 
 
 def test_g09_a_chain_has_bounds_and_says_what_it_leaves_out(

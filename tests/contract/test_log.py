@@ -45,7 +45,7 @@ WRITES: tuple[Callable[[random.Random], Any], ...] = (
     lambda dice: does("append", "lines", dice.choice(WORDS)),
     lambda dice: does("merge", "answers", {dice.choice("xyz"): {"deep": dice.choice(WORDS)}}),
     lambda dice: does("merge", "claims", [Claim(id=f"c{dice.randrange(3)}", text=dice.choice(WORDS))]),
-    lambda dice: does("set", "anything", {"large": dice.choice(WORDS) * 9_000}),
+    lambda dice: does("set", "anything", {"large": dice.choice(WORDS) * 17_000}),
 )
 
 
@@ -268,3 +268,9 @@ def test_events_come_in_pages_of_the_newest(notes: Session[Notes]) -> None:
     assert found == list(every)
     assert [event.body["n"] for event in notes.events("seen", limit=2)] == [3, 5]
     assert notes.events(limit=0) == notes.events("odd") == notes.events(rounds=(1, 9)) == []
+
+
+def test_a_text_is_found_in_values_that_are_kept_aside(notes: Session[Notes]) -> None:
+    notes.transact(does("set", "anything", {"large": "x" * 70_000 + " the Valve"}), "ana")
+    assert notes.log(text="valve").places == {1: ("written",)}
+    assert notes.log(text="large") == notes.log(text="blob") == []

@@ -16,6 +16,7 @@ from dissensus_state import tenants
 from dissensus_state.engines import Statement
 from dissensus_state.store import Store
 from dissensus_state.tables import VERSION_TABLE, metadata
+from dissensus_state.views import NAMES as VIEWS
 from houses import GUARDED, MANY, OURS, THEIRS, House, built, fill, logged_in, refused, row
 from postgres import Postgres
 
@@ -165,7 +166,7 @@ def test_every_table_that_has_a_session_is_guarded_once_there_are_tenants(house:
 
 
 def test_the_application_is_given_what_it_needs_and_no_more(house: House) -> None:
-    read_only = {"tenants", VERSION_TABLE}
+    read_only = {"tenants", VERSION_TABLE, *VIEWS}
     with logged_in(house.url()) as connection:
         given = connection.execute(
             sa.text(

@@ -14,11 +14,11 @@ from alembic import command
 
 from by_hand import concluded
 from disputing import DISPUTE, NUL, disputed
-from dissensus_state import migrations, policies, views
+from dissensus_state import migrations, policies, tenants, views
 from dissensus_state.costs import costs, sums
 from dissensus_state.engines import Database
 from dissensus_state.store import Store
-from houses import House, built
+from houses import House, built, logged_in
 from inquiries import Finding, Inquiry, Notes
 from postgres import Postgres
 from viewing import agree, asked, assembled, pieces
@@ -165,6 +165,31 @@ def test_a_tenant_sees_its_own_rows_alone_through_every_view(house: House, view:
         with house.store(tenant) as store, store.database.engine.connect() as connection:
             found = connection.execute(sa.text(f"SELECT DISTINCT session FROM {view}")).scalars().all()
             assert found == [f"of {tenant}"]
+
+
+@pytest.mark.parametrize("view", views.NAMES)
+def test_a_view_asks_as_whoever_asks_it_and_not_as_its_owner(postgres: Postgres, view: str) -> None:
+    """A role that is bound to a tenant sees that one alone, whatever it sets."""
+    with built(postgres, "asking", "acme", "globex") as made:
+        with made.store("globex") as store:
+            disputed(store.create(Inquiry(), name="of globex"))
+        with made.database() as database:
+            tenants.bind(database, "acme", "acme_app")
+        for role, rows in (("acme_app", 0), ("app", 1)):
+            with logged_in(made.url(role)) as connection:
+                connection.execute(sa.text("SET dissensus.tenant = '2'"))
+                found = connection.execute(sa.text(f"SELECT DISTINCT session FROM {view}")).all()
+                assert len(found) == rows
+
+
+def test_an_upgrade_lets_applications_ask_the_views_that_it_makes(postgres: Postgres) -> None:
+    with built(postgres, "lately", "acme") as made:
+        with logged_in(made.url("owner")) as connection:
+            connection.execute(sa.text(f"REVOKE ALL ON {', '.join(views.NAMES)} FROM app"))
+        with made.database() as database:
+            migrations.upgrade(database)
+        with made.store("acme") as store, store.database.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT * FROM history")).all() == []
 
 
 def test_the_views_of_an_older_postgresql_are_not_given_to_an_application(postgres: Postgres) -> None:

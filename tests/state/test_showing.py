@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dissensus_state.diff import Difference
 from dissensus_state.records import Event
+from dissensus_state.replay import Replay
 from dissensus_state.showing import MOST_CHARACTERS, MOST_ROWS, Listing, table
 
 
@@ -73,3 +74,8 @@ def test_what_a_listing_does_not_show_it_counts() -> None:
     assert "(7 characters more)" in str(wide)
     assert re.search(r"\(7 characters more\)", wide._repr_html_())
     assert left not in str(long[:MOST_ROWS])
+
+
+def test_numbers_without_a_name_of_their_own_are_named() -> None:
+    assert str(Replay(3, "ab")).startswith("versions 3, digest ab, calls 0")
+    assert "<td" in Replay(3, "ab")._repr_html_()

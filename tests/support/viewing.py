@@ -72,6 +72,20 @@ def _path(row: Piece) -> tuple[str, ...]:
     return path if row.item is None else (*path[:-1], str(row.item))
 
 
+def dead(rows: list[Piece]) -> list[Piece]:
+    """The rows of what was replaced later, at the path or at an ancestor: there must be none."""
+    replacing = [row for row in rows if row.verb in {"set", "fold", "remove", "merge"} and row.exact]
+    return [
+        row
+        for row in rows
+        if any(
+            (other.version, other.n) > (row.version, row.n)
+            and _path(row)[: len(_path(other))] == _path(other)
+            for other in replacing
+        )
+    ]
+
+
 def _put(state: Any, path: tuple[str, ...], value: Any, *, remove: bool = False) -> Any:
     if not path:
         return value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -168,34 +168,40 @@ class Mending(Going):
         self.session.supersede(origin, self.line.until, author=self._author, key=key)
 
 
-Spread = Callable[[int], list[int]]
-"""The versions of a line that rest on one of its versions."""
-
-
 def repairs_of(
-    line: Line, retracted: frozenset[int], spread: Spread, steps: Collection[str], *, again: bool
+    line: Line, retracted: frozenset[int], hit: Collection[int], steps: Collection[str], *, again: bool
 ) -> Repairs:
     """What a repair does with each commit of a line.
 
     Args:
         line: The line, from before the first retracted commit on.
         retracted: The retracted versions.
-        spread: Finds what rests on each.
+        hit: The versions that rest on them.
         steps: The steps that can be asked again.
         again: Ask retracted rounds again, instead of leaving them out.
     """
     rounds = {one.round: one for one in line.rounds}
-    hit = {version for one in sorted(retracted) for version in spread(one)} - retracted
     asked: dict[int, Round] = {}
     by_hand: set[int] = set()
     for commit in line.commits:
-        wanted = commit.version in hit or (again and commit.version in retracted)
+        is_retracted = commit.version in retracted
+        wanted = again if is_retracted else commit.version in hit
         if not wanted or not is_carriable(commit):
             continue
         held = None if commit.round is None else rounds.get(commit.round)
         if held is not None and held.step in steps:
             asked[commit.version] = held
-        elif commit.version in hit:
+        elif not is_retracted:
             by_hand.add(commit.version)
     retold = frozenset(retracted & asked.keys())
-    return Repairs(line, retracted - retold, asked, frozenset(by_hand), retold)
+    dropped = retracted - retold
+    cures = {one.version for one in line.commits if _cures(one, dropped)}
+    return Repairs(line, dropped | cures, asked, frozenset(by_hand) - cures, retold)
+
+
+def _cures(commit: Commit, dropped: Collection[int]) -> bool:
+    """Whether a commit did nothing but take back what is left out."""
+    match commit.source:
+        case {"revert": {"first": int(first), "last": int(last)}}:
+            return last - first < len(dropped) and all(one in dropped for one in range(first, last + 1))
+    return False

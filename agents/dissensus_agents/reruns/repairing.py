@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from dissensus_state import joining, takeovers
+from dissensus_state import impact, joining, takeovers
 from dissensus_state.budgets import Usd
+from dissensus_state.dependence import Seed
 from dissensus_state.errors import NotFound
+from dissensus_state.lineages import lineage
 from dissensus_state.records import Commit
 from dissensus_state.showing import Shown, table
 from dissensus_state.takeovers import Retraction
@@ -189,7 +190,8 @@ async def repair(
     line = await aside(read_line, session, since, until)
 
     given = frozenset(reasons)
-    repairs = await aside(repairs_of, line, given, partial(_rests_on, session), graph.steps, again=again)
+    hit = await aside(_rests_on, session, given)
+    repairs = await aside(repairs_of, line, given, hit, graph.steps, again=again)
     body = {"until": line.until, "retracted": sorted(reasons), "again": again, **changes.as_dict()}
     branch = await aside(on_branch, session, name, since, body, author)
     records = await aside(Records, session, repairs.again.values())
@@ -200,9 +202,19 @@ async def repair(
     return await aside(_told, session, branch, repairs, reasons, graph)
 
 
-def _rests_on(session: Any, version: int) -> list[int]:
-    """The versions of the branch that rest on one of its versions."""
-    return list(session.impact(version).versions)
+def _rests_on(session: Session[Any], retracted: Iterable[int]) -> frozenset[int]:
+    """The versions of the branch that rest on retracted ones; a revert of these does not."""
+    with session.reading() as work:
+        tips = [takeovers.place(work, session.session_id, session.branch, one) for one in sorted(retracted)]
+        walk = impact.walked(work, session.session_id, lambda _: [Seed(*tip) for tip in tips], cures=True)
+        segments = lineage(work, session.session_id, session.branch)
+    return frozenset(
+        version
+        for one in segments
+        if one.branch in walk.lines
+        for version in walk.lines[one.branch].ties
+        if one.after < version <= one.upto
+    )
 
 
 def _retracted(session: Session[Any], given: int | Iterable[int] | None) -> dict[int, str]:
@@ -283,7 +295,7 @@ def _kept(branch: Session[Any], own: Line, repairs: Repairs, reasons: Mapping[in
             why = "" if held is None else f"round {repairs.again[commit.version].round} → {held.round}"
             why += "" if held is None or held.status == "committed" else f", {held.status}"
         elif commit.version in repairs.dropped:
-            what, why = "dropped", reasons.get(commit.version, "")
+            what, why = "dropped", reasons.get(commit.version, "it took back what is left out")
         elif commit.version in left:
             what, why = "left out", left[commit.version]
         elif commit.version in brought:
