@@ -153,7 +153,7 @@ class Search:
             said, other = ("good", "bad") if wanted else ("bad", "good")
             raise NoneBad(
                 f"v{version}, which should be {said}, is {other} already",
-                next_step="Ask for the opposite (find='holds', or --holds), or name other versions"
+                next_step="Ask for the opposite (`find`, or with or without --holds), or name other versions"
                 if wanted
                 else "No version up to it is bad: name a later one",
                 good=self._first,
