@@ -105,12 +105,5 @@ def test_the_next_page_of_a_branch_is_one_of_that_branch(ask: Command) -> None:
     assert ask(*command, "--json").data["branch"] == "an-idea"
 
 
-def test_who_else_read_it_is_asked_for_with_what_was_given(ask: Command) -> None:
-    first = ask("reads", "/findings", "--limit", 1)
-    command = shlex.split(first.err.removeprefix("more: dissensus"))
-    assert command[:4] == ["reads", "--limit", "1", "/findings"]
-    assert ask(*command, "--json").data["reads"]
-
-
 def test_that_nobody_is_called_nothing_is_not_told_as_the_end_of_the_log(ask: Command) -> None:
     assert ask("log", "--author", "").err == "No commit is all of that.\n"
