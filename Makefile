@@ -53,6 +53,7 @@ bench: $(VENV)/.bench ## Run small versions of the benchmarks and print their fi
 	$(BIN)/python benchmarks/writers.py --n 48 --repeats 1
 	$(BIN)/python benchmarks/models.py --small
 	$(BIN)/python benchmarks/judgement.py --only panel
+	$(BIN)/python benchmarks/history.py --n 2000
 
 soak: $(VENV)/.dev ## Run the long proofs, for hours: 2,000 kills and 40 seeds of 20,000 transactions on each database
 	for database in sqlite postgresql; do \

@@ -50,7 +50,7 @@ def branch(*, database: str | None, session: str | None, as_json: bool) -> None:
 def fork(
     *, database: str | None, session: str | None, as_json: bool, name: str, revision: str, author: str
 ) -> None:
-    """Begin a branch; nothing is copied, however long the history.
+    """Begin a branch; nothing is copied.
 
     Reading verbs take it with --branch NAME, or in a revision like NAME~1.
     """

@@ -70,7 +70,7 @@ def disagreements(
     after: str | None,
     **sought: Any,
 ) -> None:
-    """Show the rounds that are or were under review, oldest first.
+    """Show the rounds that are or were under review.
 
     Each with the positions and the rulings; who holds them is shown once it is settled, until then
     the reasoning behind each letter. With --path, --step, --cause or --agent it is those in which

@@ -171,9 +171,9 @@ def retract(
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="Lines to show."
 )
 def suspects(*, database: str | None, session: str | None, as_json: bool, limit: int) -> None:
-    """List what rests on retracted commits, and by which reads.
+    """List what rests on retracted commits.
 
-    With --json it is always all of it.
+    Each is told with the reads that make it so; with --json it is always all of them.
     """
     from .data import place
 

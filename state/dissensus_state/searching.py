@@ -113,7 +113,7 @@ class Searcher(Reader[StateT]):
             with side.reading() as work:
                 halves.append(comparison.half(work, side, head, common))
         one, two = halves
-        return Comparison(
+        return comparison.Comparison(
             common,
             one.totals,
             two.totals,
