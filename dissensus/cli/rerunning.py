@@ -124,7 +124,7 @@ def rerun(
             answer, data = reran, reran.as_dict()
             ways = [(way.branch, way.status, way.parked, way.why) for way in reran.branches]
     show(data, [Passage(str(answer))], as_json=as_json)
-    _say_next(ways, data.get("merge"), here.again)
+    _say_next(found, ways, data.get("merge"), here.again)
     context.exit(_exit_of(ways))
 
 
@@ -190,8 +190,10 @@ def _again(context: click.Context, session: Session[Any]) -> str:
 
 def _where(session: Session[Any], *, branch: bool = True) -> str:
     """The options by which any command finds the session."""
+    from dissensus_state.addresses import to_copy
+
     here = situation()
-    words = ["-d", here.kept, "-s", session.name]
+    words = ["-d", to_copy(session.database.url), "-s", session.name]
     words += ["--tenant", here.tenant] if here.tenant else []
     words += ["-b", session.branch] if branch and here.branch else []
     return shlex.join(words)
@@ -206,15 +208,19 @@ def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
     return f"{program()} {shlex.join(words)} {_where(session, branch=False)}"
 
 
-def _say_next(ways: Sequence[Ended], merge: str | None, again: str) -> None:
+def _say_next(session: Session[Any], ways: Sequence[Ended], merge: str | None, again: str) -> None:
     """What can be done now."""
+    schema = [] if known_schema(None, session.info) else ["--schema", session.info.schema]
     if merge is not None:
         note(f"Merge it with: {merge}")
     for branch, status, parked, _ in ways:
         if status == "parked":
-            rule = f"dissensus rule {parked} uphold --position A --reason … -b {branch}"
+            where = f"{_where(session, branch=False)} {shlex.join(['-b', branch, *schema])}"
+            rule = f"{program()} rule {parked} uphold --position A --reason … {where}"
             note(f"{branch}: rule on it with `{rule}`, then go on with: {again}")
-        elif status in {"budget", "failed", "open"}:
+        elif status == "budget":
+            note(f"{branch}: once there is more money (--budget, or `dissensus budget`), go on with: {again}")
+        elif status in {"failed", "open"}:
             note(f"{branch}: go on with: {again}")
 
 

@@ -20,6 +20,7 @@ from .people import author_option
 from .revisions import place_of, version_of
 from .schemas import needed_schema
 from .texts import clipped, count
+from .turning import note_more
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -113,7 +114,7 @@ def reads(
     ]
     show(data, grid("agent as read at written round status became", rows, "bold dim"), as_json=as_json)
     if page.before is not None:
-        note(f"more: dissensus reads {path} --before v{page.before}")
+        note_more(f"--before v{page.before}")
     elif not page and turned is None:
         note("Nobody has read it.")
 

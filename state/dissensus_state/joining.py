@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from . import commits
+from . import commits, touches
 from .branches import MergeConflict, conflicts_numbered
 from .engines import Work
 from .errors import NotFound, Tampered
@@ -21,7 +21,7 @@ from .patches import Operation, Patch, apply, get
 from .records import Commit
 from .shapes import Shape
 from .three_way import ABSENT, Clash, Merged, same, three_way
-from .values import JSON, Path, parse_path
+from .values import JSON, Path, canonical, parse_path
 
 Tip = tuple[str, int]
 """A branch and one of the versions that are stored under it."""
@@ -36,6 +36,7 @@ class Joined(NamedTuple):
     bases: list[Tip]
     merged: Merged
     ours: JSON
+    theirs: JSON
 
 
 def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
@@ -86,7 +87,7 @@ def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shap
     merged = three_way(was, now, then, shape.merges, shape.sets)
     if _within(mine, its) and not merged.operations and not _superseding(work, session_id, its, mine):
         return None
-    return Joined(bases, merged, now)
+    return Joined(bases, merged, now, then)
 
 
 def _superseding(work: Work, session_id: int, its: Reach, mine: Reach) -> bool:
@@ -177,6 +178,24 @@ def settle_with(
             state = apply(joined.ours, operations) if removes else joined.ours
             operations.append(_settling(path, one.value, state, keys))
     return tuple(operations), left
+
+
+def vouched(work: Work, session_id: int, theirs: Tip, joined: Joined, patch: Patch) -> tuple[JSON, ...]:
+    """The evidence by which what a merge brings was committed where it comes from.
+
+    It is of the fields that are after the merge as they are there: what both sides made together nobody has
+    checked, and a rule that asks for evidence refuses it.
+    """
+    after = apply(joined.ours, patch)
+    found: dict[str, JSON] = {}
+    for name in sorted({item.path[0] for item in patch}):
+        if not same(after.get(name, ABSENT), joined.theirs.get(name, ABSENT)):
+            continue
+        version = touches.newest(work, session_id, theirs[0], (name,), theirs[1])
+        if version is not None:
+            its = commits.commit(work, session_id, theirs[0], version)
+            found |= {canonical(item): item for item in its.evidence}
+    return tuple(found.values())
 
 
 def _settling(path: Path, value: JSON, state: JSON, keys: Mapping[str, str]) -> Operation:
