@@ -136,7 +136,7 @@ class Suspects(Sequence[Suspect]):
                 break
         else:
             at = self._roots.get(at, at)
-        self._roots.update(dict.fromkeys(way, at))
+        self._roots |= dict.fromkeys(way, at)
         return at
 
     @property
