@@ -249,12 +249,12 @@ def _ran(found: Session[Any], version: int, command: tuple[str, ...], timeout: f
         _end(process)
         raise
     code = process.returncode
-    note(f"v{version}: {'good' if code == 0 else 'skipped' if code == SKIP else 'bad'} ({code})")
     if code < 0 or code >= STOP:
         raise Misuse(
             f"The command ended with {code} at v{version}: the search is ended",
             next_step="0 is good, 1 to 127 bad, 125 cannot be told",
         )
+    note(f"v{version}: {'good' if code == 0 else 'skipped' if code == SKIP else 'bad'} ({code})")
     return None if code == SKIP else code == 0
 
 

@@ -41,7 +41,7 @@ _MOST = 200
 @click.option(
     "--limit", "-n", default=40, show_default=True, type=click.IntRange(1, 1_000_000), help="Lines to show."
 )
-@click.argument("what", metavar="COMMIT|PATH", shell_complete=completing.revisions)
+@click.argument("what", metavar="COMMIT|PATH", shell_complete=completing.places)
 def impact(
     *, database: str | None, session: str | None, as_json: bool, revision: str | None, limit: int, what: str
 ) -> None:
@@ -82,7 +82,12 @@ def _asked(opened: Session[Any], what: str, revision: str | None) -> tuple[Sessi
 @click.option(
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
 )
-@click.option("--before", metavar="REVISION", help="Only what came of it before this version.")
+@click.option(
+    "--before",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Only what came of it before this version.",
+)
 @click.argument("path", shell_complete=completing.paths)
 def reads(
     *, database: str | None, session: str | None, as_json: bool, limit: int, before: str | None, path: str
@@ -111,7 +116,12 @@ def reads(
         )
         for item in data["reads"]
     ]
-    show(data, grid("agent as read at written round status became", rows, "bold dim"), as_json=as_json)
+    show(
+        data,
+        grid("agent as read at written round status became", rows, "bold dim"),
+        as_json=as_json,
+        listed="reads",
+    )
     if page.before is not None:
         note_more(f"--before v{page.before}")
     elif not page and turned is None:

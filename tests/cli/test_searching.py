@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ def test_reads_turns_its_pages(ask: Command) -> None:
     command = shlex.split(first.err.removeprefix("more: dissensus"))
     assert command[:4] == ["reads", "--limit", "1", "/"]
     assert ask(*command, "--json").data["reads"]
+    assert json.loads(ask("reads", "/score", "--jsonl").out)["agent"] == "caro"
     assert ask("reads", "/question").err == "Nobody has read it.\n"
     assert [item["agent"] for item in ask("reads", "/score", "--json").data["reads"]] == ["caro"]
 
