@@ -196,7 +196,7 @@ def as_model(model: Model | str | Callable[[Request], Any], name: str, place: in
         from .models.langchain import from_langchain
 
         return from_langchain(model)
-    if callable(model):
+    if not isinstance(model, type) and callable(model):
         return FunctionModel(f"{name}-{place + 1}" if place else name, model)
     raise GraphError(
         f"{model!r} is no model",

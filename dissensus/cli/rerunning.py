@@ -210,14 +210,17 @@ def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
 
 def _say_next(session: Session[Any], ways: Sequence[Ended], merge: str | None, again: str) -> None:
     """What can be done now."""
+    schema = [] if known_schema(None, session.info) else ["--schema", session.info.schema]
     if merge is not None:
         note(f"Merge it with: {merge}")
     for branch, status, parked, _ in ways:
         if status == "parked":
-            where = f"{_where(session, branch=False)} -b {shlex.quote(branch)}"
+            where = f"{_where(session, branch=False)} {shlex.join(['-b', branch, *schema])}"
             rule = f"{program()} rule {parked} uphold --position A --reason … {where}"
             note(f"{branch}: rule on it with `{rule}`, then go on with: {again}")
-        elif status in {"budget", "failed", "open"}:
+        elif status == "budget":
+            note(f"{branch}: once there is more money (--budget, or `dissensus budget`), go on with: {again}")
+        elif status in {"failed", "open"}:
             note(f"{branch}: go on with: {again}")
 
 

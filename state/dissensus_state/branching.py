@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -105,10 +105,16 @@ class Asked:
         return None if done is None else admission.check_repeated(done, self._change((), 0, None))
 
     def commit(
-        self, work: Work, patch: Patch, base: int, source: dict[str, Any], known: Head | None
+        self,
+        work: Work,
+        patch: Patch,
+        base: int,
+        source: dict[str, Any],
+        known: Head | None,
+        evidence: tuple[JSON, ...] = (),
     ) -> tuple[Commit, Head]:
-        """Commit a patch that follows from the histories."""
-        change = self._change(patch, base, source)
+        """Commit a patch that follows from the histories, with the evidence for it that they hold."""
+        change = replace(self._change(patch, base, source), evidence=evidence)
         return transitions.commit(work, self.session_id, self.branch, known, self.shape, change)
 
     def _change(self, patch: Patch, base: int, source: dict[str, Any] | None) -> Change:
@@ -202,7 +208,8 @@ def merge(work: Work, asked: Asked, source: str, known: Head | None) -> tuple[Me
     if left:
         return MergeResult(None, tuple(one for one in kept if one.status == "open")), None
     said = joining.told(its, theirs.hash, joined.bases, kept)
-    commit, head = asked.commit(work, patch, found.version, {"merge": said}, known)
+    evidence = joining.vouched(work, session_id, its, joined, patch)
+    commit, head = asked.commit(work, patch, found.version, {"merge": said}, known, evidence)
     for one in kept:
         work.run(_move, session_id_=session_id, conflict_=one.conflict, status="merged")
     return MergeResult(commit), head

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
-from . import commits
+from . import commits, touches
 from .branches import MergeConflict, conflicts_numbered
 from .engines import Work
 from .errors import NotFound, Tampered
@@ -21,7 +21,7 @@ from .patches import Operation, Patch, apply, get
 from .records import Commit
 from .shapes import Shape
 from .three_way import ABSENT, Clash, Merged, same, three_way
-from .values import JSON, Path, parse_path
+from .values import JSON, Path, canonical, parse_path
 
 Tip = tuple[str, int]
 """A branch and one of the versions that are stored under it."""
@@ -36,6 +36,7 @@ class Joined(NamedTuple):
     bases: list[Tip]
     merged: Merged
     ours: JSON
+    theirs: JSON
 
 
 def reach(work: Work, session_id: int, branch: str, version: int) -> Reach:
@@ -74,7 +75,8 @@ def common(work: Work, session_id: int, one: Reach, other: Reach) -> list[Tip]:
 def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shape) -> Joined | None:
     """What brings a version of one branch into that of another; None where there is nothing to bring.
 
-    So it is where theirs went into ours already, and where it is ours and merges that brought nothing.
+    So it is where theirs went into ours already, and where it is ours and merges that brought nothing;
+    but what says that it stands for another is merged though it comes to the same: the history holds it then.
     """
     mine, its = (reach(work, session_id, *tip) for tip in (ours, theirs))
     if _within(its, mine):
@@ -83,9 +85,20 @@ def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shap
     was = _base(work, session_id, bases, shape)
     now, then = (lifted_at(work, session_id, *tip, shape) for tip in (ours, theirs))
     merged = three_way(was, now, then, shape.merges, shape.sets)
-    if _within(mine, its) and not merged.operations:
+    if _within(mine, its) and not merged.operations and not _superseding(work, session_id, its, mine):
         return None
-    return Joined(bases, merged, now)
+    return Joined(bases, merged, now, then)
+
+
+def _superseding(work: Work, session_id: int, its: Reach, mine: Reach) -> bool:
+    """Whether anything that went into one version, and not another, says that it stands for something."""
+    for name, upto in its.items():
+        after = mine.get(name, lineage(work, session_id, name)[-1].after)
+        for _, source in commits.sources(work, session_id, name, after, upto):
+            match source:
+                case {"merge": {"ours": True}}:
+                    return True
+    return False
 
 
 def _within(one: Reach, other: Reach) -> bool:
@@ -165,6 +178,24 @@ def settle_with(
             state = apply(joined.ours, operations) if removes else joined.ours
             operations.append(_settling(path, one.value, state, keys))
     return tuple(operations), left
+
+
+def vouched(work: Work, session_id: int, theirs: Tip, joined: Joined, patch: Patch) -> tuple[JSON, ...]:
+    """The evidence by which what a merge brings was committed where it comes from.
+
+    It is of the fields that are after the merge as they are there: what both sides made together nobody has
+    checked, and a rule that asks for evidence refuses it.
+    """
+    after = apply(joined.ours, patch)
+    found: dict[str, JSON] = {}
+    for name in sorted({item.path[0] for item in patch}):
+        if not same(after.get(name, ABSENT), joined.theirs.get(name, ABSENT)):
+            continue
+        version = touches.newest(work, session_id, theirs[0], (name,), theirs[1])
+        if version is not None:
+            its = commits.commit(work, session_id, theirs[0], version)
+            found |= {canonical(item): item for item in its.evidence}
+    return tuple(found.values())
 
 
 def _settling(path: Path, value: JSON, state: JSON, keys: Mapping[str, str]) -> Operation:

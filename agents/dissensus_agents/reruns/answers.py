@@ -256,6 +256,7 @@ class Rerun(Shown):
         branches: Each branch with its way, its end and its cost.
         then: What the same rounds had cost in the original.
         uncompared: Paths whose comparator has to ask a model; there, values were compared by their type.
+        unasked: Seats that were given something else, and that no branch had to ask: that had no effect.
     """
 
     session: str
@@ -267,6 +268,7 @@ class Rerun(Shown):
     branches: tuple[Way, ...]
     then: Spent
     uncompared: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
     @property
     def flipped(self) -> tuple[Decision, ...]:
@@ -299,6 +301,7 @@ class Rerun(Shown):
             "then": self.then.as_dict(),
             "spent": self.spent.as_dict(),
             "uncompared": list(self.uncompared),
+            "unasked": list(self.unasked),
         }
 
     def __str__(self) -> str:
@@ -311,6 +314,7 @@ class Rerun(Shown):
         parts.append(f"then: {self.then}\nnow:  {self.spent}")
         if self.uncompared:
             parts.append(f"compared by type alone: {', '.join(self.uncompared)}")
+        parts.append(no_effect(self.unasked))
         return "\n\n".join(part for part in parts if part)
 
     def _rulings(self) -> list[str]:
@@ -327,6 +331,7 @@ class Rerun(Shown):
         decided = [one.cells() for one in self.decisions]
         ways = [one.cells() for one in self.branches]
         costs: list[Sequence[object]] = [["then", str(self.then)], ["now", str(self.spent)]]
+        costs += [["", no_effect(self.unasked)]] if self.unasked else []
         title = f"{self.session} from v{self.since} of {self.origin}: {_said(self.changed)}"
         return (
             table(list(decided[0]) if decided else (), [list(one.values()) for one in decided], title)
@@ -334,6 +339,14 @@ class Rerun(Shown):
             + table(list(ways[0]) if ways else (), [list(one.values()) for one in ways], "branches")
             + table((), costs, "cost")
         )
+
+
+def no_effect(unasked: Sequence[str]) -> str:
+    """That something was changed for seats that nobody asked; nothing where there are none."""
+    if not unasked:
+        return ""
+    were = "was" if len(unasked) == 1 else "were"
+    return f"{', '.join(unasked)} {were} not asked: what was changed there had no effect"
 
 
 def _said(changed: Mapping[str, Any]) -> str:

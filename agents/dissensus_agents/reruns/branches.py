@@ -41,9 +41,8 @@ def on_branch(
         Conflict: there is a branch of that name that is none of this rerun's.
     """
     there = next((one for one in session.branches() if one.name == name), None)
-    if there is None:
-        branch = session.fork(name, since, author=author)
-    else:
+    branch = _forked(session, name, since, author) if there is None else None
+    if branch is None:
         branch = session.on(name)
         if branch.commit_at(since).hash != session.commit_at(since).hash:
             raise Conflict(
@@ -54,6 +53,16 @@ def on_branch(
     if not any(event.branch == name for event in branch.events(BEGUN)):
         branch.record(BEGUN, {"origin": session.branch, "since": since, **body})
     return branch
+
+
+def _forked(session: Session[Any], name: str, since: int, author: str) -> Session[Any] | None:
+    """The new branch; None where another worker has begun it this very moment."""
+    try:
+        return session.fork(name, since, author=author)
+    except Conflict:
+        if all(one.name != name for one in session.branches()):
+            raise
+        return None
 
 
 def used_on(branch: Session[Any], since: int) -> list[Place]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import FunctionType
 from typing import Any, Protocol
 
 from dissensus_state.shapes import Shape
@@ -13,6 +14,7 @@ from dissensus_state.values import JSON, canonical, digest
 from ..agent import Agent, as_model
 from ..errors import GraphError
 from ..judgement.supervisor import REVERSED, SEAT, Supervisor, seats_of
+from ..models.scripted import FunctionModel
 from ..patterns.failover import candidates_of
 from ..running import Run
 from ..seats import seats_in
@@ -64,8 +66,16 @@ class Changes:
 
     def is_fresh(self, step: str, seat: str) -> bool:
         """Whether a seat is asked anew in a step."""
-        own = seat.removesuffix(REVERSED)
-        return not {own, f"{step}/{own}"}.isdisjoint(self.fresh)
+        return not self.fresh.isdisjoint(_names_of(step, seat))
+
+    def unasked(self, asked: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """The seats that were given something else, and that nobody asked.
+
+        Args:
+            asked: The seats that were asked, each with its step.
+        """
+        there = {name for step, seat in asked for name in _names_of(step, seat)}
+        return tuple(sorted(self.fresh - there))
 
     @property
     def models(self) -> dict[str, str]:
@@ -103,12 +113,29 @@ def changes_of(
     swapped = {**swap, **({} if supervisor is None else {SEAT: supervisor})}
     names = _own_names(graph)
     found = Changes(
-        {names.get(seat, seat): model for seat, model in swapped.items()},
+        {names.get(seat, seat): _named(model) for seat, model in swapped.items()},
         {names.get(seat, seat): _checked(seat, text) for seat, text in prompts.items()},
     )
     for seat in found.fresh:
         _check(graph, seat)
+    for seat in found.prompts.keys() - found.swap.keys():
+        _check_prompt(graph, seat)
     return found
+
+
+def _named(given: Any) -> Any:
+    """A function of the user's as a model of its own name: two of them are two changes."""
+    if isinstance(given, list | tuple):
+        return [_named(one) for one in given]
+    if isinstance(given, FunctionType):
+        return FunctionModel(f"{given.__module__}:{given.__qualname__}", given)
+    return given
+
+
+def _names_of(step: str, seat: str) -> tuple[str, str]:
+    """What a seat of a step may be called."""
+    own = seat.removesuffix(REVERSED)
+    return own, f"{step}/{own}"
 
 
 def _own_names(graph: Graph) -> dict[str, str]:
@@ -116,6 +143,22 @@ def _own_names(graph: Graph) -> dict[str, str]:
     agents = {agent.name for step in graph.steps.values() for agent in step.everybody}
     named = {judge.name: seat for step in graph.steps.values() for seat, judge in step.seats.items()}
     return {name: seat for name, seat in named.items() if name not in agents}
+
+
+def _check_prompt(graph: Graph, seat: str) -> None:
+    """Raise `GraphError` where nobody behind a seat that rules has instructions: a person, a function."""
+    step, slash, name = seat.rpartition("/")
+    judges = [
+        judge
+        for one in graph.steps.values()
+        for own, judge in one.seats.items()
+        if own == name and (not slash or one.name == step)
+    ]
+    if judges and all(judge.candidates is None for judge in judges):
+        raise GraphError(
+            f"{judges[0].name!r} is no model, and has no prompt to be given anew",
+            next_step="Put a model in its place with `swap`, or `supervisor`",
+        )
 
 
 def _checked(seat: str, text: str) -> str:
@@ -176,7 +219,7 @@ def _with_roles(step: Step, roles: Mapping[str, str]) -> Step:
         if seat is None or seat not in roles:
             return one
         if one.candidates is None:
-            raise GraphError(f"{one.name!r} is no model, and has no prompt to be given anew")
+            return one
         other = copy.copy(one)
         other.instructions = roles[seat]
         return other

@@ -27,6 +27,9 @@ from .purse import cost_of
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
 
+Seat = tuple[str, str]
+"""A step, and who is asked there."""
+
 Stage = tuple[str, int]
 """One occurrence of a step: its name, and which one it is."""
 
@@ -48,6 +51,7 @@ class Gone:
     occurred: Mapping[Stage, Occurred]
     spent: Spent
     abstained: tuple[Mapping[str, JSON], ...]
+    asked: frozenset[Seat] = frozenset()
 
 
 def gone_through(line: Line, rounds: Sequence[Round], told: Session[Any], mine: Iterable[int] = ()) -> Gone:
@@ -62,11 +66,13 @@ def gone_through(line: Line, rounds: Sequence[Round], told: Session[Any], mine: 
     counts: Counter[str] = Counter()
     occurred: dict[Stage, Occurred] = {}
     spent, silent, costs = Spent(), list[Mapping[str, JSON]](), _Costs(told)
+    asked: set[Seat] = set()
     wanted, paid = {one.round for one in rounds}, set(mine) or {one.round for one in line.rounds}
     for one in line.rounds:
         held, proposals, calls, rulings = line.session.round(one.round)
         if one.round in paid:
             spent = spent.plus(_spent(calls, costs))
+            asked |= {(one.step, call.agent) for call in calls}
         if one.round not in wanted or held.status not in OUTCOMES:
             continue
         counts[one.step] += 1
@@ -75,7 +81,7 @@ def gone_through(line: Line, rounds: Sequence[Round], told: Session[Any], mine: 
             held, made, _ruled(held, made, rulings), {} if made is None else _values(made)
         )
         silent += [dict(said) for said in _silent(one, proposals)]
-    return Gone(occurred, spent, tuple(silent))
+    return Gone(occurred, spent, tuple(silent), frozenset(asked))
 
 
 def _values(made: Commit) -> dict[str, JSON]:

@@ -13,7 +13,7 @@ from ..crossing import aside
 from ..running import Running
 from ..ways import END
 from .going import UNFIT, Going, Means
-from .lines import Line, is_carriable, is_conflict
+from .lines import Line, is_carriable, is_conflict, read_line
 
 if TYPE_CHECKING:
     from dissensus_state.records import Call
@@ -163,9 +163,20 @@ class Mending(Going):
 
     def _supersede(self) -> None:
         """Say that the branch stands for the line, so that a merge brings exactly what differs."""
-        origin = self.line.session.branch
+        origin, until = self.line.session.branch, self.line.until
+        if self._stands_for(origin, until):
+            return
         key = f"supersede/{origin}/{self.line.until}"
-        self.session.supersede(origin, self.line.until, author=self._author, key=key)
+        self.session.supersede(origin, until, author=self._author, key=key)
+
+    def _stands_for(self, origin: str, until: int) -> bool:
+        """Whether that is said already, whoever said it."""
+        for one in read_line(self.session, self.line.since).commits:
+            match one.source:
+                case {"merge": {"ours": True, "branch": str(branch), "version": int(version)}}:
+                    if (branch, version) == (origin, until):
+                        return True
+        return False
 
 
 def repairs_of(

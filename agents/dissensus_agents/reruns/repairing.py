@@ -18,9 +18,9 @@ from dissensus_state.values import JSON, pointer
 
 from ..bounds import check_whole
 from ..crossing import aside
-from .answers import WIDEST, Decision, Spent, grid
+from .answers import WIDEST, Decision, Spent, grid, no_effect
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
-from .changes import Graph, changed, changes_of
+from .changes import Changes, Graph, changed, changes_of
 from .counting import decisions, gone_through
 from .going import Heard, Means, unheard
 from .lines import Line, read_line
@@ -102,6 +102,7 @@ class Repair(Shown):
         commits: Each commit of the line, and what became of it.
         decisions: What the rounds that were asked again had written, and what they wrote now.
         spent: What it cost.
+        unasked: Seats that were given something else, and that no round asked: that had no effect.
     """
 
     session: str
@@ -117,6 +118,7 @@ class Repair(Shown):
     spent: Spent
     parked: int | None = None
     why: Mapping[str, JSON] | None = None
+    unasked: tuple[str, ...] = ()
 
     def of(self, what: str) -> tuple[Kept, ...]:
         """The commits of which that became: `dropped`, `carried`, `again`, `suspect`, `left out`."""
@@ -145,6 +147,7 @@ class Repair(Shown):
             "spent": self.spent.as_dict(),
             "parked": self.parked,
             "why": None if self.why is None else dict(self.why),
+            "unasked": list(self.unasked),
         }
 
     def __str__(self) -> str:
@@ -155,6 +158,7 @@ class Repair(Shown):
         parts += [grid([_changed_cells(one) for one in self.decisions], WIDEST), f"cost: {self.spent}"]
         parts += [f"round {self.parked} waits for a person"] if self.parked is not None else []
         parts += [str(self.why.get("message", ""))] if self.why else []
+        parts.append(no_effect(self.unasked))
         return "\n\n".join(part for part in parts if part)
 
     def _repr_html_(self) -> str:
@@ -164,7 +168,8 @@ class Repair(Shown):
         html = table(list(told[0]) if told else (), [list(one.values()) for one in told], title)
         if decided:
             html += table(list(decided[0]), [list(one.values()) for one in decided], "asked again")
-        return html + table((), [["cost", str(self.spent)]])
+        rest = [["cost", str(self.spent)], *([["", no_effect(self.unasked)]] if self.unasked else [])]
+        return html + table((), rest)
 
 
 def _changed_cells(one: Decision) -> dict[str, object]:
@@ -199,7 +204,7 @@ async def repair(
     tape = RecordedTape(records, changes.is_fresh, await aside(used_on, branch, since))
     means = Means(other, tape, purse, wanted.get("heard", unheard), wanted.get("max_rounds") or 32)
     await Mending(branch, repairs, means, author).go()
-    return await aside(_told, session, branch, repairs, reasons, graph)
+    return await aside(_told, session, branch, repairs, reasons, graph, changes)
 
 
 def _rests_on(session: Session[Any], retracted: Iterable[int]) -> frozenset[int]:
@@ -257,6 +262,7 @@ def _told(
     repairs: Repairs,
     reasons: Mapping[int, str],
     graph: Graph,
+    changes: Changes,
 ) -> Repair:
     """What the records say of a repair."""
     line, own = repairs.line, read_line(branch, repairs.line.since)
@@ -279,6 +285,7 @@ def _told(
         spent=now.spent,
         parked=parked if status == "parked" else None,
         why=why,
+        unasked=changes.unasked(now.asked) if status == "finished" else (),
     )
 
 

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from dissensus_state.budgets import Usd
 from dissensus_state.takeovers import carried_from
-from dissensus_state.values import JSON
 
 from ..bounds import check_whole
 from ..crossing import aside
 from ..errors import GraphError
 from .answers import Rerun, Way
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
-from .changes import Graph, changed, changes_of
+from .changes import Changes, Graph, changed, changes_of
 from .counting import Gone, decisions, gone_through, uncompared
 from .going import Heard, Means, unheard
 from .lines import OUTCOMES, Line, Plan, plan_of, read_line
@@ -76,15 +75,13 @@ async def rerun(graph: Graph, session: Session[Any], since: int, wanted: Wanted)
         tape = RecordedTape(records, changes.is_fresh, await aside(used_on, branch, since))
         means = Means(other, tape, purse, wanted.get("heard", unheard), most)
         await Walk(branch, plan, means).go()
-    return await aside(told, session, plan, names, changes.as_dict(), graph)
+    return await aside(told, session, plan, names, changes, graph)
 
 
 # What came of it
 
 
-def told(
-    session: Session[Any], plan: Plan, names: Sequence[str], said: Mapping[str, JSON], graph: Graph
-) -> Rerun:
+def told(session: Session[Any], plan: Plan, names: Sequence[str], changes: Changes, graph: Graph) -> Rerun:
     """What the records say of a rerun."""
     line = plan.line
     then = gone_through(line, plan.rounds, session)
@@ -92,16 +89,18 @@ def told(
     now = [gone_through(one, one.rounds, session) for one in lines]
     ways = [_way(one, gone, plan, list(then.occurred)) for one, gone in zip(lines, now, strict=True)]
     steps = {step for step, _ in then.occurred} | {step for gone in now for step, _ in gone.occurred}
+    ended = all(way.status == "finished" for way in ways)
     return Rerun(
         session=session.name,
         origin=session.branch,
         since=line.since,
         until=line.until,
-        changed=said,
+        changed=changes.as_dict(),
         decisions=tuple(decisions(then, now, graph.steps)),
         branches=tuple(ways),
         then=then.spent,
         uncompared=uncompared(graph.steps[step] for step in sorted(steps)),
+        unasked=changes.unasked(seat for gone in now for seat in gone.asked) if ended else (),
     )
 
 
