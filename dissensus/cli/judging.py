@@ -13,6 +13,7 @@ from dissensus_state.values import MAX_BYTES
 
 from . import pages, stories
 from .blocks import Line
+from .border import program
 from .errors import Misuse
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_session, schema
@@ -20,7 +21,7 @@ from .output import note, show
 from .people import login_name
 from .revisions import round_number
 from .schemas import needed_schema
-from .turning import note_more
+from .turning import meant, note_more
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,7 +169,7 @@ def _dispute(found: Session[Any], number: int) -> Data:
 def _say_what_is_open(data: Data, *, sought: bool) -> None:
     waiting = [item["round"] for item in data["rounds"] if not item["settled"]]
     if waiting:
-        note(f"Settle it with: dissensus rule {waiting[0]} uphold --position A --reason …")
+        note(f"Settle it with: {program()} rule {waiting[0]} uphold --position A --reason …{meant()}")
     elif not data["rounds"]:
         note("No round is all of that." if sought else "No round is under review.")
 
