@@ -145,11 +145,13 @@ def retract(
     No value is changed: log, show and blame say from then on what is not to be trusted.
     """
     from .data import place
+    from .graphs import repairing
 
     with opened_session(database, session, partial(needed_schema, schema)) as found:
         version = version_of(found, revision)
         made = found.retract(version, author=author, reason=reason, undo=undo)
         suspects = found.suspects()
+        repair = repairing(found)
         data = {
             **place(found),
             "retracted": version,
@@ -161,7 +163,7 @@ def retract(
     page: list[Block] = [Line(f"v{version} {does}, by v{made.version}", "green")]
     show(data, [*page, *_listed(suspects, 20)], as_json=as_json)
     if suspects:
-        note("Repair what rests on it on a branch with: dissensus rerun --only-impacted")
+        note(f"Repair what rests on it on a branch with: {repair}")
 
 
 @click.command(epilog=examples("dissensus suspects", "dissensus suspects -b idea --json"))
