@@ -9,6 +9,7 @@ import click
 from . import options
 from .border import situation
 from .opening import DEFAULT, existing
+from .turning import copied
 
 
 @click.command(
@@ -69,7 +70,8 @@ def bench(*, database: str | None, as_json: bool, **given: object) -> int:
 
     wish = Wish(**given)  # type: ignore[arg-type]
     here = situation()
-    here.kept = database or DEFAULT
-    address = existing(here.kept) if wish.only_table else here.kept
+    chosen = database or DEFAULT
+    here.kept = copied(chosen)
+    address = existing(chosen) if wish.only_table else chosen
     with closing(Store.open(address, tenant=here.tenant)) as store:
         return command.bench(store, wish, as_json=as_json)

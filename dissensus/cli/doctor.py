@@ -47,9 +47,10 @@ def doctor(*, database: str | None, as_json: bool) -> None:
 
 
 def _name(database: str) -> str:
+    from dissensus_state.addresses import shown
     from dissensus_state.engines import read_url
 
-    return read_url(database).render_as_string(hide_password=True)
+    return shown(read_url(database))
 
 
 def _page(data: Data) -> list[Block]:

@@ -79,9 +79,10 @@ def import_langgraph(
 
 def _shown(source: str) -> str:
     """The address without its password."""
+    from dissensus_state.addresses import shown
     from dissensus_state.engines import read_url
 
-    return read_url(source).render_as_string(hide_password=True) if "://" in source else source
+    return shown(read_url(source)) if "://" in source else source
 
 
 def _telling() -> Callable[[str, int, int], None] | None:

@@ -75,8 +75,10 @@ def graph_of(session: Session[Any], given: str | None = None) -> AgentGraph:
 
 def where(session: Session[Any], *, branch: bool = True) -> str:
     """The options by which any command finds the session."""
+    from dissensus_state.addresses import to_copy
+
     here = situation()
-    words = ["-d", here.kept, "-s", session.name]
+    words = ["-d", to_copy(session.database.url), "-s", session.name]
     words += ["--tenant", here.tenant] if here.tenant else []
     words += ["-b", session.branch] if branch and here.branch else []
     return shlex.join(words)

@@ -104,7 +104,7 @@ def _commit(item: Data) -> tuple[str, ...]:
 
 def _with(text: str, item: Data) -> str:
     """The same, with what is said against the commit."""
-    said = "retracted" if item.get("retracted") else "suspect" if item.get("suspect") else ""
+    said = next((word for word in ("retracted", "suspect", "repaired") if item.get(word)), "")
     return f"{text} ({said})" if said else text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +14,7 @@ from .outcomes import confidences
 from .output import note, show
 from .revisions import version_of
 from .searching import marked
+from .turning import note_more
 
 if TYPE_CHECKING:
     from dissensus_state.records import Commit
@@ -88,11 +88,11 @@ def log(
         data = {**place(found), "head": found.head, "commits": listed, "next": page.next}
     show(data, pages.log(data), as_json=as_json)
     if page.next is not None:
-        _more(f"--before v{page.next}")
+        note_more(f"--before v{page.next}")
     elif not page:
         note(
             "No commit is all of that."
-            if kind or any(asked.values())
+            if kind or any(value is not None for value in asked.values())
             else "There are no commits before that."
         )
 
@@ -121,28 +121,6 @@ def _told(item: Commit, sure: dict[int, float], places: Any) -> Data:
     return {**told, "found_in": list(where)} if where else told
 
 
-def _more(option: str) -> None:
-    """Say how to get the next page: the same command with one option more, or other than before."""
-    context = click.get_current_context()
-    command = context.info_name or ""
-    given = [
-        shlex.join((option_of(name), str(value)))
-        for name, values in context.params.items()
-        if name != "before" and context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-        for value in (values if isinstance(values, tuple) else (values,))
-        if value is not True
-    ]
-    note(f"more: dissensus {' '.join([command, *given, option])}")
-
-
-def option_of(name: str) -> str:
-    """The option that sets a parameter of the running command."""
-    for parameter in click.get_current_context().command.params:
-        if parameter.name == name:
-            return parameter.opts[0]
-    raise KeyError(name)
-
-
 @click.command(epilog=examples("dissensus events", "dissensus events --kind denied --limit 20 --json"))
 @on_session
 @click.option("--kind", metavar="KIND", help="Only what is of this kind.")
@@ -168,7 +146,7 @@ def events(
         data = {**place(found), "events": [event_data(item) for item in page], "next": page.next}
     show(data, pages.events(data), as_json=as_json)
     if page.next is not None:
-        _more(f"--before {page.next}")
+        note_more(f"--before {page.next}")
     elif not page:
         note(
             "Nothing happened beside the commits." if kind is None and before is None else "Nothing of that."

@@ -124,7 +124,7 @@ def rerun(
             answer, data = reran, reran.as_dict()
             ways = [(way.branch, way.status, way.parked, way.why) for way in reran.branches]
     show(data, [Passage(str(answer))], as_json=as_json)
-    _say_next(ways, data.get("merge"), here.again, _rule_of(found))
+    _say_next(found, ways, data.get("merge"), here.again)
     context.exit(_exit_of(ways))
 
 
@@ -200,21 +200,16 @@ def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
     return f"{program()} {shlex.join(words)} {where(session, branch=False)}"
 
 
-def _rule_of(session: Session[Any]) -> str:
-    """The command that rules on a round of the session, with `ROUND` and `BRANCH` in their places."""
-    words = [] if known_schema(None, session.info) else ["--schema", session.info.schema]
-    end = shlex.join([*words, *shlex.split(where(session, branch=False))])
-    return f"{program()} rule ROUND uphold --position A --reason … -b BRANCH {end}"
-
-
-def _say_next(ways: Sequence[Ended], merge: str | None, again: str, rule: str) -> None:
+def _say_next(session: Session[Any], ways: Sequence[Ended], merge: str | None, again: str) -> None:
     """What can be done now."""
+    schema = [] if known_schema(None, session.info) else ["--schema", session.info.schema]
     if merge is not None:
         note(f"Merge it with: {merge}")
     for branch, status, parked, _ in ways:
         if status == "parked":
-            mine = rule.replace("ROUND", str(parked), 1).replace("BRANCH", branch, 1)
-            note(f"{branch}: rule on it with `{mine}`, then go on with: {again}")
+            place = f"{where(session, branch=False)} {shlex.join(['-b', branch, *schema])}"
+            rule = f"{program()} rule {parked} uphold --position A --reason … {place}"
+            note(f"{branch}: rule on it with `{rule}`, then go on with: {again}")
         elif status == "budget":
             note(f"{branch}: once there is more money (--budget, or `dissensus budget`), go on with: {again}")
         elif status in {"failed", "open"}:

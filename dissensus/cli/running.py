@@ -20,6 +20,7 @@ from .border import program, situation
 from .errors import Misuse
 from .graphs import load_graph, note_run
 from .output import note, show
+from .turning import copied
 
 if TYPE_CHECKING:
     from dissensus_agents.graph import AgentGraph
@@ -80,14 +81,16 @@ def run(
     if recordings is not None:
         made = _recorded(made, recordings)
     here = situation()
-    here.kept = database or "dissensus.db"
-    with closing(Store.open(here.kept, tenant=here.tenant)) as store:
+    here.kept = copied(database or "dissensus.db")
+    with closing(Store.open(database or "dissensus.db", tenant=here.tenant)) as store:
         work = _session(store, made, session, initial, budget)
         note_run(work, graph, swaps)
         whose = f" --tenant {shlex.quote(here.tenant)}" if here.tenant else ""
         swapped = "".join(f" --model {shlex.quote(one)}" for one in models)
         swapped += "" if recordings is None else f" --recordings {shlex.quote(recordings)}"
-        here.again = f"{program()} run {graph} -d {store.database.name}{whose} -s {work.name}{swapped}"
+        here.again = (
+            f"{program()} run {shlex.join([graph, '-d', here.kept, '-s', work.name])}{whose}{swapped}"
+        )
         asyncio.run(_watch(made, work, start))
         _answer(work, as_json=as_json)
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,11 @@ from .people import author_option
 from .revisions import place_of, version_of
 from .schemas import needed_schema
 from .texts import clipped, count
+from .turning import note_more
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
-    from dissensus_state.suspects import Suspects
+    from dissensus_state.suspects import Suspect
 
     from .data import Data
 
@@ -112,7 +114,7 @@ def reads(
     ]
     show(data, grid("agent as read at written round status became", rows, "bold dim"), as_json=as_json)
     if page.before is not None:
-        note(f"more: dissensus reads {path} --before v{page.before}")
+        note_more(f"--before v{page.before}")
     elif not page and turned is None:
         note("Nobody has read it.")
 
@@ -181,9 +183,16 @@ def suspects(*, database: str | None, session: str | None, as_json: bool, limit:
     with opened_session(database, session) as opened:
         found = opened.suspects()
         gone = [one.as_dict() for its in found.retractions.values() for one in its]
-        data = {**place(opened), "retracted": gone, "suspects": found.as_dict()}
+        done = found.repaired
+        data = {
+            **place(opened),
+            "retracted": gone,
+            "suspects": found.as_dict(),
+            "repaired": done.as_dict(),
+        }
     page: list[Block] = [Line(_gone(item), "yellow") for item in gone]
-    show(data, [*page, *_listed(found, limit)], as_json=as_json)
+    page += _listed(found, limit)
+    show(data, [*page, *_listed(done, limit, "repaired")], as_json=as_json)
     if not gone:
         note("Nothing is retracted.")
 
@@ -194,11 +203,11 @@ def _gone(item: Data) -> str:
     return f"v{of['version']} of {of['branch']} retracted by {item['author']}: {reason}"
 
 
-def _listed(found: Suspects, most: int) -> list[Block]:
+def _listed(found: Sequence[Suspect], most: int, what: str = "suspect") -> list[Block]:
     """The suspects, and how many are not shown."""
     lines: list[Block] = [Line(str(one), "", 2) for one in found[:most]]
     if found:
-        lines = [Line(f"{count(len(found), 'commit')} suspect:", "bold"), *lines]
+        lines = [Line(f"{count(len(found), 'commit')} {what}:", "bold"), *lines]
     if len(found) > most:
         lines.append(Line(f"… and {len(found) - most:,} more: dissensus suspects --limit N", "dim", 2))
     return lines
@@ -223,6 +232,10 @@ def warned(item: Data, indent: int = 0) -> list[Block]:
         said = f"suspect: it rests on v{version} of {branch}, which is retracted"
         page.append(Line(said, "yellow", indent))
         page += [Line(said, "", indent + 2) for said in map(_because, found["links"])]
+    if done := item.get("repaired"):
+        branch, version = done["retracted"]["branch"], done["retracted"]["version"]
+        said = f"repaired by v{done['repaired']}: it rests on v{version} of {branch}, which is retracted"
+        page.append(Line(said, "green", indent))
     return page
 
 

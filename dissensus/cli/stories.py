@@ -122,10 +122,11 @@ def ruling_(item: Data, indent: int) -> Iterator[Block]:
 def blame(data: Data, grounds: str | None = None) -> list[Block]:
     """Who wrote a value, and on what grounds; `grounds` is the chain back to the sources, as it is shown."""
     made = data["commit"]
+    other = "" if made["branch"] == data["branch"] else f" of {made['branch']}"
     head = {
         "value": compact(data["value"]),
         "written by": data["authors"],
-        "in": f"v{made['version']}" + (f" (round {made['round']})" if made["round"] else ""),
+        "in": f"v{made['version']}" + other + (f" (round {made['round']})" if made["round"] else ""),
         "transition": made["transition"],
         "when": when(made["at"]),
         "outcome": data["outcome"]["text"] if data["outcome"] else None,

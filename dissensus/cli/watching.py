@@ -104,7 +104,9 @@ def _before(text: str, head: int, branch: str) -> int:
 
 def _again(session: Session[Any]) -> str:
     """The command that goes on from the version that is put after it."""
-    where = ["-d", session.database.name, "-s", session.name]
+    from dissensus_state.addresses import to_copy
+
+    where = ["-d", to_copy(session.database.url), "-s", session.name]
     if session.branch != "main":
         where += ["--branch", session.branch]
     return f"{program()} watch {shlex.join(where)} --from v"

@@ -115,11 +115,10 @@ def again(database: str, session: str, out: str) -> str:
 
 def shown(database: str) -> str:
     """A database as a command takes it, without its password."""
+    from dissensus_state.addresses import to_copy
     from dissensus_state.engines import read_url
 
-    if "://" not in database:
-        return database
-    return read_url(database).render_as_string(hide_password=True).replace("+psycopg", "", 1)
+    return to_copy(read_url(database)) if "://" in database else database
 
 
 def _found(store: Store, wish: Wish) -> Session[Research] | None:

@@ -14,6 +14,7 @@ from dissensus.cli.border import program
 from dissensus.cli.graphs import note_run
 from dissensus.cli.output import colours, write
 from dissensus_agents.graph import AgentGraph
+from dissensus_state.addresses import to_copy
 from dissensus_state.engines import read_url
 from dissensus_state.errors import DatabaseFailed, located
 from dissensus_state.records import Budget, Round
@@ -104,10 +105,7 @@ def address(database: str) -> str:
     Raises:
         DatabaseFailed: it is none.
     """
-    if "://" in database:
-        shown = read_url(database).render_as_string(hide_password=True)
-        database = shown.replace("+psycopg", "", 1)
-    return shlex.quote(database)
+    return shlex.quote(to_copy(read_url(database)) if "://" in database else database)
 
 
 def resuming(database: str, tenant: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import calls, commits, rounds
 from .engines import Work
@@ -16,6 +16,9 @@ from .peeking import NOTHING, Past
 from .records import Call, Commit, Proposal, Ruling
 from .showing import Shown, cell
 from .values import JSON, Path, canonical, overlap, pointer
+
+if TYPE_CHECKING:
+    from .standins import Stands
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,16 @@ class Blame(Shown):
         }
 
 
-def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *, deep: bool = False) -> Blame:
+def blame(
+    work: Work,
+    session_id: int,
+    branch: str,
+    path: Path,
+    version: int,
+    *,
+    deep: bool = False,
+    stands: Stands | None = None,
+) -> Blame:
     """Find the newest commit that changed the value at a path, at or before a version.
 
     A value that was merged has its writer on the branch that it came from. A migration that changed
@@ -117,6 +129,7 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *,
 
     Args:
         deep: With the chain back to the sources.
+        stands: Where a branch stands for what was retracted, its writer of the same value is told.
 
     Raises:
         NotFound: nothing stands at the path in that version.
@@ -126,8 +139,7 @@ def blame(work: Work, session_id: int, branch: str, path: Path, version: int, *,
     if value is NOTHING:
         raise past.missing(path, version)
     text = canonical(value)
-    found = _writer(past, path, version, text)
-    commit = _origin(past, found, path, text) or found
+    commit = _traced(past, path, version, text, stands)
     told = Blame(
         pointer(path), value, version, commit, chain=chain(work, session_id, commit) if deep else None
     )
@@ -200,18 +212,24 @@ def folded_writer(
     return found
 
 
-def _origin(past: Past, merge: Commit, path: Path, value: str) -> Commit | None:
-    """Who wrote a value on the branch that it was merged from; None where it came about by the merge."""
-    match merge.source:
-        case {"merge": {"branch": str(branch), "version": int(version)}}:
-            try:
-                theirs = Past(past.work, past.session_id, branch, version)
-                if theirs.text(path, version) == value:
-                    found = _writer(theirs, path, version, value)
-                    return _origin(theirs, found, path, value) or found
-            except Pruned:
-                return None
-    return None
+def _traced(past: Past, path: Path, version: int, value: str, stands: Stands | None) -> Commit:
+    """Who wrote a value, be it on the branch that it was merged from, or that stands for its writer."""
+    found = _writer(past, path, version, value)
+    one = None if stands is None else stands(past.branch, version)
+    match found.source:
+        case _ if one is not None and found.version <= one.upto:
+            other = one.branch, one.version
+        case {"merge": {"branch": str(name), "version": int(number)}}:
+            other = name, number
+        case _:
+            return found
+    try:
+        theirs = Past(past.work, past.session_id, *other)
+        if theirs.text(path, other[1]) == value:
+            return _traced(theirs, path, other[1], value, stands)
+    except Pruned:
+        pass
+    return found
 
 
 def _value(state: JSON, path: Path, keys: dict[str, str]) -> str | None:

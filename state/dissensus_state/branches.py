@@ -17,6 +17,11 @@ from .three_way import ABSENT
 from .values import JSON, bounded, canonical, digest, parse
 
 _session = sa.bindparam("session_id", type_=sa.BigInteger)
+_forked = Statement(
+    sa.select(branches.c.branch)
+    .where(branches.c.session_id == sa.bindparam("session_id"), branches.c.base_branch.is_not(None))
+    .limit(1)
+)
 _all_branches = Statement(
     sa.select(
         branches.c.branch,
@@ -189,6 +194,11 @@ def all_branches(work: Work, session_id: int) -> list[BranchInfo]:
         (BranchInfo(*row) for row in work.all(_all_branches, session_id=session_id)),
         key=lambda one: one.name,
     )
+
+
+def forked(work: Work, session_id: int) -> bool:
+    """Whether a session has more than one branch."""
+    return work.one(_forked, session_id=session_id) is not None
 
 
 def all_tags(work: Work, session_id: int) -> list[Tag]:

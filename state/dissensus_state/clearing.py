@@ -10,15 +10,17 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from . import heads, lifting, redaction
-from .engines import Database
+from .branches import BranchInfo, all_branches
+from .engines import Database, Work
 from .errors import DissensusError, NotFound, Refused
-from .masking import leaves, texts_gone
+from .masking import leaves, masked, texts_gone
 from .patches import get
 from .records import MASK
 from .redaction import Redaction, Wanted
 from .shapes import Shape
+from .touches import Touches
 from .traces import Remaining, Texts
-from .values import JSON, Path, parse_path, pointer
+from .values import JSON, Path, canonical, normalise, parse_path, pointer
 
 REASON = "export"
 """Why a copy was redacted, as its history says."""
@@ -58,13 +60,56 @@ def clear(copy: Copy, values: Mapping[str, JSON], author: str) -> Cleared:
     left: list[str] = []
     for text, replacement in values.items():
         path = parse_path(text)
-        old = _standing(copy, copy.branch, path)
-        done = _redacted(copy, copy.branch, path, None, replacement, author)
-        texts = set(texts_gone(old, _standing(copy, copy.branch, path)))
-        gone |= texts
-        left += [item for item in done.left if item not in left]
-        _everywhere(copy, Texts(texts), done.remains, author)
+        for branch, version in _stood(copy, path):
+            old = _standing(copy, branch, path, version)
+            if _is_clear(old, replacement, path, copy.shape):
+                continue
+            done = _redacted(copy, branch, path, version, replacement, author)
+            texts = set(texts_gone(old, _standing(copy, branch, path, version)))
+            gone |= texts
+            left += [item for item in done.left if item not in left]
+            _everywhere(copy, Texts(texts), done.remains, author)
     return Cleared(Texts(gone), tuple(dict.fromkeys(left)))
+
+
+def _stood(copy: Copy, path: Path) -> list[tuple[str, int]]:
+    """Where each value that ever stood at a path stood last: the head first, then each branch backwards.
+
+    Raises:
+        NotFound: none ever did.
+    """
+    with copy.database.reading() as work:
+        there = sorted(all_branches(work, copy.session_id), key=lambda one: one.name != copy.branch)
+        ends = [(one.name, version) for one in there for version in _ends(work, copy, one, path)]
+    found = [end for end in ends if _has(copy, *end, path)]
+    if not found:
+        _standing(copy, copy.branch, path)
+    return found
+
+
+def _ends(work: Work, copy: Copy, branch: BranchInfo, path: Path) -> Iterator[int]:
+    """The versions of a branch after which something else could stand at a path, newest first."""
+    yield branch.head
+    oldest = max(branch.pruned or 0, 0 if branch.base_version is None else branch.base_version)
+    touches = Touches(work, copy.session_id, branch.name, branch.head)
+    for touch in touches.of_path(path):
+        if touch.version <= oldest:
+            return
+        yield touch.version - 1
+
+
+def _has(copy: Copy, branch: str, version: int, path: Path) -> bool:
+    try:
+        _standing(copy, branch, path, version)
+    except NotFound:
+        return False
+    return True
+
+
+def _is_clear(value: JSON, replacement: JSON, path: Path, shape: Shape) -> bool:
+    """Whether what stands at a path is what should stand there."""
+    new = masked(value, path, shape.keys.get(path[0])) if replacement is MASK else normalise(replacement)
+    return canonical(new) == canonical(value)
 
 
 def _standing(copy: Copy, branch: str, path: Path, version: int | None = None) -> JSON:

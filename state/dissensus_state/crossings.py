@@ -78,6 +78,7 @@ class Crossings:
         self._session_id = session_id
         self._heads = heads
         self._merges: dict[str, list[_Crossing]] = {}
+        self._reverts: dict[str, list[tuple[int, int, int]]] = {}
         self._carried: dict[Tip, Tip] = {}
         self._ended: dict[str, dict[int, int]] = {}
         self._reached: dict[tuple[str, int, bool], Reach] = {}
@@ -90,19 +91,46 @@ class Crossings:
                 case {"merge": {"branch": str(name), "version": int(number)}}:
                     one = _Crossing(version, (name, number), supersedes(said))
                     self._merges.setdefault(branch, []).append(one)
+                case {"revert": {"first": int(first), "last": int(last)}}:
+                    self._reverts.setdefault(branch, []).append((version, first, last))
 
     @property
     def carries(self) -> bool:
         """Whether any commit was carried over."""
         return bool(self._carried)
 
+    @property
+    def superseding(self) -> bool:
+        """Whether any branch says that it stands for another one."""
+        return any(one.ours for merges in self._merges.values() for one in merges)
+
+    def origins(self, tip: Tip) -> Iterator[Tip]:
+        """What a commit was carried over from, and so on to the first."""
+        for _ in range(len(self._carried)):
+            if tip not in self._carried:
+                return
+            tip = self._carried[tip]
+            yield tip
+
+    def merges(self, branch: str, after: int, upto: int) -> list[int]:
+        """The versions of a branch in a stretch that merged something, and not only said so."""
+        return [
+            one.version
+            for one in self._merges.get(branch, ())
+            if not one.ours and after < one.version <= upto
+        ]
+
+    def reverts(self, branch: str, after: int, upto: int) -> list[tuple[int, int, int]]:
+        """The reverts of a branch in a stretch: each version, the first and the last that it took back."""
+        return [one for one in self._reverts.get(branch, ()) if after < one[0] <= upto]
+
+    def merged(self, branch: str, version: int) -> Tip:
+        """What a version has merged."""
+        return next(one.tip for one in self._merges[branch] if one.version == version)
+
     def round_behind(self, tip: Tip) -> int | None:
         """The round that a commit had ended where it was first made."""
-        for _ in range(len(self._carried) + 1):
-            if tip not in self._carried:
-                break
-            tip = self._carried[tip]
-        branch, version = tip
+        branch, version = next(reversed([*self.origins(tip)]), tip)
         if branch not in self._ended:
             rows = self._work.all(_ended, session_id=self._session_id, branch=branch)
             self._ended[branch] = {row[0]: row[1] for row in rows}
@@ -146,7 +174,7 @@ class Crossings:
 
     def brought(self, branch: str, version: int) -> list[tuple[str, int, int]]:
         """The stretches `low <= version <= high` that a merge brought, by the branch of each."""
-        tip = next(one.tip for one in self._merges[branch] if one.version == version)
+        tip = self.merged(branch, version)
         mine = self.reach(branch, version - 1, ours=True)
         theirs = self.reach(*tip, ours=False)
         return [

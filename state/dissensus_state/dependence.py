@@ -16,7 +16,8 @@ from .crossings import Asked, Crossings, Reader, rounds_on
 from .errors import Tampered
 from .footprints import Reading, Step
 from .joining import Tip
-from .tainting import Cure, Line, Seed, Tie
+from .standins import StandIns
+from .tainting import Line, Seed, Tie
 from .takeovers import carried_from, supersedes
 
 
@@ -26,11 +27,13 @@ class Walk:
     Attributes:
         lines: The branches on which something does, or may.
         rounds: All rounds that were asked on them.
+        stands: The branches that stand for others, where that counts.
 
     Args:
         reading: The session, with the numbers of paths that the seeds name.
         heads: The branches of the session.
-        cures: Do not count that a revert takes a seed back, nor what a merged branch has superseded.
+        cures: Do not count that a revert takes a seed back, but what it puts back; and count what a merged
+            branch supersedes as that one has it (`standins`).
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Walk:
         self._seeds = {(one.branch, one.version): one for one in seeds}
         self._cures = cures
         self._crossings = Crossings(work, session_id, self._infos)
+        self.stands = StandIns(self._crossings, self._infos) if cures else None
         firsts = self._firsts()
         self.rounds = rounds_on(work, session_id, places, firsts, everywhere=self._crossings.carries)
         for name in self._in_order(firsts):
@@ -95,9 +99,10 @@ class Walk:
         for branch, version in self._seeds:
             firsts[branch] = min(version, firsts.get(branch, version))
         while True:
+            stands = {} if self.stands is None else self.stands.firsts(firsts)
             new = {
                 name: first
-                for found in (self._crossings.forked(firsts), self._crossings.concerned(firsts))
+                for found in (self._crossings.forked(firsts), self._crossings.concerned(firsts), stands)
                 for name, first in found.items()
                 if first < firsts.get(name, first + 1)
             }
@@ -136,12 +141,11 @@ class Walk:
             if upper.done < (first := min(fork, upper.first + len(upper.steps) - 1)):
                 return upper, first
             fork, upper = min(fork, upper.forked), upper.above
-        above = self.places.above
         for step in line.steps[line.done + 1 - line.first : max(upto + 1 - line.first, 0)]:
             ties: list[Tie] = []
             base = step.base
             for place in step.reads:
-                found = line.earliest(place, above[place], base)
+                found = self._earliest(line, place, base)
                 if found is not None:
                     tie = Tie("read", found[0].branch, found[1], place, step.author, base, step.round)
                     ties.append(tie)
@@ -190,7 +194,7 @@ class Walk:
         agent, status, reads = reader
         for place in reads:
             if place not in known:
-                found = line.earliest(place, self.places.above[place], base)
+                found = self._earliest(line, place, base)
                 if found is not None:
                     known.add(place)
                     name = found[0].branch
@@ -203,7 +207,7 @@ class Walk:
                 self._taken_back(line, step, first, last, ties)
             case {"upcast": _}:
                 for place, _whole in step.touches:
-                    found = line.earliest(place, self.places.above[place], step.base)
+                    found = self._earliest(line, place, step.base)
                     if found is not None:
                         ties.append(Tie("lift", found[0].branch, found[1], place, base=step.base))
             case {"merge": dict()} if not supersedes(step.source):
@@ -212,8 +216,27 @@ class Walk:
                 return self._carried(line, step, ties)
         return None
 
+    def _earliest(self, line: Line, place: int, base: int) -> tuple[Line, int] | None:
+        """The first tainted commit that contributes to what stands at a path in a version of a line."""
+        above = self.places.above[place]
+        if self.stands is None:
+            return line.earliest(place, above, base)[0]
+        first: tuple[Line, int] | None = None
+        known = set[Tip]()
+        while True:
+            one = self.stands.at(line.branch, base)
+            found, replaced = line.earliest(place, above, base, 0 if one is None else one.upto + 1)
+            first = found or first
+            if replaced or one is None or one.branch not in self.lines:
+                return first
+            line, base = self.lines[one.branch], one.version
+            if (line.branch, base) in known:
+                raise Tampered("Branches stand for each other in a circle")
+            known.add((line.branch, base))
+
     def _taken_back(self, line: Line, step: Step, first: int, last: int, ties: list[Tie]) -> None:
         upper: Line | None = line
+        before = first - 1
         found: tuple[Line, int] | None = None
         while upper is not None:
             for at in upper.tainted[bisect_left(upper.tainted, first) :]:
@@ -228,6 +251,10 @@ class Walk:
             upper = upper.above
         if found is not None:
             ties.append(Tie("revert", found[0].branch, found[1]))
+        for place, _ in step.touches if self._cures else ():
+            back = self._earliest(line, place, before)
+            if back is not None:
+                ties.append(Tie("restore", back[0].branch, back[1], place, base=before))
 
     def _concerns(self, seed: Seed | None, line: Line, version: int, step: Step) -> bool:
         """Whether what was taken from a tainted commit is, of a seed, what counts of it."""
@@ -238,8 +265,7 @@ class Walk:
     def _brought(self, line: Line, step: Step, ties: list[Tie]) -> tuple[Line, int] | None:
         """The first tainted commit of those that a merge brought."""
         found: list[tuple[int, Line]] = []
-        stretches = self._crossings.brought(line.branch, step.version)
-        for name, low, high in stretches:
+        for name, low, high in self._crossings.brought(line.branch, step.version):
             other = self.lines.get(name)
             if other is None or high < other.first:
                 continue
@@ -254,32 +280,7 @@ class Walk:
         if found:
             at, other = min(found, key=lambda one: (one[0], one[1].branch))
             ties.append(Tie("merge", other.branch, at))
-        if self._cures:
-            self._cure(line, step.version, stretches)
         return None
-
-    def _cure(self, line: Line, version: int, stretches: Iterable[tuple[str, int, int]]) -> None:
-        """What a merge brings that says that it stands for this line up to a version: that is cured.
-
-        But not what it carried over though it is tainted: that stands here as it stood there.
-        """
-        mine = list(self._crossings.segments(line.branch, version - 1))
-
-        def is_mine(tip: Tip) -> bool:
-            return any(name == tip[0] and after < tip[1] <= upto for name, after, upto in mine)
-
-        uptos = [tip[1] for one in stretches for tip in self._crossings.superseded(*one) if is_mine(tip)]
-        if not uptos:
-            return
-        kept: list[tuple[Line, int]] = []
-        for name, low, high in stretches:
-            other = self.lines.get(name)
-            for at in () if other is None else other.tainted_between(low, high):
-                tip = None if other is None else carried_from(other.step(at).source)
-                origin = self.lines.get(tip[0]) if tip is not None and is_mine(tip) else None
-                if tip and origin is not None and origin.first_between(tip[1], tip[1]) is not None:
-                    kept.append((origin, tip[1]))
-        line.cures.append(Cure.of(version, max(uptos), kept, self.places))
 
     def _carried(self, line: Line, step: Step, ties: list[Tie]) -> tuple[Line, int] | None:
         """What a step was carried over from, and what the proposals behind that had read, on this line."""

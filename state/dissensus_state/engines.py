@@ -20,6 +20,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from .addresses import shown
 from .errors import DatabaseFailed, DiskFull, ValueRefused
 from .sqlite import InMemory, OnFile
 from .sqlite_files import BUSY_SECONDS
@@ -279,7 +280,7 @@ class Database:
     @property
     def name(self) -> str:
         """The address without its password."""
-        return self.url.render_as_string(hide_password=True)
+        return shown(self.url)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from . import migrations, views
+from .addresses import shown
 from .engines import read_url
 from .errors import DatabaseFailed
 from .sqlite_files import WAL_BYTES
@@ -79,7 +80,7 @@ def database(address: str) -> Iterator[Check]:
         DatabaseFailed: the address is none.
     """
     url = read_url(address)
-    name = url.render_as_string(hide_password=True)
+    name = shown(url)
     try:
         engine, checks = _opened(url)
     except DatabaseFailed as error:

@@ -44,8 +44,10 @@ class Link(Shown):
     """Why a commit or a round rests on a commit: `branch` and `version` name that one.
 
     Attributes:
-        kind: `read`, `merge`, `revert`, `carry`, or `lift` to a newer schema.
-        path: What was read (or lifted), where the kind says so; `wrote` is what the other commit wrote of it.
+        kind: `read`, `merge`, `revert`, `carry`, or `lift` to a newer schema; of a suspect also
+            `restore`, for what a revert puts back.
+        path: What was read (lifted, put back), where the kind says so; `wrote` is what the other commit
+            wrote of it.
         reader: Who had read it: an author, or an agent of a round.
         base: The version that was read.
         round: The round in which it was read, and `status` what became of the reader's proposal.
@@ -73,10 +75,17 @@ class Link(Shown):
             lost = f", {self.status}" if self.status not in {None, "accepted"} else ""
             who = "" if self.reader == author else f"{self.reader} "
             return f"{who}read {self.path or '/'} at v{self.base}{round_}{lost}: {where}{wrote}"
-        return f"{_DOES[self.kind]} {where}"
+        what = f"{self.path or '/'} as of " if self.kind == "restore" else ""
+        return f"{_DOES[self.kind]} {what}{where}"
 
 
-_DOES = {"merge": "merges", "revert": "takes back", "carry": "carries over", "lift": "lifts"}
+_DOES = {
+    "merge": "merges",
+    "revert": "takes back",
+    "restore": "puts back",
+    "carry": "carries over",
+    "lift": "lifts",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,8 @@ def common(work: Work, session_id: int, one: Reach, other: Reach) -> list[Tip]:
 def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shape) -> Joined | None:
     """What brings a version of one branch into that of another; None where there is nothing to bring.
 
-    So it is where theirs went into ours already, and where it is ours and merges that brought nothing.
+    So it is where theirs went into ours already, and where it is ours and merges that brought nothing;
+    but what says that it stands for another is merged though it comes to the same: the history holds it then.
     """
     mine, its = (reach(work, session_id, *tip) for tip in (ours, theirs))
     if _within(its, mine):
@@ -84,9 +85,20 @@ def of_branches(work: Work, session_id: int, ours: Tip, theirs: Tip, shape: Shap
     was = _base(work, session_id, bases, shape)
     now, then = (lifted_at(work, session_id, *tip, shape) for tip in (ours, theirs))
     merged = three_way(was, now, then, shape.merges, shape.sets)
-    if _within(mine, its) and not merged.operations:
+    if _within(mine, its) and not merged.operations and not _superseding(work, session_id, its, mine):
         return None
     return Joined(bases, merged, now, then)
+
+
+def _superseding(work: Work, session_id: int, its: Reach, mine: Reach) -> bool:
+    """Whether anything that went into one version, and not another, says that it stands for something."""
+    for name, upto in its.items():
+        after = mine.get(name, lineage(work, session_id, name)[-1].after)
+        for _, source in commits.sources(work, session_id, name, after, upto):
+            match source:
+                case {"merge": {"ours": True}}:
+                    return True
+    return False
 
 
 def _within(one: Reach, other: Reach) -> bool:

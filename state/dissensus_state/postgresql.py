@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
 
+from .addresses import shown
 from .errors import DatabaseFailed, OutcomeUnknown
 from .tables import metadata
 
@@ -68,7 +69,7 @@ class Pooled:
         self.compiler: sa.Dialect = make_url("postgresql+asyncpg://").get_dialect()()
         """This one numbers its parameters ($1, …), as the server does; the driver is not needed for that."""
         self.errors: tuple[type[Exception], ...] = (psycopg.Error, sa.exc.SQLAlchemyError)
-        self._name = url.render_as_string(hide_password=True)
+        self._name = shown(url)
         self._arguments = {**patience, **self.engine.dialect.create_connect_args(url)[1]}
         self._room = threading.BoundedSemaphore(POOL)
         self._idle: list[_Line] = []

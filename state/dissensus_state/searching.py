@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import commits, heads
+from . import branches, commits, heads
 from .later import Later
 from .lineages import BEYOND
 from .readers import Reader, StateT
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .comparison import Comparison
     from .impact import Impact
     from .readings import Reads
+    from .standins import Stands
     from .suspects import Suspects
 else:
     bisection = Later("bisect")
@@ -81,7 +82,8 @@ class Searcher(Reader[StateT]):
         """What rests on retracted commits, on this branch; it is found anew when the branch has moved.
 
         Whatever went into the branch counts: a merge brings the retractions of the other side along. A
-        revert of a retracted commit is not suspect for that.
+        revert of a retracted commit is not suspect for that. What a merged branch supersedes counts as that
+        one has it from then on; the commits that it settled are `repaired`.
         """
         with self.reading() as work:
             found = heads.peeked(work, self.session_id, self.branch)
@@ -92,6 +94,14 @@ class Searcher(Reader[StateT]):
                     _KNOWN.pop(next(iter(_KNOWN)), None)
                 _KNOWN[key] = told
             return _KNOWN[key]
+
+    def _stands(self) -> Stands | None:
+        """Which branches stand for others, where there are others and something is retracted."""
+        with self.reading() as work:
+            if not branches.forked(work, self.session_id):
+                return None
+        told = self.suspects()
+        return told.stand_in if told.retractions else None
 
     def compare(self, other: str | Searcher[Any]) -> Comparison:
         """This branch and another one, or another session, from where they part.

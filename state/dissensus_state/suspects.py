@@ -14,16 +14,22 @@ from .impact import Impacted
 from .joining import Tip
 from .lineages import Segment, lineage
 from .showing import MOST_ROWS, Listing, Shown, table, visible
-from .tainting import Cure, Seed
+from .standins import StandIn
+from .tainting import Seed
 from .takeovers import Retraction
 
 
 @dataclass(frozen=True, slots=True)
 class Suspect(Shown):
-    """A commit that rests on a retracted one: on which, and by which links."""
+    """A commit that rests on a retracted one: on which, and by which links.
+
+    Attributes:
+        repaired: The version that settled it, merging what stands for it; None where it is suspect.
+    """
 
     commit: Impacted
     retracted: Tip
+    repaired: int | None = None
 
     @property
     def version(self) -> int:
@@ -33,10 +39,12 @@ class Suspect(Shown):
     def as_dict(self) -> dict[str, Any]:
         """The suspect as plain data: what `Impacted` says, and the retracted commit."""
         branch, version = self.retracted
-        return {**self.commit.as_dict(), "retracted": {"branch": branch, "version": version}}
+        gone = {"branch": branch, "version": version}
+        return {**self.commit.as_dict(), "retracted": gone, "repaired": self.repaired}
 
     def __str__(self) -> str:
-        return visible(f"{self.commit}  (retracted: v{self.retracted[1]} of {self.retracted[0]})")
+        done = f"; repaired by v{self.repaired}" if self.repaired is not None else ""
+        return visible(f"{self.commit}  (retracted: v{self.retracted[1]} of {self.retracted[0]}{done})")
 
 
 class Suspects(Sequence[Suspect]):
@@ -55,24 +63,44 @@ class Suspects(Sequence[Suspect]):
         self.retractions = retractions or {}
         self._walk = walk
         self._segments = tuple(segments)
+        self._branch, self._head = (
+            (self._segments[-1].branch, self._segments[-1].upto) if segments else ("", 0)
+        )
 
     @cached_property
-    def _tips(self) -> list[Tip]:
+    def _mine(self) -> list[Tip]:
+        """The commits of this branch that rest on retracted ones, settled or not, oldest first."""
         lines = {} if self._walk is None else self._walk.lines
-        cure: Cure | None = None
-        for name, _, upto in self._segments:
-            cure = lines[name].cure_at(upto, cure) if name in lines else cure
         return [
             (name, version)
             for name, after, upto in self._segments
             if name in lines
             for version in lines[name].ties
-            if after < version <= upto and (cure is None or version > cure.upto or version in cure.kept)
+            if after < version <= upto
         ]
 
     @cached_property
     def _known(self) -> frozenset[Tip]:
-        return frozenset(self._tips)
+        """All that went into this branch, and is suspect."""
+        if self._walk is None or self._walk.stands is None:
+            return frozenset()
+        return frozenset(self._walk.stands.left(self._walk.lines, self._branch, self._head))
+
+    @cached_property
+    def _tips(self) -> list[Tip]:
+        return [tip for tip in self._mine if tip in self._known]
+
+    @cached_property
+    def _settled(self) -> dict[Tip, int]:
+        """The commits of this branch that were settled, each with the version that did it."""
+        one = self.stand_in(self._branch, self._head)
+        return {} if one is None else {tip: one.at for tip in self._mine if tip not in self._known}
+
+    def stand_in(self, branch: str, version: int) -> StandIn | None:
+        """Which branch stands for one in a version, where anything is retracted; None for none."""
+        return (
+            None if self._walk is None or self._walk.stands is None else self._walk.stands.at(branch, version)
+        )
 
     @cached_property
     def _distances(self) -> dict[Tip, int]:
@@ -93,7 +121,8 @@ class Suspects(Sequence[Suspect]):
     def _told(self, tip: Tip) -> Suspect:
         if self._walk is None:
             raise IndexError(tip)
-        return Suspect(impact.impacted(self._walk, *tip, self._distances), self._root(tip))
+        told = impact.impacted(self._walk, *tip, self._distances)
+        return Suspect(told, self._root(tip), self._settled.get(tip))
 
     def _root(self, tip: Tip) -> Tip:
         """The retracted commit that one rests on by the shortest way; another one than itself."""
@@ -110,8 +139,13 @@ class Suspects(Sequence[Suspect]):
         """Their versions."""
         return [version for _, version in self._tips]
 
+    @property
+    def repaired(self) -> Listing[Suspect]:
+        """The commits of this branch that were suspect until a repair of them was merged, oldest first."""
+        return Listing(self._told(tip) for tip in self._settled)
+
     def of(self, branch: str, version: int) -> Suspect | None:
-        """The suspect that is stored under a branch; None where that commit is not suspect."""
+        """The suspect that is stored under a branch, this or one that it merged; None where none is."""
         return self._told((branch, version)) if (branch, version) in self._known else None
 
     def retracted(self, branch: str, version: int) -> Retraction | None:
@@ -120,11 +154,13 @@ class Suspects(Sequence[Suspect]):
         return found[-1] if found else None
 
     def marks(self, branch: str, version: int) -> dict[str, Any]:
-        """What `log`, `show` and `blame` say of a commit: `retracted`, `suspect`, or nothing."""
+        """What `log`, `show` and `blame` say of a commit: `retracted`, `suspect`, `repaired`, or nothing."""
         gone, found = self.retracted(branch, version), self.of(branch, version)
+        done = (branch, version) in self._settled
         return {
             "retracted": None if gone is None else gone.as_dict(),
             "suspect": None if found is None else found.as_dict(),
+            "repaired": self._told((branch, version)).as_dict() if done else None,
         }
 
     def as_dict(self) -> list[Any]:
@@ -139,6 +175,7 @@ class Suspects(Sequence[Suspect]):
             for its in self.retractions.values()
             for one in its
         ]
+        gone += [f"repaired: {len(self._settled):,} that were suspect"] if self._settled else []
         return "\n".join(map(visible, [*more, *gone]))
 
     def __str__(self) -> str:
@@ -152,9 +189,11 @@ class Suspects(Sequence[Suspect]):
 def suspects(work: Work, session_id: int, branch: str, head: int) -> Suspects:
     """The commits of a branch that rest on retracted ones.
 
-    A revert that takes a retracted commit back does not rest on it here: it is the cure. So is a merge of a
-    branch that superseded this one: what it stands for is not suspect from then on, but for what was
-    carried over to it though it was suspect.
+    A revert that takes a retracted commit back does not rest on it here: it is the cure; but a revert is as
+    suspect as what it puts back. From the version M on in which a branch was merged that supersedes this
+    one up to s (and until M is reverted), what was held up to s counts as the merged branch has it: who reads
+    it is suspect only for what is suspect there, and the commits up to s are told as repaired by M, but
+    for those that are in the merged branch as well, or were carried over to it and are suspect there.
     """
     reach = joining.reach(work, session_id, branch, head)
     standing = takeovers.standing(work, session_id, reach)

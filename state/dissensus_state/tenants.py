@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from . import policies
+from .addresses import shown, to_copy
 from .engines import TENANT, Database, Statement, Work, insert, read_url
 from .errors import Conflict, NotFound, TenantRefused, ValueRefused
 from .tables import tenants
@@ -205,7 +206,7 @@ def opened(database: Database, name: str | None) -> Database:
 def check_url(url: str) -> None:
     """Refuse tenants of a SQLite file, before the file is made."""
     parsed = read_url(url)
-    _on_postgresql(parsed.get_backend_name(), parsed.render_as_string(hide_password=True))
+    _on_postgresql(parsed.get_backend_name(), shown(parsed))
 
 
 def _number(work: Work, name: str | None) -> int | None:
@@ -252,7 +253,7 @@ def _check_role(work: Work, role: str | None = None) -> None:
         f"The role {row[0]!r} {what} and would see the rows of all tenants",
         next_step=(
             "Let the application log in as a role with neither: CREATE ROLE app LOGIN; then"
-            f" `dissensus db tenants enable {work.database.name} --role app`"
+            f" `dissensus db tenants enable {to_copy(work.database.url)} --role app`"
         ),
     )
 
@@ -287,5 +288,6 @@ def _on_postgresql(backend: str, name: str) -> None:
 def _not_enabled(database: Database) -> TenantRefused:
     return TenantRefused(
         f"{database.name} has no tenants",
-        next_step=f"Run `dissensus db tenants enable {database.name}` as the tables' owner, or name none",
+        next_step=f"Run `dissensus db tenants enable {to_copy(database.url)}`"
+        " as the tables' owner, or name none",
     )

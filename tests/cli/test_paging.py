@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from dissensus.cli import paging
+from dissensus.cli.border import situation
+from dissensus.cli.turning import note_more
 from dissensus_state.sifting import ALL_KINDS
 
 Command = Callable[..., Any]
@@ -78,3 +80,30 @@ def test_events_come_a_page_at_a_time_the_newest_first_page_in_order(ask: Comman
     for kind in kinds:
         assert {event["kind"] for event in ask("events", "--kind", kind, "--json").data["events"]} == {kind}
     assert ask("events", "--kind", "odd").err == "Nothing of that.\n"
+
+
+def test_the_command_that_turns_a_page_asks_for_the_same_and_tells_no_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    url = "postgresql://me:secret@host/name?sslmode=require&password=secret"
+    given = ["-d", url, "-b", "an-idea", "--tenant", "acme", "--jsonl", "--kind", "round", "--before", "v9"]
+    with paging.log.make_context("log", [*given, "--kind", "write"]):
+        note_more("--before v7")
+    command = shlex.split(capsys.readouterr().err.removeprefix("more: dissensus log "))
+    with paging.log.make_context("log", command) as context:
+        assert context.params["database"] == "postgresql://me@host/name?sslmode=require"
+        assert (situation().branch, situation().tenant, situation().lines) == ("an-idea", "acme", True)
+        assert context.params["kind"] == ("round", "write")
+        assert context.params["before"] == "v7"
+
+
+def test_the_next_page_of_a_branch_is_one_of_that_branch(ask: Command) -> None:
+    ask("fork", "an-idea")
+    first = ask("log", "-b", "an-idea", "--limit", 1)
+    assert "--branch an-idea" in first.err
+    command = shlex.split(first.err.removeprefix("more: dissensus"))
+    assert ask(*command, "--json").data["branch"] == "an-idea"
+
+
+def test_that_nobody_is_called_nothing_is_not_told_as_the_end_of_the_log(ask: Command) -> None:
+    assert ask("log", "--author", "").err == "No commit is all of that.\n"

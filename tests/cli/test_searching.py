@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,6 +59,10 @@ def test_reads_turns_its_pages(ask: Command) -> None:
     first = ask("reads", "/findings", "-n", "1")
     assert "ana" in first.out
     assert first.err == ""
+    first = ask("reads", "/", "-n", "1")
+    command = shlex.split(first.err.removeprefix("more: dissensus"))
+    assert command[:4] == ["reads", "--limit", "1", "/"]
+    assert ask(*command, "--json").data["reads"]
     assert ask("reads", "/question").err == "Nobody has read it.\n"
     assert [item["agent"] for item in ask("reads", "/score", "--json").data["reads"]] == ["caro"]
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from dissensus.cli.turning import copied
 from dissensus_state.sessions import Session
 from dissensus_state.store import Store
 from outage import Outage
@@ -80,7 +81,7 @@ def test_commits_are_printed_as_they_land_until_ctrl_c(
     name = session.database.name
     said = said.lstrip("\n")
     assert said.startswith(f"interrupted: everything acknowledged is kept in {name}; `")
-    assert said.endswith(f" watch -d {name} -s outage --from v5` goes on from there\n")
+    assert said.endswith(f" watch -d {copied(name)} -s outage --from v5` goes on from there\n")
 
 
 def test_watching_begins_with_what_lands_from_now_on(

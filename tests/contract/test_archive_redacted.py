@@ -107,6 +107,37 @@ def test_an_equal_text_elsewhere_is_taken_out_as_well(store: Store) -> None:
     assert taken.at(2).text != f"so {CANARY} it is"
 
 
+def test_every_value_that_ever_stood_at_the_path_is_taken_out(store: Store) -> None:
+    session = store.create(Notes(text="first of all"))
+    for said in (CANARY, "other words of hers", ""):
+        session.transact(does("set", "text", said), "ana")
+    session.transact(does("merge", "claims", [Claim(id="k", text=CANARY)]), "ana")
+    idea = session.fork("idea", 2)
+    idea.transact(does("set", "text", "said aside"), "ben")
+    data = _file(session, redact=["/text"])
+    for gone in (*forms(), "first of all", "other words of hers", "said aside"):
+        assert gone.encode() not in data
+    taken = _taken(data, Notes)
+    assert {taken.at(version).text for version in range(5)} == {"[redacted]"}
+    assert taken.state.claims == [Claim(id="k", text="[redacted]")]
+    assert taken.on("idea").state.text == "[redacted]"
+    taken.verify()
+    taken.on("idea").verify()
+
+
+def test_what_is_gone_at_the_head_is_taken_out_of_what_came_before(store: Store) -> None:
+    session = store.create(Notes())
+    session.transact(does("set", "anything", {"deep": CANARY}), "ana")
+    session.transact(does("set", "anything", None), "ana")
+    for path in ("/anything", "/anything/deep"):
+        data = _file(session, redact=[path])
+        assert not [form for form in forms() if form.encode() in data]
+        assert _taken(data, Notes).verify().redacted == 1
+    assert session.at(1).anything == {"deep": CANARY}
+    with pytest.raises(NotFound, match="There is nothing at /anything/other"):
+        session.export(io.BytesIO(), redact=["/anything/other"])
+
+
 def test_what_cannot_be_taken_out_everywhere_refuses_the_file(store: Store, tmp_path: Path) -> None:
     session = store.create(Notes())
     session.transact(does("merge", "answers", {CANARY: 1}), "ana")

@@ -15,6 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from dissensus_state import migrations
+from dissensus_state.addresses import to_copy
 from dissensus_state.engines import Database, read_url
 from dissensus_state.errors import DatabaseFailed, NeedsMigration, NotOurs
 from dissensus_state.store import Store
@@ -141,6 +142,16 @@ def test_a_server_that_does_not_answer_is_told_without_its_password() -> None:
     assert "secret" not in str(caught.value)
     assert (caught.value.code, caught.value.exit_code) == ("database.failed", 10)
     assert caught.value.next_step
+
+
+def test_a_password_that_is_a_parameter_is_told_nobody_either() -> None:
+    url = "postgresql://127.0.0.1:9/none?user=ana&password=secret&sslpassword=secret"
+    with pytest.raises(DatabaseFailed) as caught:
+        Store.open(url)
+    assert "secret" not in str(caught.value)
+    assert to_copy(read_url(url)) == "postgresql://127.0.0.1:9/none?user=ana"
+    assert to_copy(read_url("postgres://ana:secret@host:1/name")) == "postgresql://ana@host:1/name"
+    assert to_copy(read_url("sqlite:///a b%.db")) == to_copy(read_url("a b%.db")) == "a b%.db"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ READING = (
     "footprints",
     "crossings",
     "tainting",
+    "standins",
     "dependence",
     "readings",
     "comparison",

@@ -108,7 +108,7 @@ def test_a_demo_in_memory_names_no_commands_that_would_find_nothing(capsys) -> N
 
 def test_a_database_is_shown_as_a_command_takes_it_and_without_its_password() -> None:
     assert demo.address("my demo.db") == "'my demo.db'"
-    assert demo.address("postgresql://me:secret@host/name") == "'postgresql://me:***@host/name'"
+    assert demo.address("postgresql://me:secret@host/name") == "postgresql://me@host/name"
     assert demo.resuming("a.db") == "dissensus demo --database a.db"
 
 

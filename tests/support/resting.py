@@ -27,7 +27,8 @@ class Naive:
     """All commits of a session, and what rests on some of them.
 
     Args:
-        cures: Leave out that a revert takes a seed back.
+        cures: As what is suspect asks: a revert does not rest on a seed that it takes back, but on what
+            it puts back, and what a merged branch supersedes counts as that one has it.
     """
 
     def __init__(self, session: Session[Any], *, cures: bool = False) -> None:
@@ -57,13 +58,14 @@ class Naive:
     def contributors(self, branch: str, path: Path, base: int) -> list[tuple[Tip, Touched]]:
         """The commits that contribute to the value at a path, newest first, with what they touched of it."""
         found = []
-        for commit in reversed(self.lines[branch][: base + 1]):
+        upto, theirs = self.stands(branch, base)
+        for commit in reversed(self.lines[branch][upto + 1 : base + 1]):
             touched = [one for one in self.touched(commit) if overlap(one[0], path)]
             if touched:
                 found.append(((commit.branch, commit.version), touched))
             if any(whole and there == path[: len(there)] for there, whole in touched):
-                break
-        return found
+                return found
+        return found + (self.contributors(theirs[0], path, theirs[1]) if theirs else [])
 
     def touched(self, commit: Commit) -> Touched:
         """The paths that a commit wrote, and whether it replaced what stood there."""
@@ -88,39 +90,71 @@ class Naive:
         commit = self.commits[tip]
         for path, base in self._reads(commit):
             for other, touched in self.contributors(commit.branch, path, base):
-                if self.cured(commit.branch, other, base, tainted | seeds):
-                    continue
                 if other in tainted:
                     yield True
                 elif other in seeds:
                     yield piece is None or any(overlap(there, piece) for there, _ in touched)
-        mine = self.touched(commit)
-        for other in self._taken(commit):
-            if other in tainted and not (self.cures and "revert" in (commit.source or {}) and other in seeds):
-                yield True
-            elif other in seeds and not (self.cures and "revert" in (commit.source or {})):
-                yield piece is None or any(overlap(there, piece) for there, _ in mine)
+        yield from self._from_taken(commit, tainted, seeds, piece)
 
-    def cured(self, branch: str, tip: Tip, base: int, tainted: set[Tip]) -> bool:
-        """Whether a version has merged what superseded a commit and did not carry it over, tainted."""
-        if not self.cures:
-            return False
-        best: tuple[int, int, set[Tip]] = (-1, -1, set())
-        for merge in self.lines[branch][: base + 1]:
-            if "merge" not in (merge.source or {}):
+    def _from_taken(
+        self, commit: Commit, tainted: set[Tip], seeds: set[Tip], piece: Path | None
+    ) -> Iterator[bool]:
+        mine = self.touched(commit)
+        cures = self.cures and "revert" in (commit.source or {})
+        for other in self._taken(commit):
+            if other in tainted and not (cures and other in seeds):
+                yield True
+            elif other in seeds and not cures:
+                yield piece is None or any(overlap(there, piece) for there, _ in mine)
+        if cures:
+            before = (commit.source or {})["revert"]["first"] - 1
+            for path, _ in mine:
+                yield any(tip in tainted | seeds for tip, _ in self.contributors(commit.branch, path, before))
+
+    def stands(self, branch: str, base: int) -> tuple[int, Tip | None]:
+        """Up to where another branch stands for this one in a version, and which version of it does."""
+        best: tuple[int, int, Tip | None] = (-1, -1, None)
+        does: dict[int, dict[int, int]] = {}
+        for one in self.lines[branch][: base + 1] if self.cures else []:
+            match one.source:
+                case {"merge": {"branch": name, "version": number, **rest}} if not rest.get("ours"):
+                    does[one.version] = {one.version: 1}
+                case {"revert": {"first": first, "last": last}}:
+                    does[one.version] = {}
+                    for other in range(first, last + 1):
+                        for merge, sign in does.get(other, {}).items():
+                            does[one.version][merge] = does[one.version].get(merge, 0) - sign
+        for version in does:
+            made = self.lines[branch][version]
+            count = sum(effect.get(version, 0) for effect in does.values())
+            if "merge" not in (made.source or {}) or count <= 0:
                 continue
-            brought = {one: self.commits[one].source or {} for one in self._taken(merge)}
-            mine = {(one.branch, one.version) for one in self.lines[branch][: merge.version]}
-            kept = {
-                (said["carry"]["branch"], said["carry"]["version"])
-                for one, said in brought.items()
-                if "carry" in said and one in tainted
-            }
-            for said in brought.values():
-                match said:
-                    case {"merge": {"ours": True, "branch": name, "version": upto}} if (name, upto) in mine:
-                        best = max(best, (upto, merge.version, kept & mine), key=lambda one: one[:2])
-        return tip[1] <= best[0] and tip not in best[2]
+            mine = {(one.branch, one.version) for one in self.lines[branch][:version]}
+            for tip in self._taken(made):
+                match self.commits[tip].source:
+                    case {"merge": {"ours": True, "branch": name, "version": number}}:
+                        upto = max(
+                            (one[1] for one in self._before(name, number, ours=True) & mine), default=-1
+                        )
+                        said = (made.source or {})["merge"]
+                        best = max(best, (upto, version, (said["branch"], said["version"])))
+        return best[0], best[2] if best[0] >= 0 else None
+
+    def left(self, branch: str, version: int, tainted: set[Tip]) -> set[Tip]:
+        """The tainted commits that went into a version and are not settled in it."""
+        there = self._before(branch, version, ours=False) & tainted
+        upto, theirs = self.stands(branch, version)
+        if theirs is None:
+            return there
+        kept = self.left(*theirs, tainted)
+        for copy in [*kept]:
+            at = copy
+            while "carry" in (self.commits[at].source or {}):
+                said = (self.commits[at].source or {})["carry"]
+                at = said["branch"], said["version"]
+                kept.add(at)
+        old = {(one.branch, one.version) for one in self.lines[branch][: upto + 1]}
+        return there & kept | (there - old)
 
     def _reads(self, commit: Commit) -> Iterator[tuple[Path, int]]:
         yield from ((path, commit.base) for path in commit.read_paths)
