@@ -117,3 +117,23 @@ async def test_a_model_in_the_place_of_a_person_rules_in_its_own_name(session: S
     assert decision.ruled_then is not None
     assert decision.ruled_now[0] is not None
     assert (decision.ruled_then.by, decision.ruled_now[0].by) == ("jutta", "chair")
+
+
+@pytest.mark.parametrize(
+    ("since", "given", "what"),
+    [
+        (0, {"prompt": {"a": "Be strict."}}, "A rerun has no 'prompt'"),
+        (True, {}, "begins at a version"),
+        ("v1", {}, "begins at a version"),
+        (0, {"prompts": {"a": 5}}, "is a text, and not 5"),
+    ],
+)
+async def test_what_is_misspelt_is_refused_and_no_branch_is_begun(
+    session: Session[Case], since: Any, given: dict[str, Any], what: str
+) -> None:
+    await graph().run(session)
+    with pytest.raises(GraphError, match=what):
+        await graph().rerun(session, since, **given)
+    with pytest.raises(GraphError, match="A repair has no 'until'"):
+        await graph().repair(session, until=2)  # type: ignore[call-arg]
+    assert [branch.name for branch in session.branches()] == ["main"]
