@@ -132,7 +132,7 @@ def test_what_is_printed_to_be_copied_says_where_as_the_command_was_told(ask: Co
     assert command[1:] == ["show", "v1", "--database", "dissensus.db", "--branch", "aside"]
     assert ask(*command[1:], "--json").data["branch"] == "aside"
     said = ask("retract", "v1", "--reason", "forged", *where, *SCHEMA).err
-    assert said.endswith("rerun --only-impacted --database dissensus.db --branch aside\n")
+    assert said.endswith("rerun --only-impacted --graph MODULE:NAME --database dissensus.db --branch aside\n")
 
 
 @pytest.mark.usefixtures("told")
