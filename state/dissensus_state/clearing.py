@@ -107,7 +107,9 @@ def _has(copy: Copy, branch: str, version: int, path: Path) -> bool:
 
 
 def _is_clear(value: JSON, replacement: JSON, path: Path, shape: Shape) -> bool:
-    """Whether what stands at a path is what should stand there."""
+    """Whether nothing at a path is to be taken away: it says nothing, or what should stand there."""
+    if value is None:
+        return True
     new = masked(value, path, shape.keys.get(path[0])) if replacement is MASK else normalise(replacement)
     return canonical(new) == canonical(value)
 
