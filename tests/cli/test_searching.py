@@ -112,6 +112,30 @@ def test_what_is_printed_to_be_copied_says_where_as_the_command_was_told(ask: Co
 
 
 @pytest.mark.usefixtures("told")
+def test_a_merged_repair_is_told_in_log_show_blame_and_suspects(ask: Command) -> None:
+    with Store.open("dissensus.db") as store:
+        session = store.session(None, Outage)
+        fix = session.fork("fix", 0)
+        session.retract(1, author="chair", reason="forged")
+        fix.carry(session.commit_at(3))
+        with fix.transaction("dora", "gather") as tx:
+            tx.add("score", 5)
+        fix.supersede("main", author="chair")
+    assert ask("suspects", "--json").data["repaired"] == []
+    ask("merge", "fix", "--into", "main", "--author", "chair", *SCHEMA)
+    assert "gather (repaired)" in ask("log").out
+    assert "suspect" not in ask("log").out
+    assert "repaired by v6: it rests on v1 of main, which is retracted" in ask("show", "v2").out
+    assert "2 commits repaired:" in ask("suspects").out
+    data = ask("suspects", "--json").data
+    assert (data["suspects"], [item["repaired"] for item in data["repaired"]]) == ([], [6, 6])
+    blamed = ask("blame", "/score").out
+    assert "written by  dora" in blamed
+    assert "v2 of fix" in blamed
+    assert "suspect" not in blamed
+
+
+@pytest.mark.usefixtures("told")
 def test_bisect_takes_a_comparison_or_a_command(ask: Command, dissensus: Command) -> None:
     found = ask("bisect", "--test", "/score < 5")
     assert found.out.startswith("v2 of main is the first bad version")
