@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from .errors import GraphError
@@ -20,6 +21,19 @@ def check_whole(owner: str, **given: Any) -> None:
                 f"{name} of {owner} is a whole number of 1 or more, not {number!r}",
                 next_step=f"Give {name} such a number, or leave it out",
             )
+
+
+def check_known(owner: str, given: Mapping[str, Any], known: Collection[str]) -> None:
+    """Settings by name, of which a misspelt one would change nothing.
+
+    Raises:
+        GraphError: One is not known.
+    """
+    if strange := sorted(given.keys() - set(known)):
+        raise GraphError(
+            f"{owner[0].upper()}{owner[1:]} has no {strange[0]!r}",
+            next_step=f"It has {', '.join(sorted(known))}",
+        )
 
 
 def is_share(value: object) -> bool:

@@ -7,12 +7,14 @@ imported where it is one of our own, since it may have been put there by anybody
 from __future__ import annotations
 
 import inspect
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import NotFound, SchemaRefused
 
+from .border import situation
 from .errors import Misuse
 from .opening import opened_session
 from .schemas import load
@@ -69,6 +71,25 @@ def graph_of(session: Session[Any], given: str | None = None) -> AgentGraph:
     graph = load_graph(name, session)
     models = ran.get("models") if name == ran.get("graph") else None
     return graph.swapped(models) if isinstance(models, dict) and models else graph
+
+
+def where(session: Session[Any], *, branch: bool = True) -> str:
+    """The options by which any command finds the session."""
+    from dissensus_state.addresses import to_copy
+
+    here = situation()
+    words = ["-d", to_copy(session.database.url), "-s", session.name]
+    words += ["--tenant", here.tenant] if here.tenant else []
+    words += ["-b", session.branch] if branch and here.branch else []
+    return shlex.join(words)
+
+
+def graph_option(session: Session[Any]) -> str:
+    """What a command that runs a session again says of its graph; one that is not ours has to be named."""
+    ran = next((event.body.get("graph") for event in reversed(session.events(RAN))), None)
+    if ran in OURS:
+        return ""
+    return f" --graph {shlex.quote(ran) if isinstance(ran, str) else 'MODULE:NAME'}"
 
 
 def load_graph(name: str, session: Session[Any] | None = None) -> AgentGraph:

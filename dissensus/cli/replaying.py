@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -208,14 +209,33 @@ def _held_to(
     if case.round is None and graph is None:
         held = needed_schema(schema, found.info)
         if not force:
-            case.admit(held)
+            _hold(lambda: case.admit(held))
         return schema or found.info.schema, True, shape_of(held)
     if schema is not None:
         raise Misuse("A round is held to a graph", next_step="Give --graph MODULE:NAME instead of --schema")
     name, today = _graph(found, graph)
     if not force:
-        case.replay(today)
+        _hold(lambda: case.replay(today))
     return name, False, today.shape
+
+
+def _hold(check: Callable[[], None]) -> None:
+    """Hold a case to the code of today, and tell what fails already, a line each.
+
+    Raises:
+        CaseFailed: it does.
+    """
+    from dissensus_agents.errors import CaseFailed
+
+    try:
+        check()
+    except CaseFailed as failed:
+        what, *lines = failed.message.splitlines()
+        for line in lines:
+            note(line)
+        raise CaseFailed(
+            what.rstrip(":"), next_step="Nothing was written. Write it although it fails with --force"
+        ) from failed
 
 
 def _graph(found: Session[Any], given: str | None) -> tuple[str, AgentGraph]:

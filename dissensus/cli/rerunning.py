@@ -13,7 +13,7 @@ from . import completing, options
 from .blocks import Passage
 from .border import program, situation
 from .errors import Misuse
-from .graphs import opened_with_graph
+from .graphs import opened_with_graph, where
 from .output import note, show
 from .people import author_option
 from .revisions import version_of
@@ -165,6 +165,9 @@ def _tell(branch: str, event: Progress) -> None:
         said = f"v{body['version']} by {body['author']} {event.kind.replace('_', ' ')}{why}"
     elif event.kind == "parked":
         said = f"round {event.round}, {event.step}: a person would have to rule"
+    elif event.kind == "ruled_alike":
+        said = f"round {event.round}, {event.step}: on the same proposals {body['author']} had ruled "
+        said += f"{body['decision']} in round {body['like']}, and that stands again"
     else:
         said = line_of(event)
     if said:
@@ -185,18 +188,7 @@ def _again(context: click.Context, session: Session[Any]) -> str:
             words += [word for one in value or () for word in (name, str(one))]
         elif value is not None and value != parameter.default and parameter.name != "author":
             words += [name, str(value)]
-    return f"{program()} {shlex.join(words)} {_where(session)}"
-
-
-def _where(session: Session[Any], *, branch: bool = True) -> str:
-    """The options by which any command finds the session."""
-    from dissensus_state.addresses import to_copy
-
-    here = situation()
-    words = ["-d", to_copy(session.database.url), "-s", session.name]
-    words += ["--tenant", here.tenant] if here.tenant else []
-    words += ["-b", session.branch] if branch and here.branch else []
-    return shlex.join(words)
+    return f"{program()} {shlex.join(words)} {where(session)}"
 
 
 def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
@@ -205,7 +197,7 @@ def _merge_of(repaired: Repair, session: Session[Any]) -> str | None:
         return None
     words = ["merge", repaired.branch, "--into", repaired.origin]
     words += [] if known_schema(None, session.info) else ["--schema", session.info.schema]
-    return f"{program()} {shlex.join(words)} {_where(session, branch=False)}"
+    return f"{program()} {shlex.join(words)} {where(session, branch=False)}"
 
 
 def _say_next(session: Session[Any], ways: Sequence[Ended], merge: str | None, again: str) -> None:
@@ -215,8 +207,8 @@ def _say_next(session: Session[Any], ways: Sequence[Ended], merge: str | None, a
         note(f"Merge it with: {merge}")
     for branch, status, parked, _ in ways:
         if status == "parked":
-            where = f"{_where(session, branch=False)} {shlex.join(['-b', branch, *schema])}"
-            rule = f"{program()} rule {parked} uphold --position A --reason … {where}"
+            place = f"{where(session, branch=False)} {shlex.join(['-b', branch, *schema])}"
+            rule = f"{program()} rule {parked} uphold --position A --reason … {place}"
             note(f"{branch}: rule on it with `{rule}`, then go on with: {again}")
         elif status == "budget":
             note(f"{branch}: once there is more money (--budget, or `dissensus budget`), go on with: {again}")

@@ -159,11 +159,13 @@ def retract(
     No value is changed: log, show and blame say from then on what is not to be trusted.
     """
     from .data import place
+    from .graphs import graph_option
 
     with opened_session(database, session, partial(needed_schema, schema)) as found:
         version = version_of(found, revision)
         made = found.retract(version, author=author, reason=reason, undo=undo)
         suspects = found.suspects()
+        graph = graph_option(found)
         data = {
             **place(found),
             "retracted": version,
@@ -175,7 +177,8 @@ def retract(
     page: list[Block] = [Line(f"v{version} {does}, by v{made.version}", "green")]
     show(data, [*page, *_listed(suspects, 20)], as_json=as_json)
     if suspects:
-        note(f"Repair what rests on it on a branch with: {program()} rerun --only-impacted{meant()}")
+        repair = f"{program()} rerun --only-impacted{graph}{meant()}"
+        note(f"Repair what rests on it on a branch with: {repair}")
 
 
 @click.command(epilog=examples("dissensus suspects", "dissensus suspects -b idea --json"))

@@ -11,6 +11,7 @@ from dissensus_agents.errors import GraphError
 from dissensus_agents.graph import AgentGraph
 from dissensus_agents.judgement.supervisor import Person, Supervisor
 from dissensus_agents.messages import Request
+from dissensus_agents.session import settle
 from dissensus_state.sessions import Session
 from panels import Case, Voice, agent, cause
 
@@ -98,3 +99,41 @@ async def test_a_repair_stands_for_its_line_once_whoever_asks_for_it(session: Se
     second = await graph().repair(session, author="dana")
     assert (first.status, second.status) == ("finished", "finished")
     assert second.version == first.version
+
+
+async def test_a_model_in_the_place_of_a_person_rules_in_its_own_name(session: Session[Case]) -> None:
+    def ruled_by(judge: Any) -> AgentGraph:
+        two = [agent("a", cause("disk")), agent("b", cause("cache"))]
+        return AgentGraph(Case).add_step("judge", two, writes={"verdict"}, supervisor=judge)
+
+    parked = (await ruled_by(Person("jutta")).run(session)).parked
+    assert parked is not None
+    settle(session, parked, decision="uphold", author="jutta", reason="so", position="B")
+    heard: list[str] = []
+    same = await ruled_by(Person("jutta")).rerun(session, 0, heard=lambda _, event: heard.append(event.kind))
+    assert (same.flipped, heard[-2:]) == ((), ["parked", "ruled_alike"])
+    found = await ruled_by(Person("jutta")).rerun(session, 0, supervisor=chair)
+    (decision,) = (one for one in found.decisions if one.path == "/verdict/cause")
+    assert decision.ruled_then is not None
+    assert decision.ruled_now[0] is not None
+    assert (decision.ruled_then.by, decision.ruled_now[0].by) == ("jutta", "chair")
+
+
+@pytest.mark.parametrize(
+    ("since", "given", "what"),
+    [
+        (0, {"prompt": {"a": "Be strict."}}, "A rerun has no 'prompt'"),
+        (True, {}, "begins at a version"),
+        ("v1", {}, "begins at a version"),
+        (0, {"prompts": {"a": 5}}, "is a text, and not 5"),
+    ],
+)
+async def test_what_is_misspelt_is_refused_and_no_branch_is_begun(
+    session: Session[Case], since: Any, given: dict[str, Any], what: str
+) -> None:
+    await graph().run(session)
+    with pytest.raises(GraphError, match=what):
+        await graph().rerun(session, since, **given)
+    with pytest.raises(GraphError, match="A repair has no 'until'"):
+        await graph().repair(session, until=2)  # type: ignore[call-arg]
+    assert [branch.name for branch in session.branches()] == ["main"]

@@ -231,7 +231,10 @@ def test_a_case_that_fails_already_is_not_written_unless_forced(
     change(folder, "You look at walls.", "You look at the ceiling.")
     asked = ["pytest-case", "-d", url, "r1", "--graph", "inquiry:graph"]
     failed = dissensus(*asked, code=5)
-    assert failed.err.startswith("error[case.failed]: Round 1 (conclude) of wet, version 3 does not come out")
+    *differs, error, _ = failed.err.splitlines()
+    assert error.startswith("error[case.failed]: Round 1 (conclude) of wet, version 3 does not come out")
+    assert differs
+    assert all(line.startswith("  - would be asked anew: request of ") for line in differs), "a line each"
     assert not list(folder.glob("test_*"))
     dissensus(*asked, "--force")
     assert under_pytest(folder, "test_wet_r1.py").returncode == 1

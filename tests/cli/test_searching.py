@@ -100,18 +100,6 @@ def test_a_retraction_marks_what_rests_on_it_in_log_show_and_blame(ask: Command)
 
 
 @pytest.mark.usefixtures("told")
-def test_what_is_printed_to_be_copied_says_where_as_the_command_was_told(ask: Command) -> None:
-    ask("fork", "aside")
-    where = ["-d", "dissensus.db", "-b", "aside"]
-    found = ask("bisect", *where, "--test", "/findings == []")
-    command = shlex.split(found.out.splitlines()[-1])
-    assert command[1:] == ["show", "v1", "--database", "dissensus.db", "--branch", "aside"]
-    assert ask(*command[1:], "--json").data["branch"] == "aside"
-    said = ask("retract", "v1", "--reason", "forged", *where, *SCHEMA).err
-    assert said.endswith("rerun --only-impacted --database dissensus.db --branch aside\n")
-
-
-@pytest.mark.usefixtures("told")
 def test_a_merged_repair_is_told_in_log_show_blame_and_suspects(ask: Command) -> None:
     with Store.open("dissensus.db") as store:
         session = store.session(None, Outage)
@@ -133,6 +121,18 @@ def test_a_merged_repair_is_told_in_log_show_blame_and_suspects(ask: Command) ->
     assert "written by  dora" in blamed
     assert "v2 of fix" in blamed
     assert "suspect" not in blamed
+
+
+@pytest.mark.usefixtures("told")
+def test_what_is_printed_to_be_copied_says_where_as_the_command_was_told(ask: Command) -> None:
+    ask("fork", "aside")
+    where = ["-d", "dissensus.db", "-b", "aside"]
+    found = ask("bisect", *where, "--test", "/findings == []")
+    command = shlex.split(found.out.splitlines()[-1])
+    assert command[1:] == ["show", "v1", "--database", "dissensus.db", "--branch", "aside"]
+    assert ask(*command[1:], "--json").data["branch"] == "aside"
+    said = ask("retract", "v1", "--reason", "forged", *where, *SCHEMA).err
+    assert said.endswith("rerun --only-impacted --graph MODULE:NAME --database dissensus.db --branch aside\n")
 
 
 @pytest.mark.usefixtures("told")

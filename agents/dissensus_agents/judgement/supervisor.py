@@ -177,11 +177,11 @@ class Supervisor:
         return self.candidates.models[0] if self.candidates else None
 
     def with_model(self, judge: Judge) -> Supervisor:
-        """The same supervisor, played by another model."""
+        """The same supervisor, played by another model; none rules in the name of a person."""
         other = copy.copy(self)
         other.candidates = candidates_of(judge, "supervisor", as_model)
         other.person = other.function = None
-        named_after_it = self.candidates is not None and self.name == self._own_name()
+        named_after_it = self.function is None and self.name == self._own_name()
         other.name = other._own_name() if named_after_it else self.name  # noqa: SLF001 - its own kind
         return other
 

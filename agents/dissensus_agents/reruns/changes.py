@@ -162,6 +162,8 @@ def _check_prompt(graph: Graph, seat: str) -> None:
 
 
 def _checked(seat: str, text: str) -> str:
+    if not isinstance(text, str):
+        raise GraphError(f"The prompt of {seat!r} is a text, and not {text!r}")
     if not text.strip() or len(text) > LONGEST_PROMPT:
         raise GraphError(
             f"The prompt of {seat!r} has 1 to {LONGEST_PROMPT:,} characters, and not {len(text):,}"

@@ -157,6 +157,9 @@ class Going(Between):
             rule_alike(self.session, self.rounds[-1].round, rulings[-1], like.round)
         except UNFIT:
             return False
+        body = {"author": rulings[-1].author, "decision": rulings[-1].decision, "like": like.round}
+        said = Progress("ruled_alike", like.step, self.rounds[-1].round, body)
+        self.means.heard(self.session.branch, said)
         return True
 
     def _write(self, body: dict[str, Any]) -> None:

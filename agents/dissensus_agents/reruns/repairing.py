@@ -16,7 +16,7 @@ from dissensus_state.tainting import Seed
 from dissensus_state.takeovers import Retraction
 from dissensus_state.values import JSON, pointer
 
-from ..bounds import check_whole
+from ..bounds import check_known, check_whole
 from ..crossing import aside
 from .answers import WIDEST, Decision, Spent, grid, no_effect
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
@@ -184,6 +184,7 @@ async def repair(
     graph: Graph, session: Session[Any], retracted: int | Iterable[int] | None, wanted: RepairWanted
 ) -> Repair:
     """Repair what rests on retracted commits; see `AgentGraph.repair`."""
+    check_known("a repair", wanted, RepairWanted.__annotations__)
     check_whole("a repair", max_rounds=wanted.get("max_rounds"))
     changes = changes_of(graph, wanted.get("swap", {}), wanted.get("prompts", {}), wanted.get("supervisor"))
     other = changed(graph, changes)

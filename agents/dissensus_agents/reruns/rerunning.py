@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from dissensus_state.budgets import Usd
 from dissensus_state.takeovers import carried_from
 
-from ..bounds import check_whole
+from ..bounds import check_known, check_whole
 from ..crossing import aside
 from ..errors import GraphError
 from .answers import Rerun, Way
@@ -55,6 +55,9 @@ class Wanted(TypedDict, total=False):
 
 async def rerun(graph: Graph, session: Session[Any], since: int, wanted: Wanted) -> Rerun:
     """Run the rounds after a version again; see `AgentGraph.rerun`."""
+    check_known("a rerun", wanted, Wanted.__annotations__)
+    if type(since) is not int:
+        raise GraphError(f"A rerun begins at a version, such as 12, and not at {since!r}")
     times = wanted.get("times", 1)
     check_whole("a rerun", times=times, max_rounds=wanted.get("max_rounds"))
     if times > MOST_TIMES:
