@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from .opening import DEFAULT, opened_session
 from .options import examples, on_session, schema
 from .output import note, reader_gone, show, write
 from .people import author_option
+from .retention import parsed
 from .schemas import known_schema, needed_schema
 from .turning import meant
 
@@ -65,6 +66,9 @@ def _print_schema(context: click.Context, _: click.Parameter, wanted: bool) -> N
     "--limit", type=click.IntRange(1), metavar="N", help="Of a page: the newest N commits of each branch."
 )
 @click.option("--redact", multiple=True, metavar="PATH", help="Take this value out of the copy; repeatable.")
+@click.option(
+    "--redact-with", nargs=2, multiple=True, metavar="PATH JSON", help="The same; JSON stands there instead."
+)
 @click.option("--without-raw", is_flag=True, help="Leave the providers' bodies out.")
 @click.option("--without-reasoning", is_flag=True, help="Leave the chains of thought out.")
 @click.option("--without-prompts", is_flag=True, help="Leave out what models were asked.")
@@ -83,6 +87,7 @@ def export(
     form: str,
     limit: int | None,
     redact: tuple[str, ...],
+    redact_with: tuple[tuple[str, str], ...],
     without_raw: bool,
     without_reasoning: bool,
     without_prompts: bool,
@@ -100,7 +105,8 @@ def export(
         raise Misuse("The file and the answer cannot both go to standard output", next_step="Name a file")
     if limit is not None and form != "html":
         raise Misuse("Only a page can tell of fewer commits", next_step="Add --html, or leave --limit out")
-    schema_of = partial(needed_schema if redact else known_schema, schema)
+    values = _values(redact, redact_with)
+    schema_of = partial(needed_schema if values else known_schema, schema)
     with opened_session(database, session, schema_of) as found:
         path = output or f"{Path(found.name).name}{FORMS[form]}"
         target: str | BinaryIO = sys.stdout.buffer if path == STREAM else path
@@ -108,7 +114,7 @@ def export(
             made = found.export(
                 target,
                 form,
-                redact=redact,
+                redact=values,
                 raw=not without_raw,
                 reasoning=not without_reasoning,
                 prompts=not without_prompts,
@@ -179,6 +185,13 @@ def _progress(what: str) -> Callable[[int, int], None] | None:
             click.echo("\r\x1b[K", err=True, nl=False)
 
     return told
+
+
+def _values(paths: Sequence[str], given: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """What is taken out, with what stands there instead."""
+    from dissensus_state.records import MASK
+
+    return {**dict.fromkeys(paths, MASK), **{path: parsed(text) for path, text in given}}
 
 
 def _exported(data: dict[str, Any]) -> list[Block]:

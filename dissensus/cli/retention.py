@@ -68,7 +68,7 @@ def redact(
     """
     from .data import place
 
-    given: dict[str, Any] = {} if replacement is None else {"replacement": _parsed(replacement)}
+    given: dict[str, Any] = {} if replacement is None else {"replacement": parsed(replacement)}
     with opened_session(database, session, partial(needed_schema, schema)) as found:
         done = found.redact(
             path,
@@ -82,7 +82,12 @@ def redact(
     show(data, retention_pages.redacted(data), as_json=as_json)
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """What is to stand in the place of a value, from JSON.
+
+    Raises:
+        Misuse: it is none.
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -15,18 +15,22 @@ from .engines import Database, Work
 from .errors import DissensusError, NotFound, Refused
 from .masking import leaves, masked, texts_gone
 from .patches import get
+from .peeking import Past
 from .records import MASK
 from .redaction import Redaction, Wanted
 from .shapes import Shape
-from .touches import Touches
 from .traces import Remaining, Texts
-from .values import JSON, Path, canonical, normalise, parse_path, pointer
+from .values import JSON, Path, canonical, normalise, overlap, parse_path, pointer
 
 REASON = "export"
 """Why a copy was redacted, as its history says."""
 
 _MOST = 10_000
 """Places that are redacted for one value."""
+
+
+_BUILDS_ON = {"append", "add", "union"}
+"""What was there before these is a part of what stands there after them."""
 
 
 class Cleared(NamedTuple):
@@ -91,11 +95,13 @@ def _ends(work: Work, copy: Copy, branch: BranchInfo, path: Path) -> Iterator[in
     """The versions of a branch after which something else could stand at a path, newest first."""
     yield branch.head
     oldest = max(branch.pruned or 0, 0 if branch.base_version is None else branch.base_version)
-    touches = Touches(work, copy.session_id, branch.name, branch.head)
-    for touch in touches.of_path(path):
+    past = Past(work, copy.session_id, branch.name, branch.head)
+    for touch in past.touches.of_path(path):
         if touch.version <= oldest:
             return
-        yield touch.version - 1
+        patch = past.commit(touch.version).patch
+        if any(one.verb not in _BUILDS_ON and overlap(one.path, path) for one in patch):
+            yield touch.version - 1
 
 
 def _has(copy: Copy, branch: str, version: int, path: Path) -> bool:
@@ -107,7 +113,9 @@ def _has(copy: Copy, branch: str, version: int, path: Path) -> bool:
 
 
 def _is_clear(value: JSON, replacement: JSON, path: Path, shape: Shape) -> bool:
-    """Whether what stands at a path is what should stand there."""
+    """Whether nothing at a path is to be taken away: it says nothing, or what should stand there."""
+    if value is None:
+        return True
     new = masked(value, path, shape.keys.get(path[0])) if replacement is MASK else normalise(replacement)
     return canonical(new) == canonical(value)
 

@@ -41,7 +41,9 @@ def named(work: Work, name: str | None) -> SessionInfo:
     names = ", ".join(info.name for info in found[-10:]) or "none"
     if name is None:
         if len(found) != 1:
-            raise NotFound(f"{where} holds {len(found)} sessions: {names}", next_step="Name one")
+            raise NotFound(
+                f"{where} holds {len(found)} sessions: {names}", next_step="Name one (`--session`)"
+            )
         return found[0]
     for info in found:
         if info.name == name:

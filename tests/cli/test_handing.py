@@ -66,6 +66,15 @@ def test_a_session_goes_through_a_pipe(dissensus: Any, ask: Ask, session: str) -
     assert got.data["session"] == session
 
 
+def test_what_stands_instead_of_a_number_is_said(ask: Ask, session: str) -> None:
+    asked = ["export", "-s", session, "-o", "part.jsonl", *OUTAGE]
+    assert "Say what is to stand there instead" in ask(*asked, "--redact", "/score", code=18).err
+    ask(*asked, "--redact-with", "/score", "-1")
+    ask("import", "part.jsonl", "-d", "here.db")
+    assert ask("at", "HEAD", "/score", "-d", "here.db").out == "-1\n"
+    assert "is no JSON" in ask(*asked, "--redact-with", "/score", "none", code=2).err
+
+
 def test_what_is_redacted_or_left_out_is_not_in_the_file(ask: Ask, session: str) -> None:
     ask("export", "-o", "whole.jsonl")
     assert b"the log says so" in Path("whole.jsonl").read_bytes()

@@ -126,7 +126,7 @@ def test_sessions_are_found_by_name_and_the_only_one_without(own_store: Store) -
     assert own_store.session("second", Inquiry).state.question == "Why did it stop?"
     with pytest.raises(NotFound, match="holds 2 sessions: first, second") as caught:
         own_store.session()
-    assert caught.value.next_step == "Name one"
+    assert caught.value.next_step == "Name one (`--session`)"
     with pytest.raises(NotFound, match="there are: first, second"):
         own_store.session("third")
 
