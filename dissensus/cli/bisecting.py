@@ -15,12 +15,14 @@ import click
 
 from . import completing
 from .blocks import Block, Line
+from .border import program
 from .errors import Misuse
 from .opening import opened_session
 from .options import examples, on_session
 from .output import note, show
 from .revisions import place_of
 from .texts import compact
+from .turning import meant
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -112,7 +114,7 @@ def _page(data: Data, said: str) -> list[Block]:
     page: list[Block] = [Line(said, "bold"), Line(f"last good: v{data['good']}", "", 2)]
     if skipped:
         page.append(Line(f"skipped: {skipped:,}", "dim", 2))
-    page.append(Line(f"dissensus show v{data['version']}", "dim", 2))
+    page.append(Line(f"{program()} show v{data['version']}{meant()}", "dim", 2))
     return page
 
 
@@ -249,12 +251,12 @@ def _ran(found: Session[Any], version: int, command: tuple[str, ...], timeout: f
         _end(process)
         raise
     code = process.returncode
-    note(f"v{version}: {'good' if code == 0 else 'skipped' if code == SKIP else 'bad'} ({code})")
     if code < 0 or code >= STOP:
         raise Misuse(
             f"The command ended with {code} at v{version}: the search is ended",
             next_step="0 is good, 1 to 127 bad, 125 cannot be told",
         )
+    note(f"v{version}: {'good' if code == 0 else 'skipped' if code == SKIP else 'bad'} ({code})")
     return None if code == SKIP else code == 0
 
 

@@ -77,6 +77,13 @@ def paths(context: click.Context, typed: str) -> Iterator[str]:
 
 
 @_completer
+def places(context: click.Context, typed: str) -> Iterator[str]:
+    """Paths where one was begun, else revisions."""
+    parameter = context.command.params[0]
+    yield from (paths if typed.startswith("/") else revisions)(context, parameter, typed)
+
+
+@_completer
 def authors(context: click.Context, _: str) -> Iterator[str]:
     """Who wrote the newest commits."""
     with _session(context) as found:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @on_session
 @click.option("--exit-code", "exit_code", is_flag=True, help="Exit with 1 where something differs.")
 @click.argument("range_", metavar="[A..B]", default="~1..HEAD", shell_complete=completing.revisions)
-@click.argument("path", metavar="[PATH]", required=False)
+@click.argument("path", metavar="[PATH]", required=False, shell_complete=completing.paths)
 @click.pass_context
 def diff(
     context: click.Context,
@@ -80,7 +80,7 @@ def diff(
 @click.command(epilog=examples("dissensus at v3", "dissensus at HEAD /verdict", "dissensus at idea~1 --json"))
 @on_session
 @click.argument("revision", default="HEAD", shell_complete=completing.revisions)
-@click.argument("path", metavar="[PATH]", required=False)
+@click.argument("path", metavar="[PATH]", required=False, shell_complete=completing.paths)
 def at(*, database: str | None, session: str | None, as_json: bool, revision: str, path: str | None) -> None:
     """Print the state at a version, or a value in it, as JSON.
 

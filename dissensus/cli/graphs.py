@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from dissensus_state.errors import NotFound, SchemaRefused
 
-from .border import program, situation
+from .border import situation
 from .errors import Misuse
 from .opening import opened_session
 from .schemas import load
@@ -84,11 +84,12 @@ def where(session: Session[Any], *, branch: bool = True) -> str:
     return shlex.join(words)
 
 
-def repairing(session: Session[Any]) -> str:
-    """The command that repairs a session; a graph that is not ours has to be named."""
+def graph_option(session: Session[Any]) -> str:
+    """What a command that runs a session again says of its graph; one that is not ours has to be named."""
     ran = next((event.body.get("graph") for event in reversed(session.events(RAN))), None)
-    named = "" if ran in OURS else f" --graph {shlex.quote(ran) if isinstance(ran, str) else 'MODULE:NAME'}"
-    return f"{program()} rerun --only-impacted{named} {where(session)}"
+    if ran in OURS:
+        return ""
+    return f" --graph {shlex.quote(ran) if isinstance(ran, str) else 'MODULE:NAME'}"
 
 
 def load_graph(name: str, session: Session[Any] | None = None) -> AgentGraph:

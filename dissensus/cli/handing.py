@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -13,13 +14,14 @@ import click
 
 from . import options
 from .blocks import Block, Line
-from .border import situation
+from .border import program, situation
 from .errors import Misuse
 from .opening import DEFAULT, opened_session
 from .options import examples, on_session, schema
 from .output import note, reader_gone, show, write
 from .people import author_option
 from .schemas import known_schema, needed_schema
+from .turning import meant
 
 FORMS = {"jsonl": ".jsonl", "html": ".html", "sqlite": ".db"}
 """The forms of a file, each with how its name ends by default."""
@@ -190,7 +192,8 @@ def _exported(data: dict[str, Any]) -> list[Block]:
 def _imported(data: dict[str, Any]) -> list[Block]:
     named = "" if data["source"] == data["session"] else f", there called {data['source']}"
     title = Line(f"{data['session']}{named}", "bold")
-    note("What admitted the commits is checked by: dissensus verify --schema MODULE:CLASS")
+    where = f"{meant('database', 'tenant')} {shlex.join(['-s', data['session']])}"
+    note(f"What admitted the commits is checked by: {program()} verify --schema MODULE:CLASS{where}")
     return [title, Line(_size(data), indent=2), *_heads(data)]
 
 

@@ -13,6 +13,7 @@ from dissensus_state.values import MAX_BYTES
 
 from . import pages, stories
 from .blocks import Line
+from .border import program
 from .errors import Misuse
 from .opening import ended_in, opened_session, opened_store
 from .options import examples, on_session, schema
@@ -20,6 +21,7 @@ from .output import note, show
 from .people import login_name
 from .revisions import round_number
 from .schemas import needed_schema
+from .turning import meant, note_more
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,9 +101,9 @@ def disagreements(
         turned = numbers[limit - 1] if len(numbers) > limit else None
         data = {**place(found), "rounds": disputes, "tally": counted, "next": turned}
     show(data, stories.disagreements(data), as_json=as_json)
-    _say_what_is_open(data)
+    _say_what_is_open(data, sought=after is not None or any(sought.values()))
     if turned is not None:
-        note(f"{len(numbers) - limit} more: add --after r{turned}")
+        note_more(f"--after r{turned}")
 
 
 def _fitting(every: list[Dispute], sought: Mapping[str, Any]) -> set[int]:
@@ -149,7 +151,7 @@ def _show_tally(
         with opened_session(database, session) as opened:
             found, data = [*opened.disagreements(only_open=only_open, **sought)], place(opened)
     data["tally"] = [asdict(row) for row in tally(found)]
-    show(data, pages.tally(data), as_json=as_json)
+    show(data, pages.tally(data), as_json=as_json, listed="tally")
     if not data["tally"]:
         note("Nothing was disputed.")
 
@@ -164,12 +166,12 @@ def _dispute(found: Session[Any], number: int) -> Data:
     return dispute_data(*found.round(number))
 
 
-def _say_what_is_open(data: Data) -> None:
+def _say_what_is_open(data: Data, *, sought: bool) -> None:
     waiting = [item["round"] for item in data["rounds"] if not item["settled"]]
     if waiting:
-        note(f"Settle it with: dissensus rule {waiting[0]} uphold --position A --reason …")
+        note(f"Settle it with: {program()} rule {waiting[0]} uphold --position A --reason …{meant()}")
     elif not data["rounds"]:
-        note("No round is under review.")
+        note("No round is all of that." if sought else "No round is under review.")
 
 
 @click.command(

@@ -12,14 +12,18 @@ import click
 
 from .blocks import Block, plain
 from .border import situation
-from .errors import READER_GONE
+from .errors import READER_GONE, Misuse
 from .texts import encoded, visible
 
 
-def show(data: dict[str, Any], page: Sequence[Block], *, as_json: bool) -> None:
-    """Print one answer: its data as one JSON object or as JSON Lines, or its page."""
+def show(data: dict[str, Any], page: Sequence[Block], *, as_json: bool, listed: str | None = None) -> None:
+    """Print one answer: its data as one JSON object or as JSON Lines, or its page.
+
+    Args:
+        listed: Under which key the answer has what it lists, where that is none of `LISTED`.
+    """
     if situation().lines:
-        for item in items_of(data):
+        for item in data[listed] if listed else items_of(data):
             write(encoded(item) + "\n")
     elif as_json:
         write(encoded(data) + "\n")
@@ -83,12 +87,23 @@ def write(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()
+    except OSError as error:
+        _give_up()
+        raise Misuse(
+            f"Standard output cannot be written: {error.strerror}",
+            next_step="Free some space, or send it elsewhere",
+        ) from None
 
 
 def reader_gone() -> NoReturn:
     """Leave without a word: nobody reads the output any more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up()
     sys.exit(READER_GONE)
+
+
+def _give_up() -> None:
+    """Let what is still to be written go nowhere, so that leaving fails no second time."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(text: str) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import pages
+from . import completing, pages
 from .errors import Misuse
 from .opening import opened_session
 from .options import examples, on_session
@@ -39,17 +39,30 @@ KINDS = (
 @click.option(
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
 )
-@click.option("--before", metavar="REVISION", help="Only commits before this version.")
+@click.option(
+    "--before",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Only commits before this version.",
+)
 @click.option("--graph", is_flag=True, help="Draw all branches, with where they begin and are merged.")
 @click.option(
     "--author",
     "--agent",
     "author",
     metavar="NAME",
+    shell_complete=completing.authors,
     help="Only what NAME committed, or proposed with success.",
 )
-@click.option("--path", metavar="PATH", help="Only what wrote there, above, or below.")
-@click.option("--reading", metavar="PATH", help="Only what had read there, above, or below.")
+@click.option(
+    "--path", metavar="PATH", shell_complete=completing.paths, help="Only what wrote there, above, or below."
+)
+@click.option(
+    "--reading",
+    metavar="PATH",
+    shell_complete=completing.paths,
+    help="Only what had read there, above, or below.",
+)
 @click.option(
     "--kind", multiple=True, type=click.Choice(KINDS), help="Only such commits; may be given twice."
 )
@@ -105,9 +118,11 @@ def _graph(database: str | None, session: str | None, limit: int, *, as_json: bo
     if filtered:
         raise Misuse("--graph draws all commits", next_step="Leave out what tells commits apart, or --graph")
     with opened_session(database, session) as found:
-        rows = [(row.drawn, row.commit.as_dict() if row.commit else None) for row in woven(found, limit)]
+        told = list(woven(found, limit))
         branches = found.branches()
-        drawn = [commit for _, commit in rows if commit]
+        drawn = marked(found, [row.commit.as_dict() for row in told if row.commit])
+        shown = iter(drawn)
+        rows = [(row.drawn, next(shown) if row.commit else None) for row in told]
         data = {**place(found), "head": found.head, "commits": drawn, "next": None}
     show({**data, "branches": [one.as_dict() for one in branches]}, pages.braid(rows), as_json=as_json)
     there = sum(map(held, branches))

@@ -75,7 +75,7 @@ def _round(found: Session[Any], number: int | None) -> Data | None:
 
 @click.command(epilog=examples("dissensus state", "dissensus state v3 --json"))
 @on_session
-@click.argument("revision", default="HEAD")
+@click.argument("revision", default="HEAD", shell_complete=completing.revisions)
 def state(*, database: str | None, session: str | None, as_json: bool, revision: str) -> None:
     """Print the state at a version as JSON.
 
@@ -97,7 +97,7 @@ def state(*, database: str | None, session: str | None, as_json: bool, revision:
 @on_session
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="As of this version.")
 @click.option("--chain", is_flag=True, help="Also what that rests on, back to the sources.")
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def blame(
     *, database: str | None, session: str | None, as_json: bool, path: str, revision: str, chain: bool
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from . import retention_pages
+from . import completing, retention_pages
 from .errors import Misuse
 from .opening import opened_session
 from .options import examples, on_session, schema
@@ -47,7 +47,7 @@ def sizes(*, database: str | None, session: str | None, as_json: bool) -> None:
 @click.option("--at", "revision", default="HEAD", metavar="REVISION", help="The version it stood in.")
 @click.option("--replacement", metavar="JSON", help='What stands there instead. [default: "[redacted]"]')
 @click.option("--keep-recordings", is_flag=True, help="Leave what models were asked and answered.")
-@click.argument("path")
+@click.argument("path", shell_complete=completing.paths)
 def redact(
     *,
     database: str | None,
@@ -101,7 +101,7 @@ def _parsed(text: str) -> Any:
 @author_option
 @click.option("--recordings", is_flag=True, help="Let the recordings of the rounds before it go, too.")
 @yes_option
-@click.argument("revision")
+@click.argument("revision", shell_complete=completing.revisions)
 def prune(
     *,
     database: str | None,

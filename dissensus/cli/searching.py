@@ -12,6 +12,7 @@ from dissensus_state.errors import NotFound
 
 from . import completing
 from .blocks import Block, Line
+from .border import program, situation
 from .opening import opened_session
 from .options import examples, on_session, schema
 from .output import note, show
@@ -20,7 +21,7 @@ from .people import author_option
 from .revisions import place_of, version_of
 from .schemas import needed_schema
 from .texts import clipped, count
-from .turning import note_more
+from .turning import meant, note_more
 
 if TYPE_CHECKING:
     from dissensus_state.sessions import Session
@@ -42,7 +43,7 @@ _MOST = 200
 @click.option(
     "--limit", "-n", default=40, show_default=True, type=click.IntRange(1, 1_000_000), help="Lines to show."
 )
-@click.argument("what", metavar="COMMIT|PATH", shell_complete=completing.revisions)
+@click.argument("what", metavar="COMMIT|PATH", shell_complete=completing.places)
 def impact(
     *, database: str | None, session: str | None, as_json: bool, revision: str | None, limit: int, what: str
 ) -> None:
@@ -59,9 +60,10 @@ def impact(
         answer = found.impact(of, version)
         told = found.suspects()
         gone = [one.as_dict() for tip in answer.origins for one in told.retractions.get(tip, ())]
-        data: Data = {**place(found), **answer.as_dict(), "retracted": gone} if as_json else {}
+        plain = not (as_json or situation().lines)
+        data: Data = {} if plain else {**place(found), **answer.as_dict(), "retracted": gone}
         lines: list[Block] = [Line(_gone(item), "red") for item in gone]
-        lines += [] if as_json else [Line(text) for text in answer.lines(limit)]
+        lines += [Line(text) for text in answer.lines(limit)] if plain else []
     show(data, lines, as_json=as_json)
 
 
@@ -83,7 +85,12 @@ def _asked(opened: Session[Any], what: str, revision: str | None) -> tuple[Sessi
 @click.option(
     "--limit", "-n", default=50, show_default=True, type=click.IntRange(1, 100_000), help="How many."
 )
-@click.option("--before", metavar="REVISION", help="Only what came of it before this version.")
+@click.option(
+    "--before",
+    metavar="REVISION",
+    shell_complete=completing.revisions,
+    help="Only what came of it before this version.",
+)
 @click.argument("path", shell_complete=completing.paths)
 def reads(
     *, database: str | None, session: str | None, as_json: bool, limit: int, before: str | None, path: str
@@ -112,7 +119,12 @@ def reads(
         )
         for item in data["reads"]
     ]
-    show(data, grid("agent as read at written round status became", rows, "bold dim"), as_json=as_json)
+    show(
+        data,
+        grid("agent as read at written round status became", rows, "bold dim"),
+        as_json=as_json,
+        listed="reads",
+    )
     if page.before is not None:
         note_more(f"--before v{page.before}")
     elif not page and turned is None:
@@ -147,13 +159,13 @@ def retract(
     No value is changed: log, show and blame say from then on what is not to be trusted.
     """
     from .data import place
-    from .graphs import repairing
+    from .graphs import graph_option
 
     with opened_session(database, session, partial(needed_schema, schema)) as found:
         version = version_of(found, revision)
         made = found.retract(version, author=author, reason=reason, undo=undo)
         suspects = found.suspects()
-        repair = repairing(found)
+        graph = graph_option(found)
         data = {
             **place(found),
             "retracted": version,
@@ -165,6 +177,7 @@ def retract(
     page: list[Block] = [Line(f"v{version} {does}, by v{made.version}", "green")]
     show(data, [*page, *_listed(suspects, 20)], as_json=as_json)
     if suspects:
+        repair = f"{program()} rerun --only-impacted{graph}{meant()}"
         note(f"Repair what rests on it on a branch with: {repair}")
 
 

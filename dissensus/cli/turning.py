@@ -1,9 +1,9 @@
-"""How to get the next page: the same command with one option other than before."""
+"""Commands to copy: the next page, or another command on the same session, and never a password."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -22,7 +22,21 @@ def note_more(option: str) -> None:
     note(f"more: {program()} {shlex.join(words)} {option}")
 
 
-def _given(context: click.Context, turned: str) -> Iterator[str]:
+def meant(*names: str) -> str:
+    """The options by which the running command was told where, as another command takes them.
+
+    Args:
+        names: Which of them; by default those that say which branch of which session.
+
+    Returns:
+        A space and the options; nothing where none was given.
+    """
+    wanted = names or ("database", "tenant", "session", "branch")
+    words = [*_given(click.get_current_context(), only=wanted)]
+    return f" {shlex.join(words)}" if words else ""
+
+
+def _given(context: click.Context, turned: str = "", only: Sequence[str] = ()) -> Iterator[str]:
     """What the command was called with; the password of a database is left out."""
     here = situation()
     kept = {"branch": here.branch, "tenant": here.tenant, "jsonl": here.lines}
@@ -31,6 +45,7 @@ def _given(context: click.Context, turned: str) -> Iterator[str]:
         if (
             context.get_parameter_source(name) is not click.core.ParameterSource.COMMANDLINE
             or turned in parameter.opts
+            or (only and name not in only)
         ):
             continue
         value = context.params.get(name, kept.get(name))

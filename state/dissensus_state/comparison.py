@@ -186,8 +186,9 @@ class Comparison(Shown):
         if self.decisions:
             yield f"{len(self.decisions):,} decisions differ:"
             yield from (f"  {line}" for line in str(self.decisions).split("\n"))
-        yield "commits side by side:"
-        yield from (f"  {line}" for line in str(self.pairs).split("\n"))
+        if self.pairs:
+            yield "commits side by side:"
+            yield from (f"  {line}" for line in str(self.pairs).split("\n"))
         left = max(self.one.commits, self.other.commits) - MOST
         if left > 0:
             yield f"  … and {left:,} more"

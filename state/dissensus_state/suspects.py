@@ -62,9 +62,10 @@ class Suspects(Sequence[Suspect]):
     ) -> None:
         self.retractions = retractions or {}
         self._walk = walk
+        self._roots: dict[Tip, Tip] = {}
         self._segments = tuple(segments)
         self._branch, self._head = (
-            (self._segments[-1].branch, self._segments[-1].upto) if segments else ("", 0)
+            (self._segments[-1].branch, self._segments[-1].upto) if self._segments else ("", 0)
         )
 
     @cached_property
@@ -126,12 +127,16 @@ class Suspects(Sequence[Suspect]):
 
     def _root(self, tip: Tip) -> Tip:
         """The retracted commit that one rests on by the shortest way; another one than itself."""
-        at = tip
-        while self._walk is not None:
+        at, way = tip, list[Tip]()
+        while self._walk is not None and at not in self._roots:
+            way.append(at)
             its = [(tie.branch, tie.version) for tie in self._walk.lines[at[0]].ties[at[1]]]
             at = min(its, key=self._distances.__getitem__)
             if at in self.retractions:
                 break
+        else:
+            at = self._roots.get(at, at)
+        self._roots |= dict.fromkeys(way, at)
         return at
 
     @property

@@ -29,6 +29,11 @@ def test_sessions_branches_revisions_and_paths_are_completed(dissensus: Command)
     assert {"idea", "main"} <= set(completed(dissensus, "dissensus merge "))
     assert completed(dissensus, "dissensus merge i") == ["idea"]
     assert completed(dissensus, "dissensus blame /ver") == ["/verdict"]
+    for asked in ("at v1", "diff v0..v1", "redact", "impact", "log --path"):
+        assert completed(dissensus, f"dissensus {asked} /ver") == ["/verdict"]
+    for asked in ("impact v0", "state v0", "log --before v0"):
+        assert completed(dissensus, f"dissensus {asked}") == ["v0"]
+    assert "user" in completed(dissensus, "dissensus log --author ")
     assert completed(dissensus, "dissensus blame /findings/")[:1] == ["/findings/0"]
     assert completed(dissensus, "dissensus diff v1..i") == ["v1..idea"]
     assert "v0" in completed(dissensus, "dissensus show ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,6 +16,8 @@ class Command(Protocol):
 def test_disputes_are_counted_by_path_and_suspected_cause(told_url: str, ask: Command) -> None:
     found = ask("disagreements", "--tally", "-d", told_url)
     data = ask("disagreements", "--tally", "-d", told_url, "--json").data
+    assert ask("disagreements", "--path", "/none", "-d", told_url).err == "No round is all of that.\n"
+    assert json.loads(ask("disagreements", "--tally", "-d", told_url, "--jsonl").out) == data["tally"][0]
     assert [(row["path"], row["cause"]) for row in data["tally"]] == [("/verdict", "judgement")]
     assert (data["tally"][0]["disputes"], data["tally"][0]["settled"]) == (2, 1)
     assert "/verdict" in found.out

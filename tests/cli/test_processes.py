@@ -170,6 +170,18 @@ def test_a_reader_that_goes_away_is_left_without_a_word(told: Path, arguments: t
     process.stderr.close()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full device")
+def test_what_cannot_be_put_out_is_told_with_a_code_and_a_next_step(told: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.run(
+            [*RUN, "log"], cwd=told.parent, stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    said = process.stderr.decode()
+    assert said.startswith("error[usage]: Standard output cannot be written: No space left on device\nnext: ")
+    assert said.count("\n") == 2
+    assert process.returncode == 2
+
+
 SLOW = """
 import sys, time
 print("ready", file=sys.stderr, flush=True)

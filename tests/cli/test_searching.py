@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -50,6 +51,8 @@ def test_impact_is_told_of_a_commit_and_of_a_value(ask: Command) -> None:
     assert [item["version"] for item in ask("impact", "findings/1", "--json").data["commits"]] == []
     assert [item["version"] for item in ask("impact", "score", "--at", "v3", "--json").data["commits"]] == [4]
     assert "… and 1 more" in ask("impact", "v1", "-n", "1").out
+    every = ask("impact", "v1", "--json").data["commits"]
+    assert [json.loads(line) for line in ask("impact", "v1", "--jsonl").out.splitlines()] == every
     assert ask("impact", "nothing", code=3).err.startswith("error[not_found]")
     assert ask("impact", "/verdit", code=3).err.startswith("error[not_found]")
 
@@ -63,6 +66,7 @@ def test_reads_turns_its_pages(ask: Command) -> None:
     command = shlex.split(first.err.removeprefix("more: dissensus"))
     assert command[:4] == ["reads", "--limit", "1", "/"]
     assert ask(*command, "--json").data["reads"]
+    assert json.loads(ask("reads", "/score", "--jsonl").out)["agent"] == "caro"
     assert ask("reads", "/question").err == "Nobody has read it.\n"
     assert [item["agent"] for item in ask("reads", "/score", "--json").data["reads"]] == ["caro"]
 
@@ -93,6 +97,42 @@ def test_a_retraction_marks_what_rests_on_it_in_log_show_and_blame(ask: Command)
     undone = ask("retract", "v1", "--undo", "--reason", "it was right", *SCHEMA)
     assert undone.out == "v1 stands again, by v6\n"
     assert "suspect" not in ask("log").out
+
+
+@pytest.mark.usefixtures("told")
+def test_a_merged_repair_is_told_in_log_show_blame_and_suspects(ask: Command) -> None:
+    with Store.open("dissensus.db") as store:
+        session = store.session(None, Outage)
+        fix = session.fork("fix", 0)
+        session.retract(1, author="chair", reason="forged")
+        fix.carry(session.commit_at(3))
+        with fix.transaction("dora", "gather") as tx:
+            tx.add("score", 5)
+        fix.supersede("main", author="chair")
+    assert ask("suspects", "--json").data["repaired"] == []
+    ask("merge", "fix", "--into", "main", "--author", "chair", *SCHEMA)
+    assert "gather (repaired)" in ask("log").out
+    assert "suspect" not in ask("log").out
+    assert "repaired by v6: it rests on v1 of main, which is retracted" in ask("show", "v2").out
+    assert "2 commits repaired:" in ask("suspects").out
+    data = ask("suspects", "--json").data
+    assert (data["suspects"], [item["repaired"] for item in data["repaired"]]) == ([], [6, 6])
+    blamed = ask("blame", "/score").out
+    assert "written by  dora" in blamed
+    assert "v2 of fix" in blamed
+    assert "suspect" not in blamed
+
+
+@pytest.mark.usefixtures("told")
+def test_what_is_printed_to_be_copied_says_where_as_the_command_was_told(ask: Command) -> None:
+    ask("fork", "aside")
+    where = ["-d", "dissensus.db", "-b", "aside"]
+    found = ask("bisect", *where, "--test", "/findings == []")
+    command = shlex.split(found.out.splitlines()[-1])
+    assert command[1:] == ["show", "v1", "--database", "dissensus.db", "--branch", "aside"]
+    assert ask(*command[1:], "--json").data["branch"] == "aside"
+    said = ask("retract", "v1", "--reason", "forged", *where, *SCHEMA).err
+    assert said.endswith("rerun --only-impacted --graph MODULE:NAME --database dissensus.db --branch aside\n")
 
 
 @pytest.mark.usefixtures("told")

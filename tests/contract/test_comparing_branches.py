@@ -90,6 +90,7 @@ def test_a_branch_is_compared_with_what_it_was_forked_from_unchanged(notes: Sess
     found = notes.compare(idea)
     assert (found.common, [*found.pairs], [*found.differences]) == (1, [], [])
     assert "the heads are equal" in str(found)
+    assert "side by side" not in str(found)
 
 
 def test_two_sessions_of_two_databases_part_where_their_commits_do(store: Store, tmp_path: Path) -> None:

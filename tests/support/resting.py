@@ -202,10 +202,15 @@ PATHS = ["a", "text", "lines", "lines/0", "lines/2", "answers", "answers/x", "an
 
 
 class Life:
-    """What happens to a session of `Notes` at random, from a seed."""
+    """What happens to a session of `Notes` at random, from a seed.
 
-    def __init__(self, session: Session[Notes], seed: int) -> None:
+    Args:
+        mends: Much of it is superseding, merging, and taking merges back.
+    """
+
+    def __init__(self, session: Session[Notes], seed: int, *, mends: bool = False) -> None:
         self.session = session
+        self.mends = mends
         self.chosen = random.Random(seed)
         self.names = ["main"]
 
@@ -215,6 +220,8 @@ class Life:
             *[self._by_hand] * 8, *[self._round] * 3, self._fork, self._merge, self._merge,
             self._revert, self._carry, self._carry, self._supersede, self._retract,
         ]  # fmt: skip
+        if self.mends:
+            does += [self._supersede, self._merge, self._carry, self._unmerge] * 2
         for _ in range(steps):
             session = self.session.on(self.chosen.choice(self.names))
             try:
@@ -291,6 +298,17 @@ class Life:
     def _revert(self, session: Session[Notes]) -> None:
         first = self.chosen.randrange(1, session.head + 1) if session.head else 1
         session.revert(first, min(session.head, first + self.chosen.randrange(2)), author="ana")
+
+    def _unmerge(self, session: Session[Notes]) -> None:
+        """Takes a merge back, or such a revert."""
+        joins = [
+            commit.version
+            for commit in session.watch(-1, timeout=0)
+            if {"merge", "revert"} & {*(commit.source or {})}
+        ]
+        if joins:
+            version = self.chosen.choice(joins[-2:])
+            session.revert(version, version, author="ana")
 
     def _carry(self, session: Session[Notes]) -> None:
         other = self.session.on(self.chosen.choice(self.names))
