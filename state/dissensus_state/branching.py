@@ -21,6 +21,7 @@ from .engines import Statement, Work, insert_absent
 from .errors import Conflict, NotFound, SchemaRefused, ValueRefused
 from .heads import Head
 from .joining import Joined
+from .lifting import lifted_at
 from .notices import announced
 from .patches import Patch, touched
 from .records import Change, Commit
@@ -267,7 +268,10 @@ def revert(work: Work, asked: Asked, first: int, last: int, known: Head | None) 
     if not merged.operations:
         raise NotFound(f"Nothing of the commits {first} to {last} is left to take back")
     source = {"revert": {"first": first, "last": last}}
-    return asked.commit(work, merged.patch, found.version, source, known)
+    now, before = (lifted_at(work, session_id, branch, at, asked.shape) for at in (found.version, first - 1))
+    joined = Joined([], merged, now, before)
+    evidence = joining.vouched(work, session_id, (branch, first - 1), joined, merged.patch)
+    return asked.commit(work, merged.patch, found.version, source, known, evidence)
 
 
 def _check_left(work: Work, session_id: int, branch: str, head: int, first: int, last: int) -> None:

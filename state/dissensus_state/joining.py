@@ -181,9 +181,9 @@ def settle_with(
 
 
 def vouched(work: Work, session_id: int, theirs: Tip, joined: Joined, patch: Patch) -> tuple[JSON, ...]:
-    """The evidence by which what a merge brings was committed where it comes from.
+    """The evidence by which what a merge or a revert brings was committed where it comes from.
 
-    It is of the fields that are after the merge as they are there: what both sides made together nobody has
+    It is of the fields that are afterwards as they are there: what both sides made together nobody has
     checked, and a rule that asks for evidence refuses it.
     """
     after = apply(joined.ours, patch)

@@ -137,3 +137,14 @@ async def test_what_is_misspelt_is_refused_and_no_branch_is_begun(
     with pytest.raises(GraphError, match="A repair has no 'until'"):
         await graph().repair(session, until=2)  # type: ignore[call-arg]
     assert [branch.name for branch in session.branches()] == ["main"]
+
+
+async def test_another_role_in_the_code_is_another_rerun(session: Session[Case]) -> None:
+    def told(role: str) -> AgentGraph:
+        return AgentGraph(Case).add_step("judge", [agent("a", cause("disk"), role=role)], writes={"verdict"})
+
+    await told("Look.").run(session)
+    same = await told("Look.").rerun(session, 0)
+    other = await told("Look twice.").rerun(session, 0)
+    assert (same.spent.asked, other.spent.asked) == (0, 1)
+    assert (await told("Look twice.").rerun(session, 0)).branches == other.branches

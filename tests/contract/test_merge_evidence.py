@@ -60,3 +60,12 @@ def test_what_nobody_has_checked_is_refused_as_ever(store: Store) -> None:
     says(main, "quotations", "ours", STANDS)
     with nothing_changes(main), pytest.raises(InvariantViolated, match="nothing was checked"):
         main.merge("idea", author="ana")
+
+
+def test_a_revert_has_the_evidence_of_what_stands_again(store: Store) -> None:
+    main = store.create(Bound())
+    says(main, "verdict", "first", STANDS)
+    says(main, "verdict", "second", {"passed": True, "detail": "another check"})
+    made = main.revert(2, author="ana")
+    assert (made.evidence, main.state.verdict) == ((STANDS,), "first")
+    main.verify()

@@ -123,6 +123,18 @@ def changes_of(
     return found
 
 
+def seated(graph: Graph) -> list[JSON]:
+    """Who sits where in a graph, with which models and what they are told: another graph is another rerun."""
+    return [
+        [
+            step.name,
+            [[one.name, one.role, [model.name for model in one.candidates.models]] for one in step.everybody],
+            [[judge.name, judge.instructions] for judge in step.supervisors],
+        ]
+        for step in graph.steps.values()
+    ]
+
+
 def _named(given: Any) -> Any:
     """A function of the user's as a model of its own name: two of them are two changes."""
     if isinstance(given, list | tuple):

@@ -20,7 +20,7 @@ from ..bounds import check_known, check_whole
 from ..crossing import aside
 from .answers import WIDEST, Decision, Spent, grid, no_effect
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
-from .changes import Changes, Graph, changed, changes_of
+from .changes import Changes, Graph, changed, changes_of, seated
 from .counting import decisions, gone_through
 from .going import Heard, Means, unheard
 from .lines import Line, read_line
@@ -190,7 +190,7 @@ async def repair(
     other = changed(graph, changes)
     reasons = await aside(_retracted, session, retracted)
     since, again = min(reasons) - 1, wanted.get("again", False)
-    label = changes.label("repair", session.branch, sorted(reasons), again)
+    label = changes.label("repair", session.branch, sorted(reasons), again, seated(graph))
     name, author = f"repair-v{since}-{label}", wanted.get("author", "user")
     until = await aside(begun_until, session, [name], None)
     line = await aside(read_line, session, since, until)

@@ -13,7 +13,7 @@ from ..crossing import aside
 from ..errors import GraphError
 from .answers import Rerun, Way
 from .branches import begun_until, left_out_on, on_branch, purse_of, status_of, used_on
-from .changes import Changes, Graph, changed, changes_of
+from .changes import Changes, Graph, changed, changes_of, seated
 from .counting import Gone, decisions, gone_through, uncompared
 from .going import Heard, Means, unheard
 from .lines import OUTCOMES, Line, Plan, plan_of, read_line
@@ -64,7 +64,7 @@ async def rerun(graph: Graph, session: Session[Any], since: int, wanted: Wanted)
         raise GraphError(f"A rerun has at most {MOST_TIMES} branches, and not {times}")
     changes = changes_of(graph, wanted.get("swap", {}), wanted.get("prompts", {}), wanted.get("supervisor"))
     other = changed(graph, changes)
-    label = changes.label(session.branch, since, wanted.get("until"))
+    label = changes.label(session.branch, since, wanted.get("until"), seated(graph))
     names = [f"rerun-v{since}-{label}-{n}" for n in range(1, times + 1)]
     until = await aside(begun_until, session, names, wanted.get("until"))
     line = await aside(read_line, session, since, until)
