@@ -347,7 +347,7 @@ class Model(RuleBasedStateMachine):
         opened = journal.begin("step", base, [])
         assert opened is not None
         verb, path, value = self._here([asked])[0]
-        made = Proposal("ana", (session.shape.operation(tuple(path.split("/")), value, verb),), (), 0.5, 1)
+        made = Proposal("ana", (session.shape.operation(tuple(path.split("/")), value, verb),), (), 0.5)
         round_ = journal.propose(opened[0], [made])
         if early is not None:
             self._commit(self._begun(branch, [], [early]))
