@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -100,6 +101,7 @@ def change(folder: Path, old: str, new: str) -> None:
     text = (folder / "inquiry.py").read_text()
     assert old in text
     (folder / "inquiry.py").write_text(text.replace(old, new))
+    shutil.rmtree(folder / "__pycache__", ignore_errors=True)  # by its time and length it may look the same
 
 
 def under_pytest(folder: Path, *names: str) -> subprocess.CompletedProcess[str]:

@@ -137,7 +137,7 @@ def _told(database: Database, session_id: int) -> list[Any]:
     """All that the tables hold of a session."""
     with database.reading() as work:
         return [
-            work.all(Statement(sa.select(table).where(table.c.session_id == session_id)))
+            sorted(work.all(Statement(sa.select(table).where(table.c.session_id == session_id))), key=repr)
             for table in map(metadata.tables.get, GUARDED)
             if table is not None
         ]
