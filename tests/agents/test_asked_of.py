@@ -195,7 +195,7 @@ async def test_g10_a_replay_holds_it_to_what_it_was_asked(session: Session[Case]
     assert len(voice.asked) == asked
 
     other = asked_of(Voice("judge", HOLDS, lineage="maker-z/one"), "Another question?")
-    with pytest.raises(Diverged, match="verifiers .*asked_of"):
+    with pytest.raises(Diverged, match=r"verifiers .*asked_of"):
         await graph(["disk", "flood"], other, supervisor=Supervisor(upholds("disk"))).replay(session)
     with pytest.raises(Diverged, match="verifier"):
         await graph(["disk", "flood"], supervisor=Supervisor(upholds("disk"))).replay(session)
