@@ -34,7 +34,7 @@ from .models.replies import objection
 from .patterns.governed import Trivial
 from .prompts import Prompts, requests_of
 from .rechecking import findings, moved
-from .requested import unlike
+from .requested import Part, unlike
 from .round import ruled_change
 from .running import Running
 from .steps import Step
@@ -242,18 +242,8 @@ class _Again:
             self.lose(f"request of {call.agent}, attempt {call.attempt}: it was taken away")
             return True
         found = unlike(call.request, now, self.told.text_of)
-        if found is None:
-            return True
-        self.differs(
-            f"request of {call.agent}, attempt {call.attempt}: {found.section}",
-            found.expected,
-            found.actual,
-            "asked",
-            call=f"{call.agent}, attempt {call.attempt}",
-            part=found.part,
-            words=found.words,
-        )
-        return False
+        self._asks(call, found)
+        return found is None
 
     # What the proposals say against each other, and what came of it
 
@@ -304,7 +294,10 @@ class _Again:
 
     def framed(self, call: Call, now: list[JSON]) -> None:
         """Hold the frame alone of a call to the one that it would have now."""
-        found = unlike(call.request[:1], now, self.told.text_of)
+        self._asks(call, unlike(call.request[:1], now, self.told.text_of))
+
+    def _asks(self, call: Call, found: Part | None) -> None:
+        """Tell in what a request is another one than the recorded one, if it is."""
         if found is not None:
             self.differs(
                 f"request of {call.agent}, attempt {call.attempt}: {found.section}",

@@ -54,12 +54,21 @@ class Source(ABC):
     def value(self, thread: str, checkpoint: Checkpoint, channel: str, decoder: Decoder) -> tuple[bool, JSON]:
         """Whether a channel has a value there, and the value, as large as it is."""
 
-    @abstractmethod
+    _writes = ""
+    _blob, _length = "value", "length(value)"
+    _path = "task_path"
+
     def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
         """What was written."""
-
-    _writes = ""
-    _path = "task_path"
+        sql = (
+            f"SELECT type, CASE WHEN {self._length} <= ? THEN {self._blob} END, {self._length} "  # noqa: S608 - ours
+            f"FROM {self._writes} WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? "
+            "AND task_id = ? AND idx = ?"
+        )
+        place = (thread, namespace, write.checkpoint, write.task, write.n)
+        for kind, blob, size in self._rows(sql, MAX_BLOB, *place):
+            return _read(decoder, kind, blob, size)
+        return None
 
     def threads(self) -> list[Thread]:
         """All threads, the oldest first."""
@@ -185,22 +194,12 @@ class SqliteSource(Source):
             return False, None
         return True, decoder.plain(checkpoint.values[channel])
 
-    def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
-        """What was written."""
-        sql = (
-            "SELECT type, CASE WHEN length(value) <= ? THEN value END, length(value) FROM writes "
-            "WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? AND task_id = ? AND idx = ?"
-        )
-        place = (thread, namespace, write.checkpoint, write.task, write.n)
-        for kind, blob, size in self._rows(sql, MAX_BLOB, *place):
-            return _read(decoder, kind, blob, size)
-        return None
-
 
 class PostgresqlSource(Source):
     """The tables of a `PostgresSaver`."""
 
     _writes = "checkpoint_writes"
+    _blob, _length = "blob", "octet_length(blob)"
 
     def __init__(self, url: str) -> None:
         parsed = read_url(url)
@@ -277,18 +276,6 @@ class PostgresqlSource(Source):
         if channel not in checkpoint.values:
             return False, None
         return True, decoder.plain(checkpoint.values[channel])
-
-    def written(self, thread: str, namespace: str, write: Write, decoder: Decoder) -> JSON:
-        """What was written."""
-        sql = (
-            "SELECT type, CASE WHEN octet_length(blob) <= ? THEN blob END, octet_length(blob) "
-            "FROM checkpoint_writes WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ? "
-            "AND task_id = ? AND idx = ?"
-        )
-        place = (thread, namespace, write.checkpoint, write.task, write.n)
-        for kind, blob, size in self._rows(sql, MAX_BLOB, *place):
-            return _read(decoder, kind, blob, size)
-        return None
 
 
 def opened(address: str) -> Source:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -96,9 +97,9 @@ class Going(Between):
             body = {"status": "failed", **error.as_dict()}
         await aside(self._write, body)
 
+    @abstractmethod
     async def gone(self) -> str:
         """Go; `finished`, or `parked` where a person would have to rule."""
-        raise NotImplementedError
 
     def put(self, run: Run) -> None:
         """Give a run its tape, its purse, who acts between its rounds, and who hears of it."""
